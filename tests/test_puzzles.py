@@ -1,4 +1,4 @@
-"""Ten puzzles on derivatives: each is told right or wrong, in a notebook and anywhere else."""
+"""Ten puzzles on derivatives: right answers are accepted, wrong ones are not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scalargrad.puzzles import PUZZLES, Verdict, check
 
 
 def tried(number: int, *changes: tuple[str, str]) -> Verdict:
-    """Run the program of a puzzle with pieces of its text replaced, and return what is said."""
+    """Run the program of a puzzle with parts of its text replaced, and return its output."""
     program = PUZZLES[number - 1].program
     for old, new in changes:
         assert old in program
@@ -25,7 +25,7 @@ def tried(number: int, *changes: tuple[str, str]) -> Verdict:
     return found
 
 
-#: Of each puzzle, what to write for what: by calculus on paper.
+#: For each puzzle the replacements that solve it, by calculus on paper.
 RIGHT = [
     [("...", "1 - tanh(x) ** 2")],
     [("..., ...", "1 / b, -a / b**2")],
@@ -55,7 +55,7 @@ WRONG = [
 
 @pytest.mark.parametrize("number", range(1, 11))
 def test_a_puzzle_tells_a_right_answer_from_a_wrong_one(number: int) -> None:
-    """As it is found, it is not solved, and nothing fails; a hint follows what is wrong."""
+    """The initial program runs, but is not a solution; a wrong answer gets a hint."""
     assert tried(number, *RIGHT[number - 1]).right
     for changes in ([], WRONG[number - 1]):
         verdict = tried(number, *changes)
@@ -83,17 +83,17 @@ def test_a_verdict_has_the_graph_in_question() -> None:
     ],
 )
 def test_whatever_an_answer_does_is_told(answer: Callable[..., Any], word: str) -> None:
-    """An error, a wrong number of numbers, one that is none."""
+    """An error, a wrong number of results, and a result that is not a number."""
     assert word in repr(check(1, answer))
 
 
 def test_an_answer_may_be_a_value() -> None:
-    """So may its parts."""
+    """Also the parts of a list."""
     assert check(2, lambda a, b: [Value(1 / b), Value(-a / b**2)])
 
 
 @pytest.mark.parametrize("number", [0, 11])
 def test_there_is_no_other_puzzle(number: int) -> None:
-    """The error says which there are."""
+    """The error gives the numbers of the puzzles."""
     with pytest.raises(OperandError, match="number"):
         check(number, abs)

@@ -168,9 +168,9 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
 
             instead = f": write {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
             raise AttributeError(f"module 'scalargrad' has no attribute {name!r}{instead}")
-        from scalargrad.system.packages import needed
+        from scalargrad.system.packages import optional_dependency
 
-        with needed(f"{name} needs"):
+        with optional_dependency(f"{name} needs"):
             module = importlib.import_module(f"scalargrad.{_LATER.get(name, name)}")
         found = globals()[name] = getattr(module, name, module)
         return found

@@ -12,7 +12,7 @@ from scalargrad.call import Intermediate, Signals
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.symbol import evaluate
 from scalargrad.table.validation import flag
@@ -317,7 +317,9 @@ def gradients(
                 "to Values; wrap it in Value before computing y"
             )
     if not isinstance(y, Value):
-        raise OperandError(f"y is {shown(y)}, a plain number: it does not depend on any Value")
+        raise OperandError(
+            f"y is {format_value(y)}, a plain number: it does not depend on any Value"
+        )
     create_graph = flag(create_graph, "create_graph")
     allow_nonfinite = flag(allow_nonfinite, "allow_nonfinite")
     if (current := recorder()) is not None:

@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import as_leaf, builds_graphs, recorder
 from scalargrad.ops.arithmetic import pow
 from scalargrad.ops.custom import GIVEN
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float
 
 
@@ -25,7 +25,7 @@ def join(
     numbers = isinstance(local_grads, list | tuple) and not more and not named
     if not (values and numbers and len(children) == len(local_grads)):
         raise OperandError(
-            f"Value was given {shown((*more, *named) or (children, local_grads))}: write "
+            f"Value was given {format_value((*more, *named) or (children, local_grads))}: write "
             "Value(data, label), or Value(data, children, local_grads) with Values and a number "
             "for each; an operation with a formula for its derivative is declared by "
             "scalargrad.custom_op"

@@ -1,7 +1,9 @@
-"""Expressions as text: ``q = x + y; f = q * z`` read into a graph.
+"""A parser of expressions such as ``q = x + y; f = q * z``, which builds their graph.
 
-The text is never evaluated by Python. It is cut into words, which are read from left to right, each
-operator with what binds more tightly than it. Every error marks its place in the text.
+The text is never evaluated by Python. It is split into tokens, which a precedence-climbing parser
+reads from left to right. Every error marks its position in the text:
+
+    "x + 2*y"    tokens x, +, 2, *, y    graph add(x, mul(2, y))
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from rich.cells import cell_len
 from scalargrad import ops
 from scalargrad.errors import ExpressionError, OperandError
 from scalargrad.other_names import OTHER_NAMES
-from scalargrad.system.short_repr import counted, shortened
+from scalargrad.system.short_repr import pluralize, shorten
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
 from scalargrad.value import Scalar, Value
@@ -31,7 +33,7 @@ __all__ = ["parse"]
 
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 
-#: The operators between two operands, and their precedence; a sign has that of a power.
+#: Binary operators with their precedence; a sign has the precedence of a power.
 _BINARY: dict[str, tuple[int, Operation]] = {
     "<": (0, ops.lt),
     "<=": (0, ops.le),
@@ -47,7 +49,7 @@ _BINARY: dict[str, tuple[int, Operation]] = {
 }
 _COMPARISON, _POWER = 0, 3
 
-#: Operations by the names lectures give them.
+#: Operations by the names used in lectures.
 _ALIASES = {
     "ln": "log",
     "logistic": "sigmoid",
@@ -56,19 +58,19 @@ _ALIASES = {
     "σ": "sigmoid",
 }
 
-#: The advice for operations of other libraries: those of several numbers, and the others.
-_INSTEAD = {
-    **{name: f"Write {written}" for name, written in OTHER_NAMES.items()},
+#: Advice for names of operations in other libraries.
+_OTHER_OPERATIONS = {
+    **{name: f"Write {ours}" for name, ours in OTHER_NAMES.items()},
     "log_softmax": "It would be several numbers: write one of them, a - logsumexp(a, b, c)",
     "softmax": "It would be several numbers: write one of them, exp(a - logsumexp(a, b, c))",
 }
 
 _NUMBER = re.compile(r"(?:[0-9]|\.[0-9])(?:[eE][+-]|[\w.])*")
 _SIGN = re.compile(r"\*\*|//|[<>=!]=|.", re.DOTALL)
-#: Signs as pages write them.
-_SAME = {"·": "*", "×": "*", "−": "-", "÷": "/", "^": "**", "≤": "<=", "≥": ">=", "≠": "!="}
+#: Typographic signs, and their ASCII forms.
+_ASCII = {"·": "*", "×": "*", "−": "-", "÷": "/", "^": "**", "≤": "<=", "≥": ">=", "≠": "!="}
 
-#: The signs that may stand in an expression.
+#: The signs allowed in an expression.
 _SIGNS = {*_BINARY, "(", ")", "[", "]", ",", "=", "\n", ""}
 
 _PRODUCT = "a product is written with *, as in 2*(x + 1)"
@@ -94,19 +96,19 @@ _ADVICE = {
     **{raised: f"write **{power}" for power, raised in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     **dict.fromkeys("₀₁₂₃₄₅₆₇₈₉", "an index is written as in w2"),
 }
-_UNDERSTOOD = "expressions are made of names, numbers, + - * / ^, comparisons and operations"
+_SYNTAX = "expressions are made of names, numbers, + - * / ^, comparisons and operations"
 
 
-class _Word(NamedTuple):
-    """A name, a number or a sign; a line feed or nothing where a statement or the text ends."""
+class _Token(NamedTuple):
+    """A name, a number or a sign; a line feed ends a statement, and "" the text."""
 
     text: str
     row: int
     column: int
 
 
-def _words(lines: Sequence[str]) -> Iterator[_Word]:
-    """Yield the words of a text; the end of a line within brackets ends no statement."""
+def _tokens(lines: Sequence[str]) -> Iterator[_Token]:
+    """Yield the tokens of a text; the end of a line in brackets does not end a statement."""
     depth = 0
     for row, line in enumerate(lines):
         column = 0
@@ -114,22 +116,24 @@ def _words(lines: Sequence[str]) -> Iterator[_Word]:
             if line[column].isspace():
                 column += 1
                 continue
-            written = _token(line, column)
-            text = _SAME.get(written, written)
-            text = text if text.isdigit() else normalize("NFKC", text)  # a raised 2 is no 2
+            source = _token_text(line, column)
+            text = _ASCII.get(source, source)
+            text = (
+                text if text.isdigit() else normalize("NFKC", text)
+            )  # NFKC would turn a superscript 2 into 2
             depth += (text in ("(", "[")) - (text in (")", "]"))
-            yield _Word("\n" if text == ";" else text, row, column)
-            column += len(written)
+            yield _Token("\n" if text == ";" else text, row, column)
+            column += len(source)
         if depth <= 0:
-            yield _Word("\n", row, column)
-    yield _Word("", len(lines) - 1, len(lines[-1]))
+            yield _Token("\n", row, column)
+    yield _Token("", len(lines) - 1, len(lines[-1]))
 
 
-def _token(line: str, start: int) -> str:
-    """Return the name, number or sign that starts there."""
+def _token_text(line: str, start: int) -> str:
+    """Return the name, number or sign that starts at a column."""
     if line[start].isidentifier():
         end = start + 1
-        while end < len(line) and f"a{line[end]}".isidentifier() and line[end] not in _SAME:
+        while end < len(line) and f"a{line[end]}".isidentifier() and line[end] not in _ASCII:
             end += 1
         return line[start:end]
     found = _NUMBER.match(line, start) or _SIGN.match(line, start)
@@ -137,29 +141,29 @@ def _token(line: str, start: int) -> str:
     return found[0]
 
 
-class _Reader:
-    """Builds a graph word by word."""
+class _Parser:
+    """Builds a graph token by token."""
 
     def __init__(self, text: str, values: Mapping[str, Any]) -> None:
         if not isinstance(text, str):
-            raise ExpressionError(f"an expression is text, not {type(text).__name__}")
+            raise ExpressionError(f"an expression must be text, not {type(text).__name__}")
         self.lines = text.splitlines() or [""]
-        self.words = [*_words(self.lines)]
+        self.words = [*_tokens(self.lines)]
         for word in self.words:
             known = word.text[:1].isidentifier() or _NUMBER.match(word.text)
             if word.text not in _SIGNS and (word.text in _ADVICE or not known):
                 raise self.unexpected(word)
         self.at = 0
         self.names: dict[str, Any] = {}
-        self.owner: dict[str, str] = {}  # of an entry, its vector
+        self.owner: dict[str, str] = {}  # the vector of each entry
         self.used: set[str] = set()
-        for written, value in values.items():
-            self.give(normalize("NFKC", written), value)
+        for name, value in values.items():
+            self.define(normalize("NFKC", name), value)
         self.given = self.names.keys() - self.owner.keys()
         self.names |= _CONSTANTS
 
-    def give(self, name: str, value: Any) -> None:
-        """Give a name its value; of a vector, w0, w1 and so on, its entries."""
+    def define(self, name: str, value: Any) -> None:
+        """Define a name by its value; for a vector w, also its entries w0, w1, …."""
         if reason := self.conflict(name):
             raise ExpressionError(f"{name} cannot be given a value: {reason}")
         if isinstance(value, Value):
@@ -172,11 +176,11 @@ class _Reader:
             entries = {f"{name}{i}": x for i, x in enumerate(value)}
             self.owner |= dict.fromkeys(entries, name)
             for entry, x in entries.items():
-                self.give(entry, x)
+                self.define(entry, x)
             self.names[name] = tuple(self.names[entry] for entry in entries)
 
     def conflict(self, name: str) -> str:
-        """Return the reason why a name cannot be given a meaning; "" if there is none."""
+        """Return the reason why a name cannot be defined; "" if it can be."""
         if name in _CONSTANTS:
             return f"it is the constant {_CONSTANTS[name]:.6g}; choose another name"
         if name in ops.TABLE:
@@ -186,20 +190,20 @@ class _Reader:
         return ""
 
     @property
-    def word(self) -> _Word:
-        """The word that is read next."""
+    def word(self) -> _Token:
+        """The next token."""
         return self.words[self.at]
 
-    def take(self, *texts: str) -> _Word | None:
-        """Read the next word if it is one of these."""
+    def take(self, *texts: str) -> _Token | None:
+        """Read and return the next token if it is one of these, else return None."""
         word = self.word
         if word.text not in texts:
             return None
         self.at += 1
         return word
 
-    def error(self, word: _Word, message: str) -> ExpressionError:
-        """Return an error that shows a line with a caret under a word."""
+    def error(self, word: _Token, message: str) -> ExpressionError:
+        """Return an error that shows the line of a token, with a caret under it."""
         line = "".join(c if c.isprintable() else " " for c in self.lines[word.row])
         place = f"line {word.row + 1}, " if len(self.lines) > 1 else ""
         before, after = line[: word.column][-36:], line[word.column :][:36]
@@ -208,21 +212,21 @@ class _Reader:
             f"{place}column {word.column + 1}: {message}\n    {before}{after}\n    {caret}"
         )
 
-    def unexpected(self, word: _Word) -> ExpressionError:
-        """Return the error for a word that cannot stand where it does."""
-        text, usual = word.text.strip(), _UNDERSTOOD
+    def unexpected(self, word: _Token) -> ExpressionError:
+        """Return the error for a token that is not allowed at its position."""
+        text, hint = word.text.strip(), _SYNTAX
         texts = [x.text for x in self.words]
         if not text and texts.count("(") > texts.count(")"):
             return self.error(word, "a bracket is not closed: write )")
         if text[:1].isidentifier() or _NUMBER.match(text):
-            usual = _PRODUCT
+            hint = _PRODUCT
         elif text in _SIGNS or not text:
-            usual = "is a number, an operator or a bracket missing?"
-        named = repr(text) if text else "the end"
-        return self.error(word, f"{named} cannot stand here: {_ADVICE.get(text, usual)}")
+            hint = "is a number, an operator or a bracket missing?"
+        name = repr(text) if text else "the end"
+        return self.error(word, f"{name} is not allowed here: {_ADVICE.get(text, hint)}")
 
     def read(self) -> Value:
-        """Return the last statement's Value, having checked that every value given is used."""
+        """Parse all statements, check that all values are used, and return the last Value."""
         result, first, before = None, self.word, -1
         while self.word.text:
             if self.take("\n"):
@@ -230,9 +234,7 @@ class _Reader:
             if result is None:
                 first = self.word
             elif self.word.row != before and self.word.column != first.column:
-                advice = (
-                    "begin all statements in one column, and bracket what goes over several lines"
-                )
+                advice = "start all statements in one column, with brackets around several lines"
                 raise self.error(self.word, advice)
             result = self.statement()
             before = self.word.row
@@ -242,18 +244,18 @@ class _Reader:
             raise ExpressionError('the expression is empty: write one, such as "f = x * y"')
         if unused := self.given - self.used:
             raise ExpressionError(
-                f"{_listed(unused)}: given a value, but not used by the expression, which uses "
-                f"{_listed(self.used) or 'no names'}; leave it out, or check its spelling"
+                f"{_join_names(unused)}: given a value, but not used by the expression, which uses "
+                f"{_join_names(self.used) or 'no names'}; leave it out, or check its spelling"
             )
         return result
 
     def statement(self) -> Value:
-        """Return the Value of one statement; an assignment labels it."""
+        """Parse one statement, and return its Value; an assignment labels it."""
         target = self.word
         assigns = target.text[0].isidentifier() and self.words[self.at + 1].text == "="
         if assigns:
             if reason := self.conflict(target.text):
-                raise self.error(target, f"{shortened(target.text)} cannot be assigned: {reason}")
+                raise self.error(target, f"{shorten(target.text)} cannot be assigned: {reason}")
             self.at += 2
         start = self.word
         found = self.expression()
@@ -268,9 +270,9 @@ class _Reader:
         return made
 
     def expression(self, least: int = _COMPARISON) -> Any:
-        """Return the value of an expression whose operators have at least this precedence.
+        """Parse an expression of operators of at least this precedence, and return its value.
 
-        It is a node, a number, or for a list or vector a tuple of them.
+        The value is a node, a number, or for a list or vector a tuple of them.
         """
         result = self.operand()
         while (found := _BINARY.get(self.word.text)) is not None and found[0] >= least:
@@ -288,7 +290,7 @@ class _Reader:
         return result
 
     def operand(self) -> Any:
-        """Return the value of a number, a name, a call, a bracket or a sign with its operand."""
+        """Parse a number, a name, a call, a bracket, or a sign with its operand."""
         word = self.word
         if _NUMBER.match(word.text):
             self.at += 1
@@ -305,7 +307,7 @@ class _Reader:
         return items if is_list or word.text == "[" else items[0]
 
     def items(self, closing: str) -> tuple[tuple[Any, ...], bool]:
-        """Return the items in brackets, up to the closing one, and whether they are a list."""
+        """Parse the items up to a closing bracket; return them, and whether they are a list."""
         items: list[Any] = []
         comma: object = ","
         while self.word.text != closing and comma:
@@ -315,37 +317,37 @@ class _Reader:
             raise self.unexpected(self.word)
         return tuple(items), bool(comma) or len(items) != 1
 
-    def number(self, word: _Word) -> float:
-        """Return the number that is written."""
+    def number(self, word: _Token) -> float:
+        """Return the value of a number token."""
         try:
             number = float(word.text)
         except ValueError:
-            problem = f"{shortened(word.text)} is not a decimal number; {_PRODUCT}"
+            problem = f"{shorten(word.text)} is not a decimal number; {_PRODUCT}"
             raise self.error(word, problem) from None
-        self.finite(word, number)
+        self.require_finite(word, number)
         return number
 
-    def finite(self, word: _Word, result: Any) -> Any:
-        """Return `result`, unless it was computed from numbers alone and overflowed."""
+    def require_finite(self, word: _Token, result: Any) -> Any:
+        """Return a result; raise an error if it was computed from constants and overflowed."""
         if isinstance(result, float) and not math.isfinite(result):
-            problem = f"these numbers overflow to {result}: a float goes to 1.8e308"
+            problem = f"these numbers overflow to {result}: the largest float is 1.8e308"
             raise self.error(word, problem)
         return result
 
-    def apply(self, word: _Word, op: Any, *operands: Any) -> Any:
+    def apply(self, word: _Token, op: Any, *operands: Any) -> Any:
         """Apply an operation."""
         try:
-            return self.finite(word, op(*operands))
+            return self.require_finite(word, op(*operands))
         except OperandError as error:
             reason = _ADVICE[","] if word.text in _BINARY else str(error)
             if not isinstance(op, Elementwise):
-                reason += "; numbers that belong together are written (a, b)"
+                reason += "; a list of numbers is written (a, b)"
         except TypeError:
-            given = counted(len(operands), "argument")
+            given = pluralize(len(operands), "argument")
             reason = f"{op.name} was given {given}: write {op.name}{signature(op)}"
         raise self.error(word, reason)
 
-    def name(self, word: _Word) -> Any:
+    def name(self, word: _Token) -> Any:
         """Return the value of a name."""
         name = word.text
         if name in self.names:
@@ -357,22 +359,22 @@ class _Reader:
         if name in ops.TABLE:
             raise self.error(word, f"{name} is an operation: call it, {name}(…)")
         near = _nearest(name, [*self.names, *_public()])
-        remedy = near or f"Give it a value, as in {shortened(name)}=2. "
+        remedy = near or f"Give it a value, as in {shorten(name)}=2. "
         for k in range(1, len(name)):
             if name[:k] in self.names and name[k:] in self.names:
                 remedy += f"A product is written with *: {name[:k]}*{name[k:]}. "
-        problem = f"{shortened(name)} is not known here. {remedy}Known: {_listed(self.names)}"
+        problem = f"{shorten(name)} is not known here. {remedy}Known: {_join_names(self.names)}"
         raise self.error(word, problem)
 
-    def call(self, word: _Word) -> Any:
-        """Apply the operation that is called; one of many operands takes them as a list, too."""
+    def call(self, word: _Token) -> Any:
+        """Parse a call of an operation, and apply it; a reduction also takes one list."""
         name = _ALIASES.get(word.text, word.text)
         if word.text in self.names:
             raise self.error(word, _ADVICE["("])
         if name not in ops.TABLE:
-            advice = _INSTEAD.get(name) or _nearest(name, _public())
-            advice = advice or f"The operations: {_listed(_public())}"
-            problem = f"no operation is named {shortened(name)}. {advice.rstrip()}"
+            advice = _OTHER_OPERATIONS.get(name) or _nearest(name, _public())
+            advice = advice or f"The operations: {_join_names(_public())}"
+            problem = f"no operation is named {shorten(name)}. {advice.rstrip()}"
             raise self.error(word, problem)
         op: Any = ops.TABLE[name]
         items, _ = self.items(")")
@@ -386,7 +388,7 @@ class _Reader:
 
 
 def _public() -> list[str]:
-    """Return the names of the operations, without those that only derivatives have."""
+    """Return the names of the operations, without those that are used only by derivatives."""
     return [name for name in ops.TABLE if not name.startswith("_")]
 
 
@@ -395,48 +397,47 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(near)}? " if near else ""
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(shortened, sorted(names)))
+def _join_names(names: Iterable[str]) -> str:
+    return ", ".join(map(shorten, sorted(names)))
 
 
 def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) -> Value:
-    """Read ``q = x + y; f = q * z`` into a graph and return the last Value, here f.
+    """Parse an expression such as ``q = x + y; f = q * z``, and return its last Value, here f.
 
     Parameters
     ----------
     text : str
-        Statements ``name = expression``, or bare expressions, separated by semicolons or
-        line ends; ``#`` starts a comment. Expressions are made of names, decimal numbers,
+        Statements ``name = expression``, or expressions, separated by semicolons or
+        line ends; ``#`` starts a comment. Expressions consist of names, decimal numbers,
         ``+ - * /``, powers as ``x^2`` or ``x**2``, comparisons, ``pi``, ``e`` and every
-        operation of the table by name; ``σ`` and ``logistic`` are the sigmoid, ``ln`` is log,
+        operation by name; ``σ`` and ``logistic`` are the sigmoid, ``ln`` is log,
         ``max`` and ``min`` are maximum and minimum. Reductions are written ``sum(a, b, c)``
         and ``dot((w0, w1), (x0, x1), b)``, or with vectors by name, ``dot(w, x, b)``.
     **values : real number or Value, or list, tuple or array of them
-        What the names stand for. A number becomes a leaf labelled with its name; a Value is
-        used as it is. A list or array is a vector, whose entries are named w0, w1, ….
+        The values of the names. A number becomes a leaf with the name as label; a Value is used
+        unchanged. A list or array is a vector, whose entries are named w0, w1, ….
 
     Returns
     -------
     Value
-        The result of the last statement. A node that is assigned to a name has it as its label.
+        The result of the last statement. The label of an assigned node is its name.
 
     Raises
     ------
     ExpressionError
-        If the text is not such an expression; a name is unknown, is given or assigned
-        twice, or is that of a constant or an operation; or a value is not used. The message
-        marks the column.
+        If the text is not an expression; if a name is unknown, defined twice, or that of a constant
+        or an operation; or if a value is not used. The message marks the column.
     DomainError
-        If an operation is applied outside its domain.
+        If an operand is outside the domain of its operation.
     OperandError
         If a value is not a real number.
 
     Notes
     -----
-    What has no name in it is computed at once, without a node: ``2 * 3`` is 6. A second
-    name, as in ``y = x``, is an `identity` node of its own. Comparisons are nodes, so
-    ``where(x > 0, x, 0)`` records the choice. Names are compared in Unicode's normal form
-    NFKC, as in Python. Nothing is evaluated as Python code.
+    Expressions without names are computed immediately, without nodes: ``2 * 3`` is 6. A second
+    name, as in ``y = x``, is an `identity` node. Comparisons are nodes, so ``where(x > 0, x, 0)``
+    has the condition in its graph. Names are compared in Unicode's normal form NFKC, as in Python.
+    Nothing is evaluated as Python code.
 
     Examples
     --------
@@ -454,28 +455,28 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
             ^
     """
     try:
-        return _Reader(text, values).read()
+        return _Parser(text, values).read()
     except RecursionError:
         raise ExpressionError("the expression is nested too deeply: give parts names") from None
 
 
 def parse_assigned(expression: str, assignments: Iterable[str] | None) -> Value:
-    """Parse an expression with its inputs given as ``name=number`` or ``name=number,number``."""
+    """Parse an expression with inputs in the form ``name=number`` or ``name=number,number``."""
     values: dict[str, float | list[float]] = {}
     for assignment in assignments or []:
-        name, equals, written = assignment.partition("=")
+        name, equals, text = assignment.partition("=")
         name = name.strip()
         if not equals or not name.isidentifier():
             raise ExpressionError(
                 f"{assignment!r} is not an input: write name=number without spaces, as in x=-2"
             )
         if name in values:
-            raise ExpressionError(f"the input {name} is given twice: leave one out")
+            raise ExpressionError(f"the input {name} is given twice: remove one")
         try:
-            numbers = [parse(part).data for part in written.split(",")]
+            numbers = [parse(part).data for part in text.split(",")]
         except ExpressionError:
             raise ExpressionError(
-                f"the input {name} is {written!r}: write a number, as in {name}=-2 or {name}=pi/2, "
+                f"the input {name} is {text!r}: write a number, as in {name}=-2 or {name}=pi/2, "
                 f"or those of a vector, {name}=2,-3"
             ) from None
         values[name] = numbers[0] if len(numbers) == 1 else numbers

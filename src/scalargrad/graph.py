@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from math import isfinite
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.value import Value
 
 
@@ -58,7 +58,8 @@ def topological_order(
     for root in roots:
         if not isinstance(root, Value):
             raise OperandError(
-                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
+                f"root is {format_value(root)}; give a Value: only what is computed from one has a "
+                "graph"
             )
     order: list[Value] = []
     seen: set[Value] = set() if met is None else met

@@ -20,7 +20,7 @@ from typing import Any
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops import dot, log, maximum, sqrt, where
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import flag
 from scalargrad.tree import flatten, is_array
@@ -32,66 +32,70 @@ Vector = list[Any]
 Matrix = list[list[Any]]
 
 
-def vector(x: Any, name: str, count: int | None = None) -> Vector:
-    """Return the numbers of a vector as a new list.
+def as_vector(x: Any, name: str, count: int | None = None) -> Vector:
+    """Check a vector, and return its numbers as a new list.
 
     Parameters
     ----------
     x : list, tuple or array of n numbers
     name : str
-        What it is called in messages.
+        Name for messages.
     count : int, optional
-        The n it must have.
+        The required length.
 
     Raises
     ------
     OperandError
-        If it is none, or of another length.
+        If it is not a vector, or has another length.
     """
     if not _is_row(x):
-        raise OperandError(f"{name} is {shown(x)}: give a list or an array of numbers")
+        raise OperandError(f"{name} is {format_value(x)}: give a list or an array of numbers")
     found = [y if isinstance(y, Value) else as_float(y, f"{name}[{i}]") for i, y in enumerate(x)]
     if count is not None and len(found) != count:
-        raise OperandError(f"{name} has {counted(len(found), 'number')}: give {count}")
+        raise OperandError(f"{name} has {pluralize(len(found), 'number')}: give {count}")
     return found
 
 
-def matrix(x: Any, name: str) -> Matrix:
-    """Return a matrix of at least one row and column as a new list of rows.
+def as_matrix(x: Any, name: str) -> Matrix:
+    """Check a matrix, which must not be empty, and return it as a new list of rows.
 
     Raises
     ------
     OperandError
-        If it is none, or its rows are of different lengths.
+        If it is not a matrix, or its rows have different lengths.
     """
     if not (is_matrix(x) and len(x) and all(map(_is_row, x))):
-        raise OperandError(f"{name} is {shown(x)}: give a matrix, as a list of rows or an array")
-    rows = [vector(row, f"{name}[{i}]") for i, row in enumerate(x)]
+        raise OperandError(
+            f"{name} is {format_value(x)}: give a matrix, as a list of rows or an array"
+        )
+    rows = [as_vector(row, f"{name}[{i}]") for i, row in enumerate(x)]
     lengths = [*map(len, rows)]
     if 0 in lengths or len({*lengths}) > 1:
-        raise OperandError(f"{name} has rows of {shown(lengths)} numbers: give rows of one length")
+        raise OperandError(
+            f"{name} has rows of {format_value(lengths)} numbers: give rows of one length"
+        )
     return rows
 
 
-def square(x: Any, name: str) -> Matrix:
-    """Return a matrix of n rows and n columns as a new list of rows.
+def as_square_matrix(x: Any, name: str) -> Matrix:
+    """Check a square matrix, and return it as a new list of rows.
 
     Raises
     ------
     OperandError
-        If it is none.
+        If it is not a square matrix.
     """
-    rows = matrix(x, name)
+    rows = as_matrix(x, name)
     if len(rows) != len(rows[0]):
         raise OperandError(
-            f"{name} has {counted(len(rows), 'row')} of {counted(len(rows[0]), 'number')}: give a "
-            "square matrix"
+            f"{name} has {pluralize(len(rows), 'row')} of {pluralize(len(rows[0]), 'number')}: "
+            "give a square matrix"
         )
     return rows
 
 
 def is_matrix(x: Any) -> bool:
-    """Return whether something has rows."""
+    """Return True if x has rows."""
     return _is_row(x) and len(x) > 0 and (_is_row(x[0]) or getattr(x, "ndim", 1) > 1)
 
 
@@ -99,8 +103,8 @@ def _is_row(x: Any) -> bool:
     return isinstance(x, list | tuple) or (is_array(x) and x.ndim > 0)
 
 
-def returned(x: Any, *given: Any) -> Any:
-    """Return a vector or matrix as an array if an argument was one, else as lists."""
+def like_arguments(x: Any, *given: Any) -> Any:
+    """Return a vector or matrix as an array if an argument is an array, else as lists."""
     if not any(map(is_array, given)):
         return x
     import numpy as np
@@ -110,47 +114,48 @@ def returned(x: Any, *given: Any) -> Any:
     return numbers(iter(rebuild))
 
 
-def in_rows(x: Any, name: str, count: int) -> tuple[Matrix, bool]:
-    """Return a right-hand side as a matrix, and whether it is a vector, which is one column."""
+def as_rows(x: Any, name: str, count: int) -> tuple[Matrix, bool]:
+    """Return a right-hand side as rows, and whether it is a vector, which becomes one column."""
     if not is_matrix(x):
-        return [[y] for y in vector(x, name, count)], True
-    rows = matrix(x, name)
+        return [[y] for y in as_vector(x, name, count)], True
+    rows = as_matrix(x, name)
     if len(rows) != count:
-        raise OperandError(f"{name} has {counted(len(rows), 'row')}: give {count}")
+        raise OperandError(f"{name} has {pluralize(len(rows), 'row')}: give {count}")
     return rows, False
 
 
-def is_open(x: Any) -> bool:
-    """Return whether a number is one of a recording, which has none yet."""
+def is_traced(x: Any) -> bool:
+    """Return True if x is a Value of a function that is being traced, and so has no number yet."""
     return isinstance(x, Value) and recorder() is not None
 
 
-def number(x: Any) -> float:
-    """Return the number of a float or Value."""
-    found: float = x.data if isinstance(x, Value) else x
-    return found
+def data_of(x: Any) -> float:
+    """Return a float, or the data of a Value."""
+    data: float = x.data if isinstance(x, Value) else x
+    return data
 
 
-def above(x: Any, least: Any, what: str) -> Any:
-    """Return a number that must be above another.
+def require_above(x: Any, least: Any, what: str) -> Any:
+    """Check that a number is above `least`, and return it.
 
-    A compiled function does not ask: it takes the root of -1, and so its call is made eagerly, and
-    ends here.
+    A compiled function replaces an invalid number by -1. The root or logarithm of it is outside its
+    domain, so the call is repeated eagerly, and raises the error.
 
     Raises
     ------
     DomainError
-        If it is not; `what` says what is wrong, with "{:g}" for the number.
+        If the number is not above `least`, with the message `what`; "{:g}" in it is replaced by the
+        number.
     """
-    if is_open(x) or is_open(least):
+    if is_traced(x) or is_traced(least):
         return where(x > least, x, -1.0)
-    if not number(x) > number(least):
-        raise DomainError(what.format(number(x)))
+    if not data_of(x) > data_of(least):
+        raise DomainError(what.format(data_of(x)))
     return x
 
 
-def product(x: Sequence[Any], y: Sequence[Any]) -> Any:
-    """Return the sum of products: one node, or in a compiled function steps of a loop."""
+def inner_product(x: Sequence[Any], y: Sequence[Any]) -> Any:
+    """Return the sum of products: one node, or separate operations if traced, for loops."""
     if recorder() is None:
         return dot(x, y)
     found: Any = 0.0
@@ -170,33 +175,35 @@ def matmul(a: Any, b: Any) -> Any:
     Returns
     -------
     n × m numbers, n or m numbers, or one
-        a·b, without the axis of n if `a` is a vector, and that of m if `b` is one.
+        a·b, without the axis n if `a` is a vector, and without m if `b` is a vector.
 
     Raises
     ------
     OperandError
-        If one is neither, or their k differ.
+        If one is not a vector or a matrix, or their k differ.
 
     Examples
     --------
     >>> matmul([[1.0, 2.0], [3.0, 4.0]], [10.0, 100.0])
     [210.0, 430.0]
     """
-    rows = matrix(a, "a") if is_matrix(a) else [vector(a, "a")]
+    rows = as_matrix(a, "a") if is_matrix(a) else [as_vector(a, "a")]
     columns = (
-        [[*x] for x in zip(*matrix(b, "b"), strict=True)] if is_matrix(b) else [vector(b, "b")]
+        [[*x] for x in zip(*as_matrix(b, "b"), strict=True)]
+        if is_matrix(b)
+        else [as_vector(b, "b")]
     )
     if len(rows[0]) != len(columns[0]):
         raise OperandError(
-            f"a has {counted(len(rows[0]), 'column')} and b {counted(len(columns[0]), 'row')}: "
-            "give as many, or transpose one"
+            f"a has {pluralize(len(rows[0]), 'column')} and b {pluralize(len(columns[0]), 'row')}: "
+            "give equal numbers, or transpose one"
         )
-    found: Any = [[product(row, column) for column in columns] for row in rows]
+    found: Any = [[inner_product(row, column) for column in columns] for row in rows]
     if not is_matrix(b):
         found = [x for (x,) in found]
     if not is_matrix(a):
         (found,) = found
-    return found if not isinstance(found, list) else returned(found, a, b)
+    return found if not isinstance(found, list) else like_arguments(found, a, b)
 
 
 def cholesky(a: Any) -> Any:
@@ -205,12 +212,12 @@ def cholesky(a: Any) -> Any:
     Parameters
     ----------
     a : n × n numbers
-        Of which the diagonal and what is below it are read.
+        The matrix; only its lower triangle is read.
 
     Returns
     -------
     n × n numbers
-        L, with zeros above the diagonal.
+        L, a lower triangular matrix.
 
     Raises
     ------
@@ -221,17 +228,17 @@ def cholesky(a: Any) -> Any:
 
     Notes
     -----
-    What is above the diagonal of `a` counts as what is below it, and its gradient is 0: of a matrix
-    whose two halves are computed alike, the gradients by what they are computed from are right.
+    The gradient of an element above the diagonal is 0, since only the lower triangle is read. If
+    both triangles are computed from the same variables, the gradients of these are correct.
 
     Examples
     --------
     >>> cholesky([[4.0, 2.0], [2.0, 5.0]])
     [[2.0, 0.0], [1.0, 2.0]]
     """
-    factor = _factor(square(a, "a"), "cholesky")
+    factor = _factor(as_square_matrix(a, "a"), "cholesky")
     n = len(factor)
-    return returned([[*row, *[0.0] * (n - len(row))] for row in factor], a)
+    return like_arguments([[*row, *[0.0] * (n - len(row))] for row in factor], a)
 
 
 def logdet(a: Any, *, factored: bool = False) -> Any:
@@ -242,7 +249,7 @@ def logdet(a: Any, *, factored: bool = False) -> Any:
     a : n × n numbers
         The matrix, read as by `cholesky`.
     factored : bool
-        Whether `a` is the Cholesky factor of the matrix, as if it is needed elsewhere, too.
+        Whether `a` is the Cholesky factor of the matrix; it can be shared with other uses.
 
     Raises
     ------
@@ -257,7 +264,7 @@ def logdet(a: Any, *, factored: bool = False) -> Any:
     >>> [f"{x:.6f}" for x in (logdet(a), logdet(cholesky(a), factored=True))]
     ['2.772589', '2.772589']
     """
-    rows = square(a, "a")
+    rows = as_square_matrix(a, "a")
     if not flag(factored, "factored"):
         rows = _factor(rows, "logdet")
     found: Any = 0.0
@@ -267,17 +274,17 @@ def logdet(a: Any, *, factored: bool = False) -> Any:
 
 
 def _factor(a: Matrix, name: str) -> Matrix:
-    """Return the rows of the factor up to the diagonal, computed column by column."""
+    """Return the rows of the Cholesky factor up to the diagonal, computed column by column."""
     factor: Matrix = [[] for _ in a]
     for j, across in enumerate(factor):
         rest = a[j][j]
         for k in range(j):
             rest = rest - across[k] * across[k]
         what = (
-            f"{name}: a is not positive definite: of a[{j}][{j}], {{:g}} is left. Add a small "
-            "number to the diagonal, such as 1e-8, or check whether a is a covariance"
+            f"{name}: a is not positive definite: the pivot {j} is {{:g}}. Add a small number to "
+            "the diagonal, such as 1e-8, or check whether a is a covariance"
         )
-        pivot = sqrt(above(rest, 0.0, what))
+        pivot = sqrt(require_above(rest, 0.0, what))
         across.append(pivot)
         for i in range(j + 1, len(a)):
             row, x = factor[i], a[i][j]
@@ -293,11 +300,11 @@ def triangular_solve(a: Any, b: Any, *, lower: bool = True, transpose_a: bool = 
     Parameters
     ----------
     a : n × n numbers
-        Of which the diagonal and one side of it are read.
+        The matrix; only one of its triangles is read.
     b : n numbers, or n × m
-        The right-hand side, or several side by side.
+        The right-hand side, or a matrix whose columns are right-hand sides.
     lower : bool
-        Whether what is below the diagonal is read, else what is above.
+        Whether the lower triangle is read, else the upper one.
     transpose_a : bool
         Whether aᵀ·x = b is solved instead.
 
@@ -309,9 +316,9 @@ def triangular_solve(a: Any, b: Any, *, lower: bool = True, transpose_a: bool = 
     Raises
     ------
     OperandError
-        If `a` is not square, or `b` has another number of rows.
+        If `a` is not square, or `b` does not have the same number of rows.
     DomainError
-        If a number on the diagonal is 0.
+        If an element of the diagonal is 0.
 
     Examples
     --------
@@ -320,19 +327,19 @@ def triangular_solve(a: Any, b: Any, *, lower: bool = True, transpose_a: bool = 
     >>> triangular_solve([[2.0, 0.0], [1.0, 4.0]], [4.0, 8.0], transpose_a=True)
     [1.0, 2.0]
     """
-    rows, is_lower = square(a, "a"), flag(lower, "lower")
+    rows, is_lower = as_square_matrix(a, "a"), flag(lower, "lower")
     if flag(transpose_a, "transpose_a"):
         rows, is_lower = [[*column] for column in zip(*rows, strict=True)], not is_lower
-    right, is_vector = in_rows(b, "b", len(rows))
+    right, is_vector = as_rows(b, "b", len(rows))
     for i, row in enumerate(rows):
-        if not is_open(row[i]) and number(row[i]) == 0.0:
-            raise DomainError(f"triangular_solve: a[{i}][{i}] is 0: such a matrix has no inverse")
-    found = substituted(rows, right, lower=is_lower)
-    return returned([x for (x,) in found] if is_vector else found, a, b)
+        if not is_traced(row[i]) and data_of(row[i]) == 0.0:
+            raise DomainError(f"triangular_solve: a is singular: a[{i}][{i}] is 0")
+    found = substitute(rows, right, lower=is_lower)
+    return like_arguments([x for (x,) in found] if is_vector else found, a, b)
 
 
-def substituted(a: Matrix, right: Matrix, *, lower: bool) -> Matrix:
-    """Return x of a·x = right, row by row from where one number is left."""
+def substitute(a: Matrix, right: Matrix, *, lower: bool) -> Matrix:
+    """Solve a triangular system a·x = right by forward or backward substitution."""
     n = len(a)
     columns = [_column(a, [*column], range(n) if lower else range(n - 1, -1, -1))
                for column in zip(*right, strict=True)]  # fmt: skip
@@ -349,8 +356,8 @@ def _column(a: Matrix, right: Vector, order: range) -> Vector:
     return found
 
 
-#: Machine epsilon. The rest of a column is rounding if it is shorter than the column was, times its
-#: number of rows, times this.
+#: Machine epsilon. The remainder of a column is a rounding error if its length, relative to that of
+#: the column, is below this times the number of rows.
 _ROUNDING = 2.0**-52
 
 
@@ -361,7 +368,7 @@ def solve(a: Any, b: Any) -> Any:
     ----------
     a : n × n numbers
     b : n numbers, or n × m
-        The right-hand side, or several side by side.
+        The right-hand side, or a matrix whose columns are right-hand sides.
 
     Returns
     -------
@@ -371,16 +378,16 @@ def solve(a: Any, b: Any) -> Any:
     Raises
     ------
     OperandError
-        If `a` is not square, or `b` has another number of rows.
+        If `a` is not square, or `b` does not have the same number of rows.
     DomainError
-        If `a` is singular, but for rounding.
+        If `a` is singular up to rounding.
 
     Notes
     -----
-    The columns are made orthogonal one after the other (modified Gram-Schmidt), which needs no
-    exchange of rows, and so no choice: it is one program for all numbers. It takes three times as
-    many operations as elimination; of a positive definite matrix, `cholesky` and
-    `triangular_solve` take a sixth of it.
+    The columns are orthogonalized one after another (modified Gram-Schmidt). This needs no
+    pivoting, and so no branches: one program serves all numbers. It takes three times as many
+    operations as elimination. For a positive definite matrix, `cholesky` and `triangular_solve`
+    need a sixth.
 
     References
     ----------
@@ -391,10 +398,10 @@ def solve(a: Any, b: Any) -> Any:
     >>> [round(x, 12) for x in solve([[2.0, 1.0], [1.0, 3.0]], [3.0, 5.0])]
     [0.8, 1.4]
     """
-    rows = square(a, "a")
-    right, is_vector = in_rows(b, "b", len(rows))
-    found = _solved(rows, right, "solve")
-    return returned([x for (x,) in found] if is_vector else found, a, b)
+    rows = as_square_matrix(a, "a")
+    right, is_vector = as_rows(b, "b", len(rows))
+    found = _solve_by_qr(rows, right, "solve")
+    return like_arguments([x for (x,) in found] if is_vector else found, a, b)
 
 
 def inv(a: Any) -> Any:
@@ -409,58 +416,60 @@ def inv(a: Any) -> Any:
     OperandError
         If `a` is not square.
     DomainError
-        If it is singular, but for rounding.
+        If it is singular up to rounding.
 
     Examples
     --------
     >>> inv([[2.0, 0.0], [0.0, 4.0]])
     [[0.5, 0.0], [0.0, 0.25]]
     """
-    rows = square(a, "a")
-    # In a compiled function its zeros are computed: among constants, loops are not found.
-    zeros = [0.0 * row[0] if is_open(row[0]) else 0.0 for row in rows]
+    rows = as_square_matrix(a, "a")
+    # If traced, the identity is computed, because no loops are detected among constants.
+    zeros = [0.0 * row[0] if is_traced(row[0]) else 0.0 for row in rows]
     identity = [[x + 1.0 if i == j else x for j in range(len(rows))] for i, x in enumerate(zeros)]
-    return returned(_solved(rows, identity, "inv"), a)
+    return like_arguments(_solve_by_qr(rows, identity, "inv"), a)
 
 
-def _solved(a: Matrix, right: Matrix, name: str) -> Matrix:
-    """Return x of a·x = right, by orthogonal columns q with a = q·r."""
+def _solve_by_qr(a: Matrix, right: Matrix, name: str) -> Matrix:
+    """Solve a·x = right by the factorization a = q·r with orthonormal columns q."""
     n = len(a)
-    sizes = [_largest(row, i, name) for i, row in enumerate(a)]  # of equations in other units
-    columns = [_divided(column, sizes) for column in zip(*a, strict=True)]
-    others = [_divided(column, sizes) for column in zip(*right, strict=True)]
-    least = [(n * _ROUNDING) ** 2 * product(x, x) for x in columns]
+    sizes = [
+        _largest(row, i, name) for i, row in enumerate(a)
+    ]  # equations may have different units
+    columns = [_divide(column, sizes) for column in zip(*a, strict=True)]
+    others = [_divide(column, sizes) for column in zip(*right, strict=True)]
+    least = [(n * _ROUNDING) ** 2 * inner_product(x, x) for x in columns]
     r: Matrix = [[0.0] * n for _ in a]
     projected: Matrix = [[] for _ in a]
     for k, column in enumerate(columns):
         what = (
-            f"{name}: a is singular: its column {k} follows from those before it. Leave out "
-            "equations that follow from others, or check how a is made"
+            f"{name}: a is singular: its column {k} is a linear combination of the columns before "
+            "it. Leave out dependent equations, or check how a is computed"
         )
-        left = above(product(column, column), least[k], what)
+        left = require_above(inner_product(column, column), least[k], what)
         r[k][k] = sqrt(left)
         q = [x / r[k][k] for x in column]
         for j in range(k + 1, n):
             r[k][j] = _project(columns[j], q)
         projected[k] = [_project(column, q) for column in others]
-    return substituted(r, projected, lower=False)
+    return substitute(r, projected, lower=False)
 
 
 def _largest(row: Vector, i: int, name: str) -> Any:
-    """Return the largest magnitude in an equation, as a constant."""
+    """Return the largest magnitude in a row, as a constant."""
     found = maximum(*map(abs, row))
-    if is_open(found):
+    if is_traced(found):
         return found.detach()
-    return above(found, 0.0, f"{name}: a is singular: its row {i} holds only zeros")
+    return require_above(found, 0.0, f"{name}: a is singular: its row {i} has only zeros")
 
 
-def _divided(column: Sequence[Any], by: Vector) -> Vector:
+def _divide(column: Sequence[Any], by: Vector) -> Vector:
     return [x / size for x, size in zip(column, by, strict=True)]
 
 
 def _project(column: Vector, q: Vector) -> Any:
-    """Take out of a column how much of q is in it, and return that."""
-    share = product(q, column)
+    """Subtract the projection on q from a column, and return the coefficient."""
+    share = inner_product(q, column)
     for i, x in enumerate(q):
         column[i] = column[i] - share * x
     return share

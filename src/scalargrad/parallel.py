@@ -28,7 +28,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 from scalargrad.errors import OperandError, SweepError, WorkerError
 from scalargrad.system.files import write_atomically
 from scalargrad.system.process import deferred_interrupt
-from scalargrad.system.short_repr import counted, in_words, shown
+from scalargrad.system.short_repr import format_error, format_value, pluralize
 from scalargrad.system.terminals import ProgressBar
 from scalargrad.table.numbers import is_real, widened
 from scalargrad.table.validation import flag, function, listed, mapping, whole
@@ -129,7 +129,9 @@ def sweep(
         mapping(finished, "finished", "results by index") if finished is not None else {}
     )
     if not done.keys() <= set(range(len(all_points))):
-        raise OperandError(f"finished has results of more than {counted(len(all_points), 'point')}")
+        raise OperandError(
+            f"finished has results of more than {pluralize(len(all_points), 'point')}"
+        )
     todo = {i: x for i, x in enumerate(all_points) if i not in done}
     bar = ProgressBar(len(all_points), len(done), quiet=flag(quiet, "quiet"))
     futures: dict[Any, int] = {}
@@ -162,7 +164,7 @@ def _raise_error_of_point(
     if _is_pickling_error(error):
         raise _sending_error(error) from error
     message = (
-        f"f failed at points[{index}], which is {shown(point)}: {in_words(error)}; "
+        f"f failed at points[{index}], which is {format_value(point)}: {format_error(error)}; "
         f"{_describe_finished(finished)}"
     )
     raise SweepError(message, index, point, finished) from error
@@ -255,7 +257,7 @@ def sum_over(
     Raises
     ------
     OperandError
-        If there are no data; when called, if `f` returns anything but a tree of numbers, or
+        If data are empty; when called, if `f` returns anything but a tree of numbers, or
         something cannot be pickled.
     WorkerError
         When called, if a process dies and the executor is broken by it, or cannot read `folder`.
@@ -264,8 +266,8 @@ def sum_over(
     -----
     Chunks depend on n and `chunks` alone, and their results are added in order, so the digits are
     the same for any executor. Another process is sent each chunk at most once; after that, a task
-    sends `f` and params and receives sums. So data must stay as they are, and what changes from
-    call to call belongs in params.
+    sends `f` and params and receives sums. So data must not be modified, and everything that
+    changes between calls belongs in params.
 
     Examples
     --------
@@ -359,8 +361,8 @@ class ChunkFiles:
                 self._folder = Path(tempfile.mkdtemp(prefix="scalargrad-", dir=self._parent))
             except (OSError, TypeError) as error:
                 raise OperandError(
-                    f"folder is {shown(self._parent)}, where no file can be written ({error}): "
-                    "give a folder that all workers can read"
+                    f"folder is {format_value(self._parent)}, where no file can be written "
+                    f"({error}): give a folder that all workers can read"
                 ) from error
             weakref.finalize(self, _delete, self._folder, os.getpid())
         path = self._folder / name
@@ -477,7 +479,7 @@ def _copy_numbers(tree: Any, where: str = "f(params, chunk)") -> Any:
     wide, kind = widened(tree, "iu"), getattr(getattr(tree, "dtype", None), "kind", "")
     if not is_real(tree) and kind not in {"f", "i", "u"}:
         raise OperandError(
-            f"{where} is {shown(tree)}, of type {type(tree).__name__}: return numbers and "
+            f"{where} is {format_value(tree)}, of type {type(tree).__name__}: return numbers and "
             "arrays of numbers, as value_and_grad does; of a Value, its .data"
         )
     return wide.copy() if wide is tree and kind else wide
@@ -493,8 +495,8 @@ def _add(a: Any, b: Any) -> Any:
     shapes = [getattr(x, "shape", ()) for x in (a, b)]
     if isinstance(a, containers) or isinstance(b, containers) or shapes[0] != shapes[1]:
         raise OperandError(
-            f"f(params, chunk) has {shown(a)} for one chunk and {shown(b)} for another: return "
-            "numbers in the same containers for each"
+            f"f(params, chunk) has {format_value(a)} for one chunk and {format_value(b)} for "
+            "another: return numbers in the same containers for each"
         )
     return a + b
 
@@ -508,15 +510,15 @@ def _submit_method(executor: Any) -> Callable[..., Any] | None:
     Raises
     ------
     OperandError
-        If it has no such method.
+        If it has no method `submit`.
     """
     if executor is None:
         return None
     submit = getattr(executor, "submit", None)
     if isinstance(executor, type) or not callable(submit):
         raise OperandError(
-            f"executor is {shown(executor)}, of type {type(executor).__name__}: give one with the "
-            "interface of concurrent.futures, such as ProcessPoolExecutor(4), or None"
+            f"executor is {format_value(executor)}, of type {type(executor).__name__}: give one "
+            "with the interface of concurrent.futures, such as ProcessPoolExecutor(4), or None"
         )
     return submit  # type: ignore[no-any-return]
 
@@ -528,7 +530,7 @@ def _is_pickling_error(error: BaseException) -> bool:
 
 
 def _sending_error(cause: BaseException) -> OperandError:
-    """Return the error for what cannot be sent to a process or back."""
+    """Return the error for an object that cannot be sent to a process or back."""
     return OperandError(
         f"something cannot be sent to another process: {cause}. Define functions and classes at "
         "the top of a module, and send a function that calls grad(f) instead of grad(f), which "

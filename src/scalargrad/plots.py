@@ -1,6 +1,6 @@
-"""Plots of training, of fits and of what was learned, with matplotlib.
+"""Plots of training, models and fits, with matplotlib.
 
-Each draws on the Axes it is given, or on a new figure of pyplot, and returns them.
+Each function draws on given Axes, or on those of a new pyplot figure, and returns them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.autodiff import gradients
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import function, listed, mapping, number, size, text, whole
 from scalargrad.value import Value
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 ORANGE, BLUE = "#B34700", "#0B5CAD"
 
-#: Colours and markers of classes; more classes than these repeat them.
+#: Colours and markers of classes; they repeat if there are more classes.
 CLASSES = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
 MARKERS = "^osDvP"
 
-#: Line styles, which tell overlapping lines apart even without colour.
+#: Line styles, to distinguish overlapping lines without colour.
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -51,7 +51,7 @@ def colour(i: int) -> str:
 
 
 def styled(axes: Axes, margin: float | None = None) -> Axes:
-    """Give axes a pale grid behind the data, no frame at the top and right, and a margin."""
+    """Set the style of axes: a light grid behind the data, no top and right spines, a margin."""
     axes.margins(x=margin)
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
@@ -60,16 +60,16 @@ def styled(axes: Axes, margin: float | None = None) -> Axes:
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
-    """Return the Axes given, or those of a new figure of pyplot."""
+    """Return `ax`, or the Axes of a new pyplot figure if it is None."""
     if ax is None:
         return new_figure((5.5, 4.0)).subplots()
     if isinstance(ax, type) or not hasattr(ax, "get_xaxis_transform"):
-        raise OperandError(f"ax is {shown(ax)}; give Axes of Matplotlib, such as plt.gca()")
+        raise OperandError(f"ax is {format_value(ax)}; give Axes of Matplotlib, such as plt.gca()")
     return ax
 
 
 def column(given: Any, name: str) -> list[float]:
-    """Return numbers to plot as floats; inf and nan become gaps in the curve."""
+    """Return numbers to plot as floats; inf and nan become gaps in a curve."""
     return [as_number(x, f"an entry of {name}") for x in listed(given, name, "numbers")]
 
 
@@ -80,7 +80,7 @@ def interval(low: Any, high: Any, points: Any) -> list[float]:
 
 
 def legend_above(axes: Axes, title: str, lines: Sequence[Line2D]) -> None:
-    """Put the legend of several lines between the title and the plot, where it hides nothing."""
+    """Place the legend of several lines between title and plot, where it hides nothing."""
     if len(lines) < 2:
         axes.set_title(title)
         return
@@ -93,20 +93,20 @@ def legend_above(axes: Axes, title: str, lines: Sequence[Line2D]) -> None:
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
-    """Make a figure of pyplot of a size in inches.
+    """Create a pyplot figure of a size in inches.
 
     Raises
     ------
     MissingPackageError
         If matplotlib is not installed.
     """
-    with needed("plots need"):
+    with optional_dependency("plots need"):
         import matplotlib.pyplot as plt
     return plt.figure(figsize=size, layout="constrained")
 
 
-def as_number(x: Any, what: str = "what is drawn") -> float:
-    """Return the data of a Value, or a number as a float."""
+def as_number(x: Any, what: str = "a plotted number") -> float:
+    """Return the data of a Value, or a number, as a float."""
     return x.data if isinstance(x, Value) else as_float(x, what)
 
 
@@ -116,16 +116,16 @@ def as_number(x: Any, what: str = "what is drawn") -> float:
 def loss_curve(
     losses: Sequence[float], accuracies: Sequence[float] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Plot the loss of each step on a logarithmic scale, and the accuracy beside it.
+    """Plot the loss of each step on a logarithmic scale, and the accuracy on a second axis.
 
     Parameters
     ----------
     losses : sequence of float
-        One number per step; the scale is linear where none is positive.
+        One number per step; the scale is linear if none is positive.
     accuracies : sequence of float, optional
         One fraction in [0, 1] per step.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def loss_curve(
         accuracies = column(accuracies, "accuracies")
         if len(accuracies) != len(losses):
             raise OperandError(
-                f"{len(losses)} losses and {len(accuracies)} accuracies: give as many"
+                f"{len(losses)} losses and {len(accuracies)} accuracies: give equal numbers"
             )
     axes = axes_or_new(ax)
     steps = range(len(losses))
@@ -146,10 +146,10 @@ def loss_curve(
     styled(axes, 0.02)
     lines = axes.get_lines()
     if accuracies is not None:
-        beside = _beside(axes, "accuracy, %")
-        beside.plot(steps, [100 * a for a in accuracies], color=ORANGE, ls="--", label="accuracy")
-        beside.set(ylim=(0, 104))
-        lines = [*lines, *beside.get_lines()]
+        second = _second_axes(axes, "accuracy, %")
+        second.plot(steps, [100 * a for a in accuracies], color=ORANGE, ls="--", label="accuracy")
+        second.set(ylim=(0, 104))
+        lines = [*lines, *second.get_lines()]
     legend_above(axes, "Loss during training", lines)
     return axes
 
@@ -160,20 +160,22 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     Parameters
     ----------
     columns : mapping from str to sequences of equal length
-        ``epoch`` and ``loss``, as a history of training has them; ``val_loss``, a metric and
-        ``val_`` followed by the metric's name are drawn if they are there.
+        The columns ``epoch`` and ``loss`` of a training history. ``val_loss``, a metric and
+        ``val_`` followed by the name of the metric are drawn if present.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
     matplotlib Axes
-        The loss axis is logarithmic where the loss fell to less than a tenth.
+        The loss axis is logarithmic if the loss fell to less than a tenth.
     """
     given = mapping(columns, "columns", "numbers by name")
     columns = {text(name, "the name of a column"): column(x, name) for name, x in given.items()}
     if not {"epoch", "loss"} <= columns.keys() or len(set(map(len, columns.values()))) > 1:
-        raise OperandError("columns needs epoch and loss, and as many numbers in each column")
+        raise OperandError(
+            "columns needs epoch and loss, and the same number of numbers in each column"
+        )
     axes, epochs = axes_or_new(ax), columns["epoch"]
     from matplotlib.ticker import MaxNLocator
 
@@ -190,41 +192,41 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     metric = next((name for name in columns if name not in others), None)
     lines = axes.get_lines()
     if metric is not None:
-        beside = _beside(axes, metric)
-        beside.plot(epochs, columns[metric], color=ORANGE, ls="--", marker=dot, label=metric)
+        second = _second_axes(axes, metric)
+        second.plot(epochs, columns[metric], color=ORANGE, ls="--", marker=dot, label=metric)
         if f"val_{metric}" in columns:
             held_out, name = columns[f"val_{metric}"], f"held-out {metric}"
-            beside.plot(epochs, held_out, color=ORANGE, ls=":", marker=dot, label=name)
-        lines = [*lines, *beside.get_lines()]
+            second.plot(epochs, held_out, color=ORANGE, ls=":", marker=dot, label=name)
+        lines = [*lines, *second.get_lines()]
     legend_above(axes, "Training", lines)
     return axes
 
 
-def _beside(axes: Axes, label: str) -> Any:
-    """Return axes over these, of the same epochs, with a vertical axis of their own."""
-    beside = axes.twinx()
-    beside.set(ylabel=label)
-    beside.spines["top"].set_visible(False)
-    return beside
+def _second_axes(axes: Axes, label: str) -> Any:
+    """Return axes over these with the same horizontal axis and their own vertical axis."""
+    second = axes.twinx()
+    second.set(ylabel=label)
+    second.spines["top"].set_visible(False)
+    return second
 
 
 def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:
-    """Plot how the norm of the gradient fell, epoch by epoch, on a logarithmic scale.
+    """Plot the norm of the gradient per epoch on a logarithmic scale.
 
     Parameters
     ----------
     norms : sequence of float
         Euclidean norms, in loss unit / weight unit; zeros are left out.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
     matplotlib Axes
     """
-    shown = [(epoch, norm) for epoch, norm in enumerate(column(norms, "norms"), 1) if norm > 0]
+    points = [(epoch, norm) for epoch, norm in enumerate(column(norms, "norms"), 1) if norm > 0]
     axes = axes_or_new(ax)
-    axes.plot([epoch for epoch, _ in shown], [norm for _, norm in shown], color=BLUE)
+    axes.plot([epoch for epoch, _ in points], [norm for _, norm in points], color=BLUE)
     axes.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
     axes.set_title("The gradient during training")
     styled(axes, 0.02)
@@ -243,14 +245,14 @@ def loss_curves(
     Parameters
     ----------
     losses : mapping from str to callable
-        By its name in the legend, each loss as a function from a number to a number or Value,
-        such as ``{"squared": lambda e: mse_loss(e, 0.0)}``.
+        Functions from a number to a number or Value, by their names in the legend, such as
+        ``{"squared": lambda e: mse_loss(e, 0.0)}``.
     low, high : float
-        The interval shown.
+        The plotted interval.
     points : int
-        How many points are computed.
+        Number of computed points.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
@@ -262,7 +264,7 @@ def loss_curves(
         function(loss, f"losses[{text(name, 'the name of a loss')!r}]", "of one number")
         curves[name] = [as_number(loss(x)) for x in xs]
     if not curves:
-        raise OperandError("losses is empty: give one function at least, by name")
+        raise OperandError("losses is empty: give at least one function by name")
     axes = axes_or_new(ax)
     for i, (name, ys) in enumerate(curves.items()):
         axes.plot(xs, ys, color=colour(i), ls=DASHES[i % len(DASHES)], label=name)
@@ -273,7 +275,7 @@ def loss_curves(
 
 
 def _scale(axes: Axes, losses: Iterable[float]) -> None:
-    """Make the axis of losses logarithmic where they span more than a factor of ten."""
+    """Make the axis of losses logarithmic if they span more than a factor of ten."""
     known = [x for x in losses if isfinite(x)]
     if known and 0 < 10 * min(known) < max(known):
         axes.set_yscale("log")
@@ -281,9 +283,10 @@ def _scale(axes: Axes, losses: Iterable[float]) -> None:
 
 # Models: decision boundaries and confusion matrices, units and weights ----------------------------
 
-#: The most letters of all class names that are written level under the matrix, not at an angle.
-_LETTERS_ACROSS = 30
-_MOST_CLASSES = 10_000
+#: Maximum number of letters of horizontal class names under a matrix; longer ones are rotated.
+_MAX_LETTERS_ACROSS = 30
+#: Maximum class number.
+_MAX_CLASS = 10_000
 
 
 def decision_boundary(
@@ -293,21 +296,21 @@ def decision_boundary(
     resolution: int = 80,
     ax: Axes | None = None,
 ) -> Axes:
-    """Colour the plane by the class a model decides for, with the data on top.
+    """Colour the plane by the class that a model predicts, with the data on top.
 
     Parameters
     ----------
     score : callable
-        From a list of two floats to a Value or float whose sign is the class, also as a list of
-        one; or to a list of k scores, the largest of which is the class.
+        Maps a list of two floats to a Value or float, also in a list, whose sign is the class; or
+        to a list of k scores, of which the largest gives the class.
     points : sequence of n pairs
         The data.
     labels : sequence of n numbers
-        Of one score: 0 and 1, or -1 and 1. Of k: 0 … k - 1.
+        For one score 0 and 1, or -1 and 1; for k scores 0 … k - 1.
     resolution : int
-        Points along each side of the grid on which the score is computed, without recording.
+        Number of points along each side of the grid on which the score is computed.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
@@ -327,12 +330,12 @@ def decision_boundary(
     if widths != {2}:
         shape = (len(pairs), *(widths - {0})) if len(widths) == 1 else f"({len(pairs)}, …)"
         raise OperandError(
-            f"decision_boundary draws a plane: the points have shape {shape}, (n, 2) is needed; "
-            "give two columns of the data"
+            f"decision_boundary needs points of shape (n, 2), not {shape}: give two columns of the "
+            "data"
         )
     data = np.array(pairs)
     if not np.isfinite(data).all():
-        raise DomainError("decision_boundary draws a plane, and a point is not in it: inf or nan")
+        raise DomainError("decision_boundary needs finite points, but one has inf or nan")
     classes = np.array(column(labels, "labels"))
     if len(classes) != len(data):
         raise OperandError(f"{len(data)} points and {len(classes)} labels: give one for each")
@@ -342,7 +345,7 @@ def decision_boundary(
     with no_grad():
         grid = np.array([[_scores(score([float(x), float(y)])) for x in xs] for y in ys])
     names = [str(c) for c in range(grid.shape[2])]
-    if len(names) == 1:  # its sign: two classes, whose scores are 0 and the score
+    if len(names) == 1:  # two classes, with the scores 0 and the score
         grid = np.concatenate([np.zeros_like(grid), grid], axis=2)
         _require_two_signs(classes)
         names, classes = ["negative", "positive"], classes > 0
@@ -356,12 +359,12 @@ def decision_boundary(
 
 
 def _require_two_signs(classes: Any) -> None:
-    """Raise OperandError unless labels are two classes that a sign can tell apart."""
+    """Raise OperandError if labels are not 0 and 1, or -1 and 1."""
     found = sorted(set(classes.tolist()))
     if not ({*found} <= {0.0, 1.0} or {*found} <= {-1.0, 1.0}):
-        shown = ", ".join(f"{x:g}" for x in found[:4])
+        some = ", ".join(f"{x:g}" for x in found[:4])
         raise OperandError(
-            f"the labels are {shown}{', …' if found[4:] else ''}, but one score has two classes: "
+            f"the labels are {some}{', …' if found[4:] else ''}, but one score has two classes: "
             "give 0 and 1, or -1 and 1"
         )
 
@@ -403,29 +406,29 @@ def confusion_matrix(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the confusion matrix: how many examples of each class were predicted as each class.
+    """Draw a confusion matrix: the numbers of examples by true and predicted class.
 
     Parameters
     ----------
     truths, predictions : sequences of n classes
-        The true class of each example, and the one predicted: 0 … n - 1, or -1 and 1; without
-        names also 1 … n.
+        The true and the predicted class of each example: 0 … n - 1, or -1 and 1; without names
+        also 1 … n.
     names : sequence of str, optional
-        What the classes are called; by default their numbers.
+        Names of the classes; by default their numbers.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
     matplotlib Axes
-        Row i, column j holds the number of examples of class i taken for class j; colour is the
-        share of the row.
+        Row i, column j has the number of examples of class i predicted as class j; the colour is
+        its share of the row.
 
     Raises
     ------
     OperandError
-        If there are not as many predictions as truths, or none, or more classes than names, or
-        a label is not a class.
+        If the numbers of predictions and truths differ or are 0, if there are more classes than
+        names, or if a label is not a class.
     """
     import numpy as np
 
@@ -435,47 +438,47 @@ def confusion_matrix(
     )
     if len(truths) != len(predictions) or not len(truths):
         raise OperandError(
-            f"{counted(len(truths), 'truth')} and {counted(len(predictions), 'prediction')} given: "
-            "give one prediction for each truth, and at least one"
+            f"{pluralize(len(truths), 'truth')} and {pluralize(len(predictions), 'prediction')} "
+            "given: give one prediction for each truth, and at least one"
         )
     classes = _classes([*truths, *predictions], are_named=names is not None)
     rows, columns = ([classes.index(label) for label in x] for x in (truths, predictions))
-    needed, shown = len(classes), [f"{c}".replace("-", "−") for c in classes]
+    count, labels = len(classes), [f"{c}".replace("-", "−") for c in classes]
     if names is not None:
-        shown = [text(name, "the name of a class") for name in listed(names, "names", "text")]
-    if needed > len(shown):
-        remedy = f"give {needed}" if min(*rows, *columns) == 0 else "number the classes from 0"
-        given = f"there {'is' if len(shown) == 1 else 'are'} {counted(len(shown), 'name')}"
-        raise OperandError(f"class {needed - 1} occurs, but {given}: {remedy}")
-    counts = np.zeros((len(shown), len(shown)), dtype=int)
+        labels = [text(name, "the name of a class") for name in listed(names, "names", "text")]
+    if count > len(labels):
+        remedy = f"give {count}" if min(*rows, *columns) == 0 else "number the classes from 0"
+        given = f"there {'is' if len(labels) == 1 else 'are'} {pluralize(len(labels), 'name')}"
+        raise OperandError(f"class {count - 1} occurs, but {given}: {remedy}")
+    counts = np.zeros((len(labels), len(labels)), dtype=int)
     np.add.at(counts, (np.asarray(rows), np.asarray(columns)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes = axes_or_new(ax)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    for (i, j), count in np.ndenumerate(counts):
-        if count:
+    for (i, j), number_of in np.ndenumerate(counts):
+        if number_of:
             ink = "white" if shares[i, j] > 0.5 else "black"
-            axes.text(j, i, str(count), ha="center", va="center", color=ink)
-    ticks = range(len(shown))
-    if max(map(len, shown)) * len(shown) > _LETTERS_ACROSS:
-        axes.set_xticks(ticks, shown, rotation=30, ha="right", rotation_mode="anchor")
+            axes.text(j, i, str(number_of), ha="center", va="center", color=ink)
+    ticks = range(len(labels))
+    if max(map(len, labels)) * len(labels) > _MAX_LETTERS_ACROSS:
+        axes.set_xticks(ticks, labels, rotation=30, ha="right", rotation_mode="anchor")
     else:
-        axes.set_xticks(ticks, shown)
-    axes.set_yticks(ticks, shown)
+        axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
     hits = int(np.trace(counts))
     axes.set(xlabel="predicted", ylabel="true", title=f"{hits} of {len(truths)} right")
     return axes
 
 
 def _classes(labels: Sequence[Any], *, are_named: bool) -> Sequence[int]:
-    """Return the classes that labels are of: from 0 on, from 1 on unless named, or -1 and 1."""
+    """Return the classes of labels: from 0, from 1 unless named, or -1 and 1."""
     if all(map(is_real, labels)) and -1 in labels and {*labels} <= {-1, 1}:
         return [-1, 1]
     for label in labels:
-        if not is_real(label) or label not in range(_MOST_CLASSES + 1):
+        if not is_real(label) or label not in range(_MAX_CLASS + 1):
             raise OperandError(
-                f"the label {shown(label)} is not a class: number the classes 0, 1, 2, …, or use "
-                "-1 and 1"
+                f"the label {format_value(label)} is not a class: number the classes 0, 1, 2, …, "
+                "or use -1 and 1"
             )
     return range(0 if are_named else min(1, int(min(labels))), int(max(labels)) + 1)
 
@@ -487,19 +490,19 @@ def activation_curves(
     points: int = 201,
     ax: Axes | None = None,
 ) -> Axes:
-    """Plot functions of one number, and their derivatives dashed in the same colour.
+    """Plot functions of one number, and their derivatives as dashed lines of the same colour.
 
     Parameters
     ----------
     activations : sequence of callable
-        From a Value to a Value, such as the operations relu, tanh and gelu. Derivatives are
-        those that a backward sweep gives.
+        Functions from a Value to a Value, such as the operations relu, tanh and gelu. Derivatives
+        are computed by backward sweeps.
     low, high : float
-        The interval shown.
+        The plotted interval.
     points : int
-        Number of points computed.
+        Number of computed points.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
@@ -538,23 +541,23 @@ def first_layer_weights(
     columns: int = 8,
     figure: Figure | None = None,
 ) -> Figure:
-    """Draw the weights of each neuron of a first layer as an image: the pattern it looks for.
+    """Draw the weights of each neuron of a first layer as an image: the pattern that it detects.
 
     Parameters
     ----------
     weights : n sequences of height × width numbers or Values
-        One row of weights per neuron, the pixels row by row.
+        One sequence of weights per neuron, with the pixels in row-major order.
     shape : (height, width)
-        Of the images the network reads.
+        Shape of the images that the network reads.
     columns : int
-        The most images side by side.
+        Maximum number of images in a row.
     figure : matplotlib Figure, optional
-        Where to draw; by default a new figure of pyplot.
+        The figure to draw on; by default a new pyplot figure.
 
     Returns
     -------
     matplotlib Figure
-        Blue weights are positive and orange negative, white is 0; all images share one scale.
+        Blue is positive, orange negative and white 0; all images share one scale.
 
     Raises
     ------
@@ -568,7 +571,7 @@ def first_layer_weights(
     sides = listed(shape, "shape", "two whole numbers")
     if len(sides) != 2 or not images:
         raise OperandError(
-            f"shape is {shown(shape)}, of {len(images)} images; give (height, width)"
+            f"shape is {format_value(shape)}, of {len(images)} images; give (height, width)"
         )
     height, width = (whole(side, "shape", 1) for side in sides)
     if any(image.size != height * width for image in images):
@@ -579,7 +582,7 @@ def first_layer_weights(
     columns = min(whole(columns, "columns", 1), max(1, len(images)))
     rows = -(-len(images) // columns)
     if figure is not None and not callable(getattr(figure, "subplots", None)):
-        raise OperandError(f"figure is {shown(figure)}; give a Figure of Matplotlib")
+        raise OperandError(f"figure is {format_value(figure)}; give a Figure of Matplotlib")
     drawn = figure or new_figure((1.1 * columns + 0.9, 1.2 * rows + 0.3))
     grid = drawn.subplots(rows, columns, squeeze=False)
     from matplotlib.colors import LinearSegmentedColormap
@@ -597,24 +600,26 @@ def first_layer_weights(
 
 
 def profile_curve(profile: Any, rise: float = 1.92, ax: Axes | None = None) -> Axes:
-    """Plot the lowest that a function can be over the numbers of one parameter.
+    """Plot the profile of a function: its minimum as a function of one parameter.
 
     Parameters
     ----------
     profile : Profile
         As `FitResult.profile` returns it.
     rise : float
-        How far above the minimum a line is drawn; 1.92 above that of minus a log-likelihood, the
-        curve meets it at the ends of the interval of confidence of 95 %.
+        Height of a line above the minimum. At 1.92 above the minimum of a negative log-likelihood,
+        the curve crosses it at the ends of the 95 % confidence interval.
     ax : matplotlib Axes, optional
-        Where to draw; by default a new figure of pyplot.
+        The axes to draw on; by default those of a new pyplot figure.
 
     Returns
     -------
     matplotlib Axes
     """
     if not isinstance(profile, tuple) or len(profile) != 3:
-        raise OperandError(f"profile is {shown(profile)}; give what fit.profile(name) returns")
+        raise OperandError(
+            f"profile is {format_value(profile)}; give what fit.profile(name) returns"
+        )
     name, values, minima = profile
     values, minima = column(values, "values"), column(minima, "minima")
     rise = number(rise, "rise", 0.0)

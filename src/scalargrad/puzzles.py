@@ -1,7 +1,7 @@
-"""Ten puzzles on derivatives, each told right or wrong by the engine.
+"""Ten puzzles on derivatives, whose answers are checked by `grad`.
 
-A puzzle is a short program to complete or to mend. `check` calls what was written at random points
-and compares it with the derivatives that `grad` finds there; no answer is stored.
+A puzzle is a short program to complete or to fix. `check` calls the answer at random points and
+compares its results with the derivatives that `grad` computes there; no answers are stored.
 
 Examples
 --------
@@ -30,7 +30,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.ops import exp, logsumexp, sigmoid, sin, tanh
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import function, size
 from scalargrad.transforms.functional import grad
 from scalargrad.value import Parameter, Value
@@ -45,21 +45,22 @@ from scalargrad.puzzles import check
 
 @dataclass(frozen=True)
 class Puzzle:
-    """A program to complete or to mend.
+    """A program to complete or to fix.
 
     Attributes
     ----------
     title : str
+        The title.
     start : str
-        What to do, as a comment, and the function as it is found.
+        The task, as a comment, and the incomplete or wrong function.
     hint : str
-        What is said after a wrong answer.
+        The hint after a wrong answer.
     f : callable
-        The function of numbers whose derivatives are asked for.
+        The function whose derivatives are wanted.
     ask : callable
         Calls an answer at a point, and returns its numbers.
     truth : callable
-        Returns the numbers that are right at a point.
+        Returns the correct numbers at a point.
     """
 
     title: str
@@ -71,7 +72,7 @@ class Puzzle:
 
     @property
     def program(self) -> str:
-        """The program with which one begins: what to do, the function, and its check."""
+        """The initial program: the task, the function, and the call of `check`."""
         (name,) = re.findall(r"^def (\w+)", self.start, re.MULTILINE)
         number = PUZZLES.index(self) + 1
         return f"{_IMPORTS}\n{self.start}\ncheck({number}, {name})"
@@ -79,14 +80,16 @@ class Puzzle:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The engine's verdict on an answer: true if it is right.
+    """The verdict on an answer; true if the answer is right.
 
     Attributes
     ----------
     right : bool
+        Whether the answer is right.
     text : str
+        The verdict as text.
     graph : Value
-        The function in question at a point, to be drawn or stepped through.
+        The function of the puzzle at a point, to draw or to step through.
     """
 
     right: bool
@@ -101,25 +104,25 @@ class Verdict:
 
 
 def check(number: int, answer: Callable[..., Any]) -> Verdict:
-    """Say whether a function solves a puzzle.
+    """Check whether a function solves a puzzle.
 
     Parameters
     ----------
     number : int
-        Of the puzzle, from 1 to 10.
+        The number of the puzzle, from 1 to 10.
     answer : callable
-        The function that its program defines; it is called at five random points.
+        The function that the program defines; it is called at five random points.
 
     Returns
     -------
     Verdict
-        True if the answer is right. Printed, it says so, or names the difference and gives a hint.
-        An error raised by the answer is reported, too.
+        True if the answer is right. Its text gives the difference and a hint if it is wrong, or
+        the error if the answer raises one.
 
     Raises
     ------
     OperandError
-        If there is no such puzzle, or `answer` is no function.
+        If no puzzle has this number, or `answer` is not a function.
 
     Examples
     --------
@@ -129,7 +132,7 @@ def check(number: int, answer: Callable[..., Any]) -> Verdict:
     False
     """
     if size(number, "number", 1) > len(PUZZLES):
-        raise OperandError(f"number is {number}: there are puzzles 1 to {len(PUZZLES)}")
+        raise OperandError(f"number is {number}: the puzzles are 1 to {len(PUZZLES)}")
     function(answer, "answer", "def derivative(x)")
     puzzle = PUZZLES[number - 1]
     names, rng = [*signature(puzzle.f).parameters], random.Random()
@@ -137,42 +140,42 @@ def check(number: int, answer: Callable[..., Any]) -> Verdict:
         point = [rng.uniform(0.5, 2) * rng.choice([-1, 1]) for _ in names]
         graph = puzzle.f(*map(Value, point, names))
         graph.label = "f"
-        wrong = _fault(puzzle, answer, point)
+        wrong = _describe_mistake(puzzle, answer, point)
         if wrong:
             at = ", ".join(f"{k} = {v:.4g}" for k, v in zip(names, point, strict=True))
             return Verdict(False, f"not yet: at {at}, {wrong}.\nHint: {puzzle.hint}", graph)
     return Verdict(True, "right", graph)
 
 
-def _fault(puzzle: Puzzle, answer: Callable[..., Any], point: list[float]) -> str:
-    """Return the fault of an answer at a point; "" if it is right."""
+def _describe_mistake(puzzle: Puzzle, answer: Callable[..., Any], point: list[float]) -> str:
+    """Describe the mistake of an answer at a point; "" if it is right."""
     true = puzzle.truth(*point)
     try:
         found = puzzle.ask(answer, *point)
         row = found if isinstance(found, list | tuple) else [found]
         numbers: list[Any] = [x.data if isinstance(x, Value) else x for x in row]
         if ... in numbers:
-            return "it has no answer yet where ... stands"
+            return "it has no answer yet: replace ..."
         if [isinstance(x, int | float) for x in numbers] != [True] * len(true):
-            return f"it gives {shown(found)}, not {len(true)} number{'s' * (len(true) > 1)}"
+            return f"it gives {format_value(found)}, not {len(true)} number{'s' * (len(true) > 1)}"
         pairs = zip(numbers, true, strict=True)
         if all(isclose(x, y, rel_tol=1e-5, abs_tol=1e-7) for x, y in pairs):
             return ""
     except Exception as error:  # noqa: BLE001 - an answer may raise anything
         return f"it raises {type(error).__name__} ({error})"
-    said, meant = (", ".join(f"{x:.4g}" for x in row) for row in (numbers, true))
-    return f"it gives {said}; the engine finds {meant}"
+    given, expected = (", ".join(f"{x:.4g}" for x in row) for row in (numbers, true))
+    return f"it gives {given}; the engine finds {expected}"
 
 
-def _solves(answer: Callable[..., Any], *point: float) -> Any:
+def _call(answer: Callable[..., Any], *point: float) -> Any:
     return answer(*point)
 
 
-def _given_a_parameter(answer: Callable[..., Any], w: float) -> Any:
+def _call_with_parameter(answer: Callable[..., Any], w: float) -> Any:
     return answer(Parameter(w, "w"))
 
 
-def _trained(answer: Callable[..., Any], w: float, x: float, t: float) -> float:
+def _weight_after_call(answer: Callable[..., Any], w: float, x: float, t: float) -> float:
     weight = Parameter(w, "w")
     answer(weight, x, t)
     return weight.data
@@ -182,8 +185,8 @@ def _partials(f: Callable[..., Any]) -> Callable[..., Any]:
     return grad(f, argnums=tuple(range(len(signature(f).parameters))))
 
 
-def _descended(f: Callable[..., Any], steps: int) -> Callable[..., list[float]]:
-    """Return the function that takes steps at a rate of 0.1 from its first argument."""
+def _gradient_descent(f: Callable[..., Any], steps: int) -> Callable[..., list[float]]:
+    """Return gradient descent on the first argument of f, with learning rate 0.1."""
 
     def end(w: float, *others: float) -> list[float]:
         for _ in range(steps):
@@ -205,22 +208,23 @@ def _error(w: Any, x: Any, t: Any) -> Any:
     return (tanh(w * x) - t) ** 2
 
 
-#: The function of each puzzle, the question, and the right answer if it is not the partials.
+#: For each puzzle: the function, how to evaluate an answer, and the correct result if it is not the
+#: partial derivatives.
 _CHECKS: list[tuple[Any, Any, Any]] = [
-    (tanh, _solves, None),
-    (lambda a, b: a / b, _solves, None),
-    (lambda w, x, b: sigmoid(w * x + b), _solves, None),
-    (lambda x: x * x * sin(x), _solves, None),
-    (_valley, _given_a_parameter, _descended(_valley, 3)),
+    (tanh, _call, None),
+    (lambda a, b: a / b, _call, None),
+    (lambda w, x, b: sigmoid(w * x + b), _call, None),
+    (lambda x: x * x * sin(x), _call, None),
+    (_valley, _call_with_parameter, _gradient_descent(_valley, 3)),
     (lambda new: exp(new) * new, lambda answer, new: answer(Parameter(1.0, "w"), new), None),
-    (lambda x: x * tanh(x), _given_a_parameter, None),
-    (lambda u, v, w: logsumexp([u, v, w]) - u, _solves, None),
+    (lambda x: x * tanh(x), _call_with_parameter, None),
+    (lambda u, v, w: logsumexp([u, v, w]) - u, _call, None),
     (
         _curve,
         lambda answer, a, b, x: answer(lambda x: _curve(a, b, x), x),
         lambda *point: [grad(_curve, argnums=2)(*point)],
     ),
-    (_error, _trained, _descended(_error, 1)),
+    (_error, _weight_after_call, _gradient_descent(_error, 1)),
 ]
 _TEXTS = tomllib.loads(files("scalargrad").joinpath("puzzles.toml").read_text("utf-8"))["puzzle"]
 #: The puzzles, in the order of their numbers.

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import derivatives, recorder
 from scalargrad.other_names import OTHER_NAMES
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.compared import KEPT
 
 
@@ -100,7 +100,7 @@ _REFUSED = {
 
 def _refusal(message: str) -> Callable[..., NoReturn]:
     def refused(self: Any, *_: object, **_named: object) -> NoReturn:
-        raise OperandError(message.format(shown(self)))
+        raise OperandError(message.format(format_value(self)))
 
     return refused
 

@@ -1,4 +1,4 @@
-"""Roots, fixed points and differential equations, solved inside a model and differentiated with it.
+"""Differentiable solvers of equations, fixed points and differential equations.
 
 >>> from scalargrad import grad, sin
 >>> from scalargrad.solvers import root
@@ -20,7 +20,7 @@ from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
 from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import derivatives, no_grad, recorder
-from scalargrad.linalg import is_open, number, solve, vector
+from scalargrad.linalg import as_vector, data_of, is_traced, solve
 from scalargrad.ops import (
     clip,
     dot,
@@ -35,7 +35,7 @@ from scalargrad.ops import (
     sum,
     where,
 )
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import function, positive, size
 from scalargrad.transforms.functional import jacobian
@@ -49,27 +49,28 @@ State = dict[str, Any]
 
 
 class Equations:
-    """A function that returns as many numbers as it is given, and where to begin.
+    """A function from n numbers to n numbers, and its starting point.
 
     Parameters
     ----------
     name : str
-        Of the solver that was called, for messages.
+        Name of the solver, for messages.
     f : callable
-        ``f(x, *further)``
+        Called as ``f(x, *further)``.
     x0 : tree of n numbers
+        The starting point.
 
     Attributes
     ----------
     initial : list
         The numbers of `x0`.
     argument, example, remedy : str
-        What the solver calls `x0`, a function that it takes, and what that is to return.
+        Texts for messages: the name of `x0`, an example of `f`, and what `f` must return.
 
     Raises
     ------
     OperandError
-        If `f` is not a function, or `x0` holds no numbers.
+        If `f` is not a function, or `x0` has no numbers.
     """
 
     argument = "x0"
@@ -82,53 +83,53 @@ class Equations:
         self.initial = [x if isinstance(x, Value) else as_float(x, self.argument) for x in leaves]
         if not leaves:
             raise OperandError(
-                f"{self.argument} is {shown(x0)}, which holds no numbers: give one at least"
+                f"{self.argument} is {format_value(x0)}, which has no numbers: give at least one"
             )
 
     def shaped(self, x: Numbers) -> Any:
-        """Return numbers in the shape of `x0`."""
+        """Return numbers in the structure of `x0`."""
         return self._rebuild(iter(x))
 
-    def computed(self, x: Numbers, *further: Any) -> Numbers:
+    def evaluate(self, x: Numbers, *further: Any) -> Numbers:
         """Return the n numbers of f(x, *further).
 
         Raises
         ------
         OperandError
-            If there are not n.
+            If there are not n numbers.
         """
         returned = self._f(self.shaped(x), *further)
-        found, _ = flatten(returned, f"what f of {self.name} returns")
+        found, _ = flatten(returned, f"the result of f of {self.name}")
         if len(found) != len(x):
             raise OperandError(
-                f"{self.name}: f returned {counted(len(found), 'number')} for "
-                f"{counted(len(x), 'unknown')}: give {self.remedy}"
+                f"{self.name}: f returned {pluralize(len(found), 'number')} for "
+                f"{pluralize(len(x), 'unknown')}: give {self.remedy}"
             )
         return found
 
 
 def constant(x: Any) -> Any:
-    """Return a number through which no gradient flows: a float, unless it is being recorded."""
-    return x.detach() if is_open(x) else number(x)
+    """Return a number without its gradient: a float, or a detached Value if traced."""
+    return x.detach() if is_traced(x) else data_of(x)
 
 
-def moved(x: Numbers, share: Any, step: Numbers) -> Numbers:
+def add_scaled(x: Numbers, share: Any, step: Numbers) -> Numbers:
     """Return x + share · step."""
     return [y + share * z for y, z in zip(x, step, strict=True)]
 
 
 def select(condition: Any, first: Numbers, second: Numbers) -> Numbers:
-    """Return the first numbers if a condition holds, else the second."""
+    """Return the first numbers if a condition is true, else the second."""
     return [where(condition, x, y) for x, y in zip(first, second, strict=True)]
 
 
-# Roots and fixed points, differentiated by the equations they solve -------------------------------
+# Roots and fixed points, with derivatives by the implicit function theorem ------------------------
 
-#: The share of the predicted decrease that a step must achieve to be taken (Armijo).
+#: Minimum ratio of the decrease of a step to the predicted one (Armijo).
 _SLOPE = 1e-4
-#: The share of the largest x so far beside which steps count as small where x is 0.
+#: Scale of x in the stopping criterion where x is 0, relative to the largest x so far.
 _FLOOR = 1e-7
-#: The least order up to which derivatives are exact.
+#: Minimum order up to which derivatives are exact.
 _ORDER = 2
 
 
@@ -138,40 +139,40 @@ def root(f: Callable[..., Any], x0: Any, *args: Any, tol: float = 1e-8, maxiter:
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` returns as many numbers as x has.
+        ``f(x, *args)`` returns n numbers.
     x0 : tree of n numbers
-        Where to start: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
+        The starting point: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
     *args
-        Passed on to `f`.
+        Further arguments of `f`.
     tol : float
-        Newton's steps have become small: at most so large, relative to x.
+        Maximum size of the last step, relative to x.
     maxiter : int
-        How often `f` is tried at most.
+        Maximum number of evaluations of `f`.
 
     Returns
     -------
     tree of n numbers
-        x, in the shape of `x0`. Its derivatives by all that `f` reads are those of the equations,
-        whatever steps have led there; by `x0` they are 0.
+        x, in the structure of `x0`. Its derivatives with respect to everything that `f` uses follow
+        from the equations, not from the steps; with respect to `x0` they are 0.
 
     Raises
     ------
     OperandError
-        If `f` does not return as many numbers as x has.
+        If `f` does not return n numbers.
     NumericalError
         If no root is found.
     DomainError
-        If the Jacobian is singular where Newton's method begins or ends.
+        If the Jacobian is singular at the start or at the end.
 
     Notes
     -----
-    A step that does not make the residual smaller, or leaves the domain of `f`, is halved.
+    A step that does not decrease the residual, or leaves the domain of `f`, is halved.
 
-    The root is found without derivatives. Then ``x - J⁻¹·f(x)`` is computed with them and with J
-    constant, once more often than derivatives are being taken here, and at least twice: k such
-    steps give all derivatives up to order k (the implicit function theorem, order by order). One of
-    a higher order, as of a compiled function that is differentiated three times, is infinite or
-    nan.
+    The root is computed without derivatives. Then ``x - J⁻¹·f(x)`` is evaluated k times with
+    derivatives and constant J, which gives all derivatives up to order k (the implicit function
+    theorem, order by order). k is one more than the number of nested derivatives at this call, and
+    at least 2. Derivatives of higher order, such as those of a compiled function that is
+    differentiated three times, are infinite or nan.
 
     Examples
     --------
@@ -184,16 +185,16 @@ def root(f: Callable[..., Any], x0: Any, *args: Any, tol: float = 1e-8, maxiter:
     [2.0, 1.0]
     """
     equations = _Unknowns("root", f, x0, args, lambda _, y: y)
-    return equations.solved(equations.newton, equations.newton_step, tol, maxiter)
+    return equations.solve(equations.newton, equations.newton_step, tol, maxiter)
 
 
 def fixed_point(
     f: Callable[..., Any], x0: Any, *args: Any, tol: float = 1e-8, maxiter: int = 500
 ) -> Any:
-    """Solve x = f(x, *args) by computing f again and again.
+    """Solve x = f(x, *args) by fixed-point iteration.
 
-    Parameters, result and errors are those of `root`, which finds fixed points, too, as roots of
-    ``f(x) - x``: in fewer steps, each with a Jacobian, and where `f` leads away from them.
+    Parameters, result and errors are those of `root`. `root` of ``f(x) - x`` also finds fixed
+    points: in fewer steps, each with a Jacobian, and even if the iteration diverges.
 
     Examples
     --------
@@ -204,20 +205,20 @@ def fixed_point(
     (0.739085133, 0.441610792)
     """
     equations = _Unknowns("fixed_point", f, x0, args, lambda x, y: x - y)
-    return equations.solved(equations.iterate, equations.iterate_step, tol, maxiter)
+    return equations.solve(equations.iterate, equations.iterate_step, tol, maxiter)
 
 
 class _Unknowns(Equations):
-    """The equations r(x) = 0 of one call.
+    """The equations r(x) = 0 of one call of a solver.
 
     Parameters
     ----------
     name, f, x0
-        As of `Equations`.
+        As in `Equations`.
     args : tuple
-        As of `root`.
+        As in `root`.
     residual : callable
-        Makes r of a number of x and that of f(x).
+        Computes a number of r from those of x and f(x).
     """
 
     def __init__(
@@ -228,10 +229,10 @@ class _Unknowns(Equations):
 
     def residuals(self, x: Numbers) -> Numbers:
         """Return r(x), n numbers."""
-        found = self.computed(x, *self._args)
+        found = self.evaluate(x, *self._args)
         return [self._residual(y, z) for y, z in zip(x, found, strict=True)]
 
-    def linearised(self, x: Numbers) -> tuple[Any, Numbers]:
+    def linearize(self, x: Numbers) -> tuple[Any, Numbers]:
         """Return the Jacobian of r, n × n, and r(x)."""
 
         def both(x: Numbers) -> tuple[Numbers, Numbers]:
@@ -241,29 +242,29 @@ class _Unknowns(Equations):
         found: tuple[Any, Numbers] = jacobian(both, has_aux=True)(x)
         return found
 
-    # What leads to the root ----------------------------------------------------------------------
+    # Steps ---------------------------------------------------------------------------------------
 
     def newton(self, x: Numbers) -> State:
-        """Return Newton's step at x, which is to be subtracted, and the sum of squares of r."""
-        slopes, r = self.linearised(x)
-        step = self._solved(slopes, r, x)
+        """Return the state at x: Newton's step, which is subtracted, and the squares of r."""
+        slopes, r = self.linearize(x)
+        step = self._solve_linear(slopes, r, x)
         return {"x": x, "step": step, "squares": sum([y * y for y in r]), "share": 1.0}
 
-    def _solved(self, slopes: Any, r: Numbers, x: Numbers) -> Numbers:
-        """Return J⁻¹·r, where the Jacobian is that at x."""
+    def _solve_linear(self, slopes: Any, r: Numbers, x: Numbers) -> Numbers:
+        """Return J⁻¹·r, with the Jacobian at x."""
         try:
             return [r[0] / slopes[0][0]] if len(r) == 1 else solve(slopes, r)
         except (DomainError, ZeroDivisionError) as error:
             raise DomainError(
-                f"{self.name}: the Jacobian of f is singular at x = {self._shown(x)}: begin "
-                "elsewhere, or leave out equations that follow from others"
+                f"{self.name}: the Jacobian of f is singular at x = {self._format(x)}: start "
+                "elsewhere, or leave out dependent equations"
             ) from error
 
     def newton_step(self, state: State) -> State:
-        """Take a step, or a share of one; make that half as large if r does not become smaller."""
+        """Take a step scaled by the share; halve the share if the residual does not decrease."""
         share, squares = state["share"], state["squares"]
         try:
-            after = self.newton(moved(state["x"], -share, state["step"]))
+            after = self.newton(add_scaled(state["x"], -share, state["step"]))
         except (DomainError, ArithmeticError):
             return {**state, "share": 0.5 * share}
         is_less = after["squares"] <= (1.0 - 2.0 * _SLOPE * share) * squares
@@ -276,89 +277,89 @@ class _Unknowns(Equations):
         }
 
     def iterate(self, x: Numbers) -> State:
-        """Return the step to f(x), which is to be subtracted."""
+        """Return the state at x, with the step to f(x), which is subtracted."""
         return {"x": x, "step": self.residuals(x)}
 
     def iterate_step(self, state: State) -> State:
-        """Go to f(x)."""
-        return self.iterate(moved(state["x"], -1.0, state["step"]))
+        """Replace x by f(x)."""
+        return self.iterate(add_scaled(state["x"], -1.0, state["step"]))
 
     # The root ------------------------------------------------------------------------------------
 
-    def solved(
+    def solve(
         self,
         begin: Callable[[Numbers], State],
         step: Callable[[State], State],
         tol: float,
         maxiter: int,
     ) -> Any:
-        """Take steps until they are small, and return x with its derivatives."""
+        """Take steps until they are small; return x with its derivatives."""
         tol, most = positive(tol, "tol"), size(maxiter, "maxiter", 1)
 
-        def goes_on(state: State) -> Any:
+        def is_unfinished(state: State) -> Any:
             return logical_and(logical_not(_is_near(state, tol)), state["count"] < most)
 
-        def counted_step(state: State) -> State:
+        def count_and_step(state: State) -> State:
             after = step({key: x for key, x in state.items() if key not in {"count", "sizes"}})
             sizes = [maximum(x, abs(y)) for x, y in zip(state["sizes"], after["x"], strict=True)]
             return {**after, "count": state["count"] + 1.0, "sizes": sizes}
 
         with _without_graphs():
             state = {**begin(self.initial), "count": 0.0, "sizes": [abs(x) for x in self.initial]}
-            x = self._accepted(while_loop(goes_on, counted_step, state), tol)
-            slopes = [[constant(y) for y in row] for row in self.linearised(x)[0]]
-        return self.shaped(self._attached(x, slopes))
+            x = self._check_convergence(while_loop(is_unfinished, count_and_step, state), tol)
+            slopes = [[constant(y) for y in row] for row in self.linearize(x)[0]]
+        return self.shaped(self._attach_derivatives(x, slopes))
 
-    def _accepted(self, state: State, tol: float) -> Numbers:
-        """Return x as constants: nan where steps have not become small, or an error."""
+    def _check_convergence(self, state: State, tol: float) -> Numbers:
+        """Return x as constants; if steps are not small, raise an error (nan if traced)."""
         is_near = _is_near(state, tol)
         if recorder() is not None:
             return [constant(where(is_near, x, math.nan)) for x in state["x"]]
         x = [constant(y) for y in state["x"]]
         if not is_near:
-            count, step = int(number(state["count"])), max(abs(number(y)) for y in state["step"])
+            count, step = int(data_of(state["count"])), max(abs(data_of(y)) for y in state["step"])
             raise NumericalError(
-                f"{self.name} has not converged in {counted(count, 'step')}: at x = "
-                f"{self._shown(x)} the next one is {step:.2g}. Begin nearer to the solution, scale "
-                "the equations, or give a larger maxiter or tol"
+                f"{self.name} has not converged in {pluralize(count, 'step')}: at x = "
+                f"{self._format(x)} the next step is {step:.2g}. Start nearer to the solution, "
+                "scale the equations, or give a larger maxiter or tol"
             )
         return x
 
-    def _shown(self, x: Numbers) -> str:
-        return shown(self.shaped([float(f"{number(y):.6g}") for y in x]))
+    def _format(self, x: Numbers) -> str:
+        return format_value(self.shaped([float(f"{data_of(y):.6g}") for y in x]))
 
-    def _attached(self, x: Numbers, slopes: Any) -> Numbers:
-        """Return a root with its derivatives, by Newton's steps with constant slopes.
+    def _attach_derivatives(self, x: Numbers, slopes: Any) -> Numbers:
+        """Return a root with its derivatives, by Newton steps with a constant Jacobian.
 
-        If y agrees with the root up to derivatives of order k - 1, y - J⁻¹·r(y) does up to order k.
+        If y has the derivatives of the root up to order k - 1, y - J⁻¹·r(y) has them up to order k.
         """
-        taken = len(derivatives.get()) - (recorder() is not None)  # a recording counts as one
+        taken = len(derivatives.get()) - (recorder() is not None)  # tracing counts as a level
         order = max(_ORDER, taken + 1)
         first = self.residuals(x)
-        y = moved(x, -1.0, self._solved(slopes, first, x))
+        y = add_scaled(x, -1.0, self._solve_linear(slopes, first, x))
         for _ in range(order - 1):
-            y = moved(y, -1.0, self._solved(slopes, self.residuals(y), x))
-        # Zero, with derivatives of 0 up to the same order and infinite ones beyond.
+            y = add_scaled(y, -1.0, self._solve_linear(slopes, self.residuals(y), x))
+        # 0, with derivatives that are 0 up to this order and infinite for higher orders.
         beyond = [(r - r.detach()) ** (order + 0.5) for r in first if isinstance(r, Value)]
         return [z + sum(beyond) for z in y] if beyond else y
 
 
 def _without_graphs() -> AbstractContextManager[None]:
-    """Return a context that keeps no graphs; a recording leaves out what nothing needs."""
+    """Return a context without graphs; a traced function drops unused operations by itself."""
     return no_grad() if recorder() is None else nullcontext()
 
 
 def _is_near(state: State, tol: float) -> Any:
-    """Return whether the next step is small; not if it is nan."""
+    """Return True if the next step is small, and not nan."""
     rows = zip(state["x"], state["step"], state["sizes"], strict=True)
     excess = [abs(step) - tol * maximum(abs(x), _FLOOR * size) for x, step, size in rows]
     return maximum(*excess) <= 0.0
 
 
-# Differential equations: Runge-Kutta methods of fixed and of adapted steps ------------------------
+# Differential equations: Runge-Kutta methods with fixed and with adaptive steps -------------------
 
-#: Stages of Dormand and Prince: the time within the step, and the weights of earlier slopes; the
-#: last is the step itself.
+#: Stages of Dormand and Prince: the time within the step, and the weights of the slopes before; the
+#: last stage is the result of the step.
 _STAGES = (
     (1 / 5, (1 / 5,)),
     (3 / 10, (3 / 40, 9 / 40)),
@@ -367,35 +368,38 @@ _STAGES = (
     (1.0, (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656)),
     (1.0, (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)),
 )
-#: Weights of all slopes for the step of order 5 minus that of order 4: the error estimate.
+#: Weights of the slopes in the error estimate: the step of order 5 minus that of order 4.
 _ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
-#: The ratio of the next step to the last: the share taken of that which the allowed error permits,
-#: and the bounds of the ratio.
-_SAFETY, _LEAST, _MOST = 0.9, 0.2, 5.0
-#: A number added to each mean square of errors, since 0 has no logarithm.
+#: Safety factor on the ratio of step sizes that the tolerance permits.
+_SAFETY = 0.9
+#: Minimum and maximum ratio of the next step size to the last.
+_MIN_RATIO, _MAX_RATIO = 0.2, 5.0
+#: Added to each mean square of errors, because 0 has no logarithm.
 _TINY = 1e-20
-#: Allowed error, as a share of the largest absolute value of a number, and the minimum of that, as
-#: a share of the largest of all numbers: one that is 0 but for rounding would need tiny steps.
-_ATOL, _SHARE_OF_ALL = 1.4e-8, 1e-6
-#: Added to each allowed error, which may be 0, as all numbers may be.
+#: Default absolute tolerance of a number, relative to its largest absolute value so far.
+_ATOL = 1.4e-8
+#: Minimum of that largest value, relative to the largest of all numbers. A number that is 0 up to
+#: rounding would otherwise need tiny steps.
+_MIN_SCALE = 1e-6
+#: Added to each tolerance, which is 0 if all numbers are.
 _SMALLEST = 1e-300
 
 
 def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> Any:
-    """Integrate dy/dt = f(y, t, *args) by the Runge-Kutta method of order 4, in fixed steps.
+    """Integrate dy/dt = f(y, t, *args) by the Runge-Kutta method of order 4, with fixed steps.
 
     Parameters
     ----------
     f : callable
-        ``f(y, t, *args)`` returns dy/dt in the shape of y.
+        ``f(y, t, *args)`` returns dy/dt in the structure of y.
     y0 : tree of n numbers
         y at the first time: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
     t : m numbers
-        The times at which y is wanted.
+        The times at which y is returned.
     *args
-        Passed on to `f`.
+        Further arguments of `f`.
     steps : int
-        How many steps are taken from one time to the next.
+        Number of steps from one time to the next.
 
     Returns
     -------
@@ -405,7 +409,7 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
     Raises
     ------
     OperandError
-        If `f` does not return as many numbers as y has, or `t` holds no numbers.
+        If `f` does not return n numbers, or `t` is empty.
 
     Examples
     --------
@@ -424,15 +428,15 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
     def step(y: Numbers, at: tuple[Any, Any]) -> tuple[Numbers, Numbers]:
         now, h = at
         k1 = equations.slope(y, now)
-        k2 = equations.slope(moved(y, 0.5 * h, k1), now + 0.5 * h)
-        k3 = equations.slope(moved(y, 0.5 * h, k2), now + 0.5 * h)
-        k4 = equations.slope(moved(y, h, k3), now + h)
+        k2 = equations.slope(add_scaled(y, 0.5 * h, k1), now + 0.5 * h)
+        k3 = equations.slope(add_scaled(y, 0.5 * h, k2), now + 0.5 * h)
+        k4 = equations.slope(add_scaled(y, h, k3), now + h)
         slopes = zip(k1, k2, k3, k4, strict=True)
-        after = moved(y, h / 6.0, [p + 2.0 * q + 2.0 * r + s for p, q, r, s in slopes])
+        after = add_scaled(y, h / 6.0, [p + 2.0 * q + 2.0 * r + s for p, q, r, s in slopes])
         return after, after
 
     _, found = scan(step, equations.initial, (starts, [h for h in sizes for _ in range(count)]))
-    return equations.returned([equations.initial, *found[count - 1 :: count]])
+    return equations.results([equations.initial, *found[count - 1 :: count]])
 
 
 def odeint(
@@ -444,19 +448,20 @@ def odeint(
     atol: float | None = None,
     mxstep: int = 10_000,
 ) -> Any:
-    """Integrate dy/dt = f(y, t, *args) by Dormand and Prince's method, in steps that fit.
+    """Integrate dy/dt = f(y, t, *args) by the method of Dormand and Prince, with adaptive steps.
 
     Parameters
     ----------
     f, y0, t, *args
-        As of `rk4`.
+        As in `rk4`.
     rtol : float
-        A step may add an error of ``atol + rtol * abs(y)`` to each number, in the mean square.
+        Tolerance: the root mean square over all numbers of the error of a step, divided by
+        ``atol + rtol * abs(y)``, is at most 1.
     atol : float, optional
-        In the unit of y. By default 1.4e-8 times the largest absolute value of each number so far,
-        or times a millionth of that of all numbers, if this is more.
+        Absolute tolerance, in the unit of y. By default 1.4e-8 times the largest absolute value of
+        each number so far, or times a millionth of that of all numbers, if this is larger.
     mxstep : int
-        How many steps are tried at most.
+        Maximum number of tried steps.
 
     Returns
     -------
@@ -466,18 +471,18 @@ def odeint(
     Raises
     ------
     OperandError
-        If `f` does not return as many numbers as y has, or `t` holds no numbers.
+        If `f` does not return n numbers, or `t` is empty.
     NumericalError
-        If more steps are needed.
+        If more steps than `mxstep` are needed.
 
     Notes
     -----
-    The signature is JAX's ``jax.experimental.ode.odeint``, whose `atol` is 1.4e-8. The derivatives,
-    by `y0`, `t` and all that `f` reads, are those of the steps taken, whose sizes count as
-    constants.
+    The signature is that of JAX's ``jax.experimental.ode.odeint``, where `atol` is 1.4e-8.
+    Derivatives with respect to `y0`, `t` and everything that `f` uses are those of the steps taken,
+    with constant step sizes.
 
-    In a compiled function each step looks at each time: for more than a hundred of them, `rk4`
-    takes less time. Equations that are stiff need too many steps.
+    In a compiled function each step loops over all times; with more than a hundred times, `rk4` is
+    faster. Stiff equations need too many steps.
 
     References
     ----------
@@ -496,17 +501,17 @@ def odeint(
     equations = _Slopes("odeint", f, y0, t, args)
     rtol = positive(rtol, "rtol")
     atol = None if atol is None else positive(atol, "atol")
-    found = _Adapted(equations, rtol, atol, size(mxstep, "mxstep", 1)).run()
-    return equations.returned(found)
+    found = _AdaptiveSteps(equations, rtol, atol, size(mxstep, "mxstep", 1)).run()
+    return equations.results(found)
 
 
 class _Slopes(Equations):
-    """The differential equations of one call.
+    """The differential equations of one call of a solver.
 
     Attributes
     ----------
     times : list
-        The times.
+        The times at which y is returned.
     """
 
     argument, example = "y0", "lambda y, t: -y"
@@ -515,16 +520,16 @@ class _Slopes(Equations):
     def __init__(self, name: str, f: Any, y0: Any, t: Any, args: tuple[Any, ...]) -> None:
         super().__init__(name, f, y0)
         self._args, self._is_array = args, is_array(y0)
-        self.times = vector(t, "t")
+        self.times = as_vector(t, "t")
         if not self.times:
-            raise OperandError(f"{name} needs one time at least: t is {shown(t)}")
+            raise OperandError(f"{name} needs at least one time: t is {format_value(t)}")
 
     def slope(self, y: Numbers, t: Any) -> Numbers:
         """Return dy/dt."""
-        return self.computed(y, t, *self._args)
+        return self.evaluate(y, t, *self._args)
 
-    def returned(self, found: list[Numbers]) -> Any:
-        """Return y at each time as it was given."""
+    def results(self, found: list[Numbers]) -> Any:
+        """Return y at each time, as trees or as one array."""
         trees = [self.shaped(y) for y in found]
         if not self._is_array:
             return trees
@@ -533,11 +538,12 @@ class _Slopes(Equations):
         return np.stack(trees)
 
 
-class _Adapted:
-    """Steps whose sizes follow from their errors.
+class _AdaptiveSteps:
+    """Integration with step sizes chosen from error estimates.
 
-    A state has the time, y and its slope, the size to try next, the number of tries, and, if
-    `atol` is None, the largest absolute value so far of each number.
+    A state is a dict with the time ``t``, ``y``, its ``slope``, the next step size ``h``, the
+    ``count`` of tried steps and, if `atol` is None, the largest absolute value so far of each
+    number in ``sizes``.
     """
 
     def __init__(self, equations: _Slopes, rtol: float, atol: float | None, most: int) -> None:
@@ -551,7 +557,7 @@ class _Adapted:
             return [y]
         state = self._initial_state(y, first, targets[-1])
         if recorder() is not None:
-            return [y, *self._recorded(state, targets)]
+            return [y, *self._run_traced(state, targets)]
         found = [y]
         for target in targets:
             has_arrived = False
@@ -559,34 +565,34 @@ class _Adapted:
                 state, has_arrived = self._try_step(state, target)
                 if state["count"] > self._most:
                     raise NumericalError(
-                        f"odeint has taken {counted(self._most, 'step')} up to t = "
-                        f"{number(state['t']):g}: give a larger mxstep or rtol. Equations that are "
-                        "stiff, with parts that decay much faster than others, need another method"
+                        f"odeint has taken {pluralize(self._most, 'step')} up to t = "
+                        f"{data_of(state['t']):g}: give a larger mxstep or rtol. Stiff equations, "
+                        "with parts that decay much faster than others, need another method"
                     )
             found.append(state["y"])
         return found
 
-    def _recorded(self, state: State, targets: Numbers) -> list[Numbers]:
-        """Return y at each time but the first, of a loop that looks at each at all steps."""
+    def _run_traced(self, state: State, targets: Numbers) -> list[Numbers]:
+        """Return y at each time but the first, from one loop that is compiled."""
 
-        def step(held: tuple[State, Any, list[Numbers]]) -> tuple[State, Any, list[Numbers]]:
-            state, place, found = held
-            here = [eq(place, float(k)) for k in range(len(targets))]
+        def step(carry: tuple[State, Any, list[Numbers]]) -> tuple[State, Any, list[Numbers]]:
+            state, index, found = carry
+            here = [eq(index, float(k)) for k in range(len(targets))]
             after, has_arrived = self._try_step(state, dot(here, targets))
             reached = [logical_and(flag, has_arrived) for flag in here]
             rows = zip(reached, found, strict=True)
-            return after, place + has_arrived, [select(x, after["y"], y) for x, y in rows]
+            return after, index + has_arrived, [select(x, after["y"], y) for x, y in rows]
 
         none = [[math.nan] * len(state["y"]) for _ in targets]
         found: list[Numbers] = while_loop(
-            lambda held: logical_and(held[1] < len(targets), held[0]["count"] <= self._most),
+            lambda carry: logical_and(carry[1] < len(targets), carry[0]["count"] <= self._most),
             step,
             (state, 0.0, none),
         )[2]
         return found
 
     def _initial_state(self, y: Numbers, t: Any, end: Any) -> State:
-        """Return the first state; by its size y would change by a hundredth."""
+        """Return the first state; its step size would change y by about one percent."""
         slope = self._equations.slope(y, t)
         sizes = self._sizes({"sizes": [0.0] * len(y)}, y)
         span = abs(constant(end) - constant(t))
@@ -597,20 +603,20 @@ class _Adapted:
         return state | ({} if self._atol is not None else {"sizes": sizes})
 
     def _sizes(self, state: State, y: Numbers) -> Numbers:
-        """Return the largest absolute value of each number, up to y; none if `atol` is given."""
+        """Return the largest absolute value of each number, including y; empty with `atol`."""
         if self._atol is not None:
             return []
         return [maximum(x, abs(constant(z))) for x, z in zip(state["sizes"], y, strict=True)]
 
     def _absolute(self, sizes: Numbers, n: int) -> Numbers:
-        """Return the absolute error that is allowed for each of n numbers."""
+        """Return the absolute tolerance of each of n numbers."""
         if self._atol is not None:
             return [self._atol] * n
-        least = _SHARE_OF_ALL * (maximum(*sizes) if n > 1 else sizes[0])
+        least = _MIN_SCALE * (maximum(*sizes) if n > 1 else sizes[0])
         return [_ATOL * maximum(x, least) + _SMALLEST for x in sizes]
 
     def _try_step(self, state: State, target: Any) -> tuple[State, Any]:
-        """Return the state after a step is tried, and whether it has arrived at a time."""
+        """Try a step; return the new state, and whether it has reached the target time."""
         t, y, left, size = state["t"], state["y"], target - state["t"], state["h"]
         arrives = size >= abs(constant(left))
         h = where(arrives, left, where(left < 0.0, -size, size))
@@ -618,10 +624,10 @@ class _Adapted:
         try:
             after, slope, error = self._step(y, state["slope"], t, h)
         except (DomainError, ArithmeticError):
-            return {**state, "h": _LEAST * abs(number(h)), "count": count}, False
+            return {**state, "h": _MIN_RATIO * abs(data_of(h)), "count": count}, False
         sizes = self._sizes(state, after)
         squares = self._squares(error, y, after, sizes)
-        factor = clip(_SAFETY * exp(-0.1 * log(squares)), _LEAST, _MOST)
+        factor = clip(_SAFETY * exp(-0.1 * log(squares)), _MIN_RATIO, _MAX_RATIO)
         is_kept = squares <= 1.0
         has_arrived = logical_and(is_kept, arrives)
         new = {
@@ -636,18 +642,18 @@ class _Adapted:
         return new, has_arrived
 
     def _step(self, y: Numbers, slope: Numbers, t: Any, h: Any) -> tuple[Numbers, Numbers, Numbers]:
-        """Return y after a step, its slope there, and the error."""
+        """Return y after a step, its slope, and the error estimate."""
         slopes, after = [slope], y
         for at, weights in _STAGES:
-            after = moved(y, h, _weighted(weights, slopes))
+            after = add_scaled(y, h, _weighted_sum(weights, slopes))
             slopes.append(self._equations.slope(after, t + at * h))
-        return after, slopes[-1], [h * x for x in _weighted(_ERROR, slopes)]
+        return after, slopes[-1], [h * x for x in _weighted_sum(_ERROR, slopes)]
 
     def _squares(self, x: Numbers, y: Numbers, other: Numbers, sizes: Numbers) -> Any:
-        """Return the mean square of numbers, relative to what is allowed, as a constant above 0.
+        """Return the mean square of x relative to its tolerance, as a constant above 0.
 
-        It is written in operations that are defined everywhere, which a compiled function need not
-        check at each step.
+        It uses only operations that are defined for all numbers, so that a compiled function need
+        not check domains at each step.
         """
         found: Any = _TINY
         for *row, atol in zip(x, y, other, self._absolute(sizes, len(x)), strict=True):
@@ -657,6 +663,6 @@ class _Adapted:
         return found
 
 
-def _weighted(weights: tuple[float, ...], slopes: list[Numbers]) -> Numbers:
+def _weighted_sum(weights: tuple[float, ...], slopes: list[Numbers]) -> Numbers:
     used = [(w, k) for w, k in zip(weights, slopes, strict=True) if w]
     return [sum([w * k[i] for w, k in used]) for i in range(len(slopes[0]))]

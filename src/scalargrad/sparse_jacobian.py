@@ -1,4 +1,10 @@
-"""Sparse Jacobians: where their entries are, and as few compiled products as give them all."""
+"""Sparse Jacobians: the sparsity pattern, and a minimum of compiled products.
+
+Columns that share no row have one colour, and their entries are computed by one product:
+
+    pattern   x 0 x      columns 0 and 1 share no row: colours 0, 0, 1
+              0 x x      two products instead of three
+"""
 
 from __future__ import annotations
 
@@ -18,8 +24,8 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
 from scalargrad.errors import NumericalError, OperandError, TraceError
 from scalargrad.ops import dot
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
 from scalargrad.transforms.evaluation import place_of
 from scalargrad.transforms.functional import grad, positions_of
 from scalargrad.tree import Rebuild, flatten, is_array, object_array
@@ -32,7 +38,7 @@ def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Inte
     Parameters
     ----------
     program : Program
-        As recorded.
+        The traced program.
     inputs : int
         The number of inputs, the first ones, to differentiate with respect to.
     results : int
@@ -45,8 +51,8 @@ def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Inte
 
     Notes
     -----
-    What has the same inputs as an operand shares its set: a result depends on few inputs of a great
-    many. A bit for each pair would take 20 GB for 30,000 residuals in 60,000 numbers.
+    A node with the same inputs as an operand shares its set, since results depend on few inputs. A
+    bit matrix would take 20 GB for 30,000 residuals and 60,000 inputs.
     """
     program = expand(unrolled(program))
     nothing: frozenset[int] = frozenset()
@@ -67,7 +73,7 @@ def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Inte
     return first, np.fromiter(chain.from_iterable(rows), np.int64, int(first[-1]))
 
 
-def transposed(first: Integers, columns: Integers, width: int) -> tuple[Integers, Integers]:
+def transpose(first: Integers, columns: Integers, width: int) -> tuple[Integers, Integers]:
     """Return the rows of each column of a pattern, in the form of the columns of each row."""
     rows = np.repeat(np.arange(len(first) - 1), np.diff(first))
     order = np.argsort(columns, kind="stable")
@@ -75,20 +81,22 @@ def transposed(first: Integers, columns: Integers, width: int) -> tuple[Integers
     return np.concatenate([[0], np.cumsum(counts)]), rows[order]
 
 
-def coloured(first: Integers, columns: Integers, of_columns: tuple[Integers, Integers]) -> Integers:
-    """Return a colour for each column: a number from 0; no row has two columns of one colour.
+def color_columns(
+    first: Integers, columns: Integers, of_columns: tuple[Integers, Integers]
+) -> Integers:
+    """Return a colour for each column, a number from 0, so that no row has a colour twice.
 
     Parameters
     ----------
     first, columns : arrays of integers
         The columns of each row, as `pattern` returns them.
     of_columns : (first, rows)
-        The rows of each column, as `transposed` returns them.
+        The rows of each column, as `transpose` returns them.
 
     Notes
     -----
-    Columns are coloured one after the other, those in the longest rows first, each with the least
-    colour that is free.
+    Columns are coloured greedily, those in the longest rows first, each with the smallest free
+    colour.
 
     References
     ----------
@@ -121,8 +129,9 @@ class SparseJacobian:
     Parameters
     ----------
     f : callable
+        The function.
     argnums : int or sequence of int
-        The arguments to differentiate with respect to, whose numbers are the columns.
+        The arguments to differentiate with respect to; their numbers are the columns.
     """
 
     def __init__(self, f: Callable[..., Any], argnums: int | Sequence[int]) -> None:
@@ -134,7 +143,7 @@ class SparseJacobian:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the Jacobian at these arguments, a `scipy.sparse.csr_array`."""
-        with needed("sparse=True needs"):
+        with optional_dependency("sparse=True needs"):
             import scipy.sparse
         positions = [place_of(args, k, self._name) for k in self._positions]
         x = np.concatenate([_numbers(args[k], f"argument {k}") for k in positions])
@@ -154,23 +163,24 @@ def _numbers(argument: Any, where: str) -> Any:
     leaves, _ = flatten(argument, where)
     if any(isinstance(leaf, Value) for leaf in leaves):
         raise OperandError(
-            f"{where} holds Values: a sparse Jacobian is compiled by itself and not differentiated "
-            "again; call it with numbers, outside jit and other derivatives"
+            f"{where} has Values: a sparse Jacobian cannot be differentiated or compiled again; "
+            "call it with numbers, outside jit and other derivatives"
         )
     return np.array(leaves, dtype=float)
 
 
 class _Plan:
-    """The pattern of a Jacobian for arguments of one structure, and the products that give it.
+    """The pattern of a Jacobian for arguments of one structure, and the products to compute it.
 
-    Rows are coloured, and cotangents pulled back, unless that takes more than twice as many
-    colours as columns: one backward sweep is compiled sooner than the two that push a tangent
-    forward. Both are gradients of a `dot`: as many results that each have a cotangent of their
-    own would be as many sweeps, and the square of that for examples under `vmap`.
+    By default rows are coloured, and cotangents pulled back. If that takes more than twice as many
+    colours as for columns, columns are coloured, and tangents pushed forward by two backward
+    sweeps, which take longer to compile. Both are gradients of a `dot`, because separate cotangents
+    for all results would need one sweep each.
 
     Parameters
     ----------
     f : callable
+        The function.
     positions : sequence of int
         The arguments to differentiate with respect to.
     rebuilds : sequence of Rebuild
@@ -178,14 +188,14 @@ class _Plan:
     x : array of n numbers
         The numbers of these arguments.
     others : (list, dict)
-        All arguments, with None in place of these, and those given by name.
+        All positional arguments, with None in place of these, and the keyword arguments.
 
     Attributes
     ----------
     shape : (int, int)
         The number of results, and n.
     surroundings : Surroundings
-        What the function closes over.
+        The captured state of the function.
     """
 
     def __init__(
@@ -201,40 +211,40 @@ class _Plan:
             for position, rebuild in zip(positions, rebuilds, strict=True):
                 args[position] = rebuild(numbers)
             leaves, _ = flatten(f(*args, **others[1]), "the result")
-            return object_array(  # in which constants have nodes, too
+            return object_array(  # constants become nodes, too
                 [y if isinstance(y, Value) else x[0].detach() * 0.0 + y for y in leaves]
             )
 
-        def pulled_back(x: Any, v: Any, others: Others) -> Any:
+        def pull_back(x: Any, v: Any, others: Others) -> Any:
             return grad(lambda y: dot(of_numbers(y, others), v))(x)
 
-        def pushed(x: Any, v: Any, others: Others) -> Any:
-            return grad(lambda u: dot(pulled_back(x, u, others), v))(ones)
+        def push_forward(x: Any, v: Any, others: Others) -> Any:
+            return grad(lambda u: dot(pull_back(x, u, others), v))(ones)
 
         path = Jitted(of_numbers).record_elementwise((x, others), {})
         if path.branches:
             raise TraceError(
-                "sparse=True takes functions that never ask a number for a way to go, as another "
-                "way may have another pattern: choose with where"
+                "sparse=True does not support branches on numbers, because each branch may have "
+                "another pattern: use where"
             )
         self.surroundings: Surroundings = path.surroundings
         first, columns = self._rows = pattern(path.function.recorded, len(x), path.results)
         self.shape = path.results, len(x)
-        ones = np.ones(path.results)  # the path itself would be looked through at each call
-        of_columns = transposed(first, columns, len(x))
+        ones = np.ones(path.results)  # capturing the path would check it at each call
+        of_columns = transpose(first, columns, len(x))
         rows = np.repeat(np.arange(path.results), np.diff(first))
         if np.diff(of_columns[0]).max(initial=0) <= 2 * np.diff(first).max(initial=0):
-            colours = coloured(*of_columns, (first, columns))
-            self._product, self._colour, self._place = Jitted(pulled_back), colours[rows], columns
+            colours = color_columns(*of_columns, (first, columns))
+            self._product, self._colour, self._place = Jitted(pull_back), colours[rows], columns
         else:
-            colours = coloured(first, columns, of_columns)
-            self._product, self._colour, self._place = Jitted(pushed), colours[columns], rows
+            colours = color_columns(first, columns, of_columns)
+            self._product, self._colour, self._place = Jitted(push_forward), colours[columns], rows
         self._seeds = [(colours == k) * 1.0 for k in range(colours.max(initial=-1) + 1)]
 
     def matrix(self, x: Any, others: Others) -> tuple[Any, Any, Any]:
-        """Return the entries of the Jacobian row by row, their columns, and where rows begin."""
+        """Return the entries of the Jacobian by row, their columns, and the start of each row."""
         found = [np.asarray(self._product(x, seed, others), float) for seed in self._seeds]
         entries = np.array(found)[self._colour, self._place] if found else np.empty(0)
         if not np.isfinite(entries).all():
-            raise NumericalError(f"a derivative is not finite: {shown(entries)}")
+            raise NumericalError(f"a derivative is not finite: {format_value(entries)}")
         return entries, *self._rows[::-1]

@@ -15,7 +15,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.attributes import get_attribute, has_attribute
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
@@ -85,7 +85,7 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         parts = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(items)]
     else:
         raise OperandError(
-            f"{where} is {shown(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
+            f"{where} is {format_value(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
         )
     assemble = _assembler(tree)
 
@@ -385,7 +385,8 @@ def _flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
         return [*tree]
     if places is None:
         raise OperandError(
-            f"{where} is {shown(tree)} but {like} is {shown(model)}: give one number for each"
+            f"{where} is {format_value(tree)} but {like} is {format_value(model)}: give one number "
+            "for each"
         )
     return [
         leaf

@@ -1,4 +1,4 @@
-"""The command line, run as the installed script runs it."""
+"""A fixture that runs the command line like the installed script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Return a function that runs a command in an empty folder: its code, output and errors."""
+    """Return a function that runs a command in an empty folder; returns code, output, errors."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)
 

@@ -1,4 +1,4 @@
-"""The command line does what its help says, and its errors say what to do."""
+"""The command line follows its help, and its errors say what to do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_inputs_are_numbers_constants_and_vectors(run: Run) -> None:
 
 @pytest.mark.parametrize("options", [[], ["-i"], ["-o", "graph.svg"], ["-ograph.svg"]])
 def test_an_expression_may_begin_with_a_minus(options: list[str], run: Run) -> None:
-    """A loss such as -log(x) is an expression wherever it stands, not a row of options."""
+    """A loss such as -log(x) is parsed as an expression in any position, not as options."""
     for expression in ("-log(x)", "-sin(x) + io(x)", "-1/x"):
         command = "draw" if "o" in "".join(options) else "step"
         code, out, err = run(command, *options, expression, "x=2")
@@ -48,7 +48,7 @@ def test_an_expression_may_begin_with_a_minus(options: list[str], run: Run) -> N
 
 
 def test_draw_writes_an_svg_with_value_and_gradient(run: Run) -> None:
-    """The picture is where the command says, and holds f(3) = 9 and its slope 6."""
+    """The picture is written to the path given, with f(3) = 9 and its derivative 6."""
     code, out, _ = run("draw", "f = x**2", "x=3", "-o", "graph.svg")
     assert code == 0
     assert "graph.svg" in out
@@ -68,7 +68,7 @@ def test_draw_writes_an_svg_with_value_and_gradient(run: Run) -> None:
         ("step sum(x) x=1,two", "vector"),
         ("step x*x x=3 --interactive", "terminal"),
         ("draw x*x x=1 -o graph.gif", ".svg"),
-        ("draw x*x x=1 --highlight y", "no y"),
+        ("draw x*x x=1 --highlight y", "y is not in"),
         ("draw x*x x=1 --direction up", "'LR'"),
         ("draw x*x x=1 -o no-such-folder/graph.svg", "no-such-folder"),
     ],
@@ -76,7 +76,7 @@ def test_draw_writes_an_svg_with_value_and_gradient(run: Run) -> None:
 def test_bad_input_is_a_message_not_a_traceback(
     command: str, noun: str, run: Run, tmp_path: Path
 ) -> None:
-    """The message names what was wrong, the exit code is 2, and no file appears."""
+    """The message names the mistake, the exit code is 2, and no file is written."""
     code, _, err = run(*shlex.split(command))
     assert code == 2
     assert noun in err
@@ -85,7 +85,7 @@ def test_bad_input_is_a_message_not_a_traceback(
 
 
 def test_a_page_is_written_before_moving_with_keys(run: Run) -> None:
-    """With -o, -i was passed over without a word."""
+    """-i together with -o is not ignored."""
     code, out, err = run("step", "x*x", "x=3", "-i", "-o", "square.html")
     assert code == 2
     assert out.startswith("wrote ")
@@ -96,7 +96,7 @@ def test_a_page_is_written_before_moving_with_keys(run: Run) -> None:
 def test_the_version_is_printed_and_the_package_runs_as_a_module(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``python -m scalargrad`` is the same command, where the script is not on the path."""
+    """``python -m scalargrad`` is the same command, for systems without the script on the path."""
     code, out, _ = run("--version")
     assert code == 0
     assert out.startswith("scalargrad 0.")
@@ -111,7 +111,7 @@ def test_the_version_is_printed_and_the_package_runs_as_a_module(
 def test_the_demo_writes_graphs_plots_and_pages_and_proposes_a_command_that_works(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With two steps: each graph as SVG and page, a plot, a model, a training page, all listed."""
+    """With two steps it writes and lists an SVG and a page of each graph, and files of a model."""
     folder = tmp_path / "new [old]" / "folder"
     monkeypatch.setenv("PATH", "/usr/bin")  # the environment is not active
     demo = ["demo", "-o", str(folder), "--steps", "2"]
@@ -139,7 +139,7 @@ def test_the_demo_writes_graphs_plots_and_pages_and_proposes_a_command_that_work
 def test_without_a_package_the_demo_s_graphs_are_there(
     package: str, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The error gives the command that installs it, and comes before the training."""
+    """The error gives the command that installs the package, and is raised before training."""
     for name in [n for n in sys.modules if n.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)

@@ -1,4 +1,4 @@
-"""C, compiled by the strictest of compilers, and object code, linked; both called."""
+"""Compile C with strict warnings, link object code, and call both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
 def compiled(sources: Sequence[Path]) -> dict[str, Callable[[Sequence[float]], list[float]]]:
-    """Make C or object files a library, and return their functions by name."""
+    """Build a library from C or object files, and return its functions by name."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("written C is compiled by gcc, which is not installed here")

@@ -1,4 +1,4 @@
-"""Compiled functions as C and as object code compute what Python does, in files of bounded size."""
+"""Exported C and object code give the results of Python, in files of bounded size."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ both_kinds = pytest.mark.parametrize("kind", [".c", ".o"])
 
 
 def random_program(seed: int, operations: int = 60) -> Callable[[list[Any]], Any]:
-    """Return a function of three numbers that applies so many operations."""
+    """Return a function of three numbers with a given number of operations."""
     draw = random.Random(seed)
     plan = [(draw.randrange(16), draw.random(), draw.random()) for _ in range(operations)]
 
@@ -57,7 +57,7 @@ def numbers_of(results: list[Any], leaves: list[Value]) -> list[float]:
 
 @both_kinds
 def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
-    """Values to the bit, derivatives, at a point other than the one recorded."""
+    """Values agree to the bit, also at another point than the traced one, and derivatives agree."""
     points = random.Random(1)
     cases = {}
     for seed in range(10 if kind == ".c" else 4):
@@ -76,7 +76,7 @@ def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
 
 @dataclass
 class Spring:
-    """What is given by name."""
+    """An argument with named fields."""
 
     stiffness: Any
     lengths: Any
@@ -84,7 +84,7 @@ class Spring:
 
 
 def test_inputs_are_the_numbers_given_in_their_order(tmp_path: Path) -> None:
-    """Those of dataclasses too; neither a static argument nor a size is one."""
+    """Including numbers in dataclasses, without static arguments and sizes."""
     spring, ends = Spring(Value(2.0), [0.5, 1.5]), [1.0, (2.0, 3.0), 4.0]
 
     def energy(power: int, spring: Any, ends: list[Any]) -> Any:
@@ -104,7 +104,7 @@ EXTREMES = (
 
 
 def agree(found: float, wanted: float) -> bool:
-    """Return whether two floats are the same but for rounding; 0 and -0 are not."""
+    """Return True if two floats agree up to rounding; 0 and -0 do not."""
     if not math.isfinite(wanted) or wanted == 0.0 == found:
         return repr(abs(found) if wanted != wanted else found) == repr(wanted)
     return math.isclose(found, wanted, rel_tol=1e-12, abs_tol=20 * 5e-324)
@@ -119,7 +119,7 @@ def points_of(op: Operation, arity: int) -> list[tuple[float, ...]]:
 
 
 def test_every_operation_agrees(tmp_path: Path) -> None:
-    """Values and slopes, in the domain and at the ends of the floats, where Python has them."""
+    """Values and derivatives agree in the domain and at the limits of floats."""
     sources, arities = [], {}
     for name, op in TABLE.items():
         arities[name] = arity = op.arity if isinstance(op, Elementwise) else 3
@@ -145,7 +145,7 @@ def test_every_operation_agrees(tmp_path: Path) -> None:
 
 
 def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
-    """Every twelfth likelihood, filter or network: what can be written computes the same."""
+    """Every twelfth program of the corpus that can be exported gives equal results."""
     for path in Path(importlib.import_module("benchmarks.replay.corpus").__path__[0]).glob(
         "[a-z]*.py"
     ):
@@ -171,7 +171,7 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
 
 @both_kinds
 def test_examples_of_vmap_are_loops_and_agree(tmp_path: Path, kind: str) -> None:
-    """Forty examples are a few lines; a lookup for each, and what flows back, agree."""
+    """Forty examples are a few lines of C; lookups and gradients agree."""
     points = np.linspace(-1.0, 1.0, 120).reshape(40, 3)
     classes = [k % 4 for k in range(40)]
 
@@ -198,7 +198,7 @@ def test_examples_of_vmap_are_loops_and_agree(tmp_path: Path, kind: str) -> None
 
 @both_kinds
 def test_sums_and_tables_of_any_length_agree(tmp_path: Path, kind: str) -> None:
-    """A hundred terms, a table of constants, entries far from one another."""
+    """A hundred terms, a table of constants, and scattered entries."""
     constants = [float(k * k) for k in range(20)]
 
     def f(xs: list[Any], k: Any) -> list[Any]:
@@ -223,7 +223,7 @@ def test_sums_and_tables_of_any_length_agree(tmp_path: Path, kind: str) -> None:
 
 @both_kinds
 def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: str) -> None:
-    """The last output says so; where it was not, no number is left to be taken for one."""
+    """The last output is 0 if another branch was taken; then all others are nan."""
 
     def branching(x: Any) -> Any:
         return x * x if x > 0 else -3.0 * x
@@ -234,7 +234,7 @@ def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: st
     *others, taken = run([-5.0])
     assert taken == 0.0
     assert all(map(math.isnan, others))
-    assert "2: whether the recorded way was taken" in header.read_text()
+    assert "2: whether the recorded branch was taken" in header.read_text()
     unseen = jit(lambda x: 1.0 / (1.0 + 1.0 / x)).export(tmp_path / f"unseen{kind}", 2.0)
     run = compiled(unseen[:1])["unseen"]  # Python raises DomainError, though 1 / (1 + ∞) is 0
     assert run([1.0]) == [0.5, 1.0]
@@ -242,7 +242,7 @@ def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: st
 
 
 def test_what_is_closed_over_is_written_as_it_is_now(tmp_path: Path) -> None:
-    """A model's parameters and an object's numbers are constants; inputs are the function's."""
+    """Parameters of a model and numbers of an object are constants; arguments are inputs."""
 
     class Scale:
         def __init__(self) -> None:
@@ -285,7 +285,7 @@ def test_odd_programs_compile(tmp_path: Path) -> None:
 def test_a_step_of_descent_is_a_loop_and_what_follows_its_gradient(
     tmp_path: Path, kind: str
 ) -> None:
-    """Where the gradient is infinite, a comparison of it is not written as a number."""
+    """Also where the gradient is infinite and compared."""
 
     def loss(k: Any, x: Any) -> Any:
         for _ in range(500):

@@ -1,4 +1,4 @@
-"""Files beside C and object code, and refusals."""
+"""Exported files other than C and object code, and errors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from scalargrad.export import load
 
 @sg.custom_op(partials=lambda y, x: (1.0,))
 def mine(x: float) -> float:
-    """Return the number: an operation that no file has room for."""
+    """Return x: a custom operation, which cannot be exported."""
     return x
 
 
 def test_the_header_says_what_stands_where(tmp_path: Path) -> None:
-    """Names are those of the parameters; containers are read in order; numbers are counted."""
+    """The header has the names of arguments and results in order, with their indices."""
 
     def f(w: Any, *points: Any, scale: Any) -> Any:
         a, b = points
@@ -53,7 +53,7 @@ def test_the_header_says_what_stands_where(tmp_path: Path) -> None:
 
 
 def pendulum(steps: int) -> Callable[..., Any]:
-    """Return how far a pendulum is from an angle, by semi-implicit Euler."""
+    """Return the distance of a pendulum from an angle, by semi-implicit Euler steps."""
 
     def misfit(k: Any, c: Any) -> Any:
         x, v, total = 1.0, 0.0, 0.0
@@ -67,7 +67,7 @@ def pendulum(steps: int) -> Callable[..., Any]:
 
 
 def mapped(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
-    """Return a sum over examples that look numbers up, and what is picked of them."""
+    """Return a sum over examples with lookups, and some of their results."""
 
     def one(x: Any, k: Any) -> Any:
         return sg.softplus(sg.dot(w, x)) * sg.take(table, k) + sg.take([x[0], x[1]], k >= 2)
@@ -77,7 +77,7 @@ def mapped(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
 
 
 def irregular(xs: list[Any]) -> Any:
-    """Return a number by hundreds of operations in no order, each on what came before."""
+    """Return the result of hundreds of operations in random order, each of earlier ones."""
     draw, known = random.Random(5), list(xs)
     for _ in range(600):
         x, y = draw.choice(known), draw.choice(known)
@@ -101,7 +101,7 @@ WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_program_is_as_long_as_what_it_does_not_how_often(tmp_path: Path, name: str) -> None:
-    """Recurrences, examples and sums are loops; what repeats nothing is written step by step."""
+    """Recurrences, examples and sums are loops; irregular programs are straight-line code."""
     function, arguments, lines, size = WRITTEN[name]
     source, header = jit(function).export(tmp_path / f"{name}.c", *arguments)
     text = source.read_text()
@@ -119,14 +119,14 @@ def test_a_program_is_as_long_as_what_it_does_not_how_often(tmp_path: Path, name
 
 @pytest.mark.parametrize("name", ["a-b.c", "double.c", "exp.c", "1st.c", ".c", "main.c", "f.rs"])
 def test_names_that_c_has_no_room_for_are_refused(tmp_path: Path, name: str) -> None:
-    """Words of C, names of its library, and endings of other languages."""
+    """Keywords of C, names of its library, and suffixes of other languages."""
     with pytest.raises(OperandError):
         jit(lambda x: x).export(tmp_path / name, 1.0)
     assert not list(tmp_path.iterdir())
 
 
 class Holder:
-    """Holds a number, for a result that is no number."""
+    """An object with a number, as a result that is not a number."""
 
     def __init__(self, x: Any) -> None:
         self.x = x
@@ -134,7 +134,7 @@ class Holder:
 
 @pytest.mark.parametrize("kind", [".c", ".o"])
 def test_what_a_file_cannot_hold_is_refused(tmp_path: Path, kind: str) -> None:
-    """Random numbers, operations declared by users, results that are no numbers."""
+    """Random numbers, custom operations, and results that are not numbers."""
     rng = random.Random(0)
     for function in (lambda x: x * sg.drawn(rng.random), mine, Holder):
         with pytest.raises(TraceError):
@@ -143,7 +143,7 @@ def test_what_a_file_cannot_hold_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def test_machine_code_takes_a_c_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says so, and what needs none."""
+    """The message says so, and names the format that needs no compiler."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     f = jit(lambda x, y: sg.tanh(x) * y)
     for kind in (".so", ".o"):
@@ -155,7 +155,7 @@ def test_machine_code_takes_a_c_compiler(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.wide
 @pytest.mark.native
 def test_a_library_computes_the_same_bits_and_knows_its_way(tmp_path: Path) -> None:
-    """Lanes, lookups, constants and a branch come back; other ways and damage are refused."""
+    """SIMD lanes, lookups, constants and a branch; other branches and damage are errors."""
 
     def f(w: list[Any], table: list[float]) -> Any:
         rows = sg.vmap(lambda x, k: sg.tanh(sg.dot(w, [x, 1.0])) * sg.take(table, k))(
@@ -181,7 +181,7 @@ def test_a_library_computes_the_same_bits_and_knows_its_way(tmp_path: Path) -> N
 
 @pytest.mark.wide
 def test_other_libraries_call_an_exported_function(tmp_path: Path) -> None:
-    """SciPy integrates it without a call of Python, to what it is by hand."""
+    """SciPy integrates it without calling Python; the integral is known."""
     scipy = pytest.importorskip("scipy", reason="SciPy is not installed")
     integrate = pytest.importorskip("scipy.integrate")
     path, _ = jit(lambda x, a: sg.exp(-a * x) * x).export(tmp_path / "decay.so", 0.5, 2.0)
@@ -194,7 +194,7 @@ WITHOUT = "from scalargrad import jit; jit(lambda x: sum([x] * 2000) * x).export
 
 
 def test_no_package_is_needed(tmp_path: Path) -> None:
-    """Without LLVM, machine code is made of C, too."""
+    """Without LLVM, machine code is compiled from C."""
     for kind in (".c", ".so"):
         subprocess.run(
             [sys.executable, "-c", WITHOUT.format(kind)],

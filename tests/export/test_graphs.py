@@ -1,4 +1,4 @@
-"""Graphs of Values as JSON, which comes back to the bit, as graphs of NetworkX and as SymPy's."""
+"""Graphs of Values as JSON, with exact round trips, in NetworkX and in SymPy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scalargrad.export import from_json, to_json, to_networkx, to_sympy
 
 @sg.custom_op(partials=lambda y, x: (1.0,))
 def mine(x: float) -> float:
-    """Return the number: an operation that other processes do not know."""
+    """Return x: a custom operation, which other processes do not have."""
     return x
 
 
 def example() -> Value:
-    """Return a graph with all there is: shared nodes, constants, labels, parameters, infinities."""
+    """Return a graph with shared nodes, constants, labels, parameters and infinities."""
     x, w = Value(0.1, "x"), Parameter(-2.0, "w")
     h = sg.tanh(w * x + 0.3)
     h.label = "h"
@@ -34,7 +34,7 @@ def example() -> Value:
 
 
 def described(root: Value) -> list[Any]:
-    """Return all there is to know of a graph."""
+    """Return all data of a graph."""
     order = topological_order(root)
     place: dict[Any, int] = {node: k for k, node in enumerate(order)}
     return [
@@ -52,7 +52,7 @@ def described(root: Value) -> list[Any]:
 
 
 def test_a_graph_comes_back_to_the_bit() -> None:
-    """With its gradients; and it goes on from there: backward gives the same again."""
+    """Including gradients; backward on the restored graph gives the same ones."""
     root = example()
     again = from_json(to_json(root))
     assert described(again) == described(root)
@@ -64,8 +64,11 @@ def test_a_graph_comes_back_to_the_bit() -> None:
 
 
 def test_operations_that_are_not_in_the_table_are_refused() -> None:
-    """Custom ones have no name that another process would know, compiled functions no graph."""
-    for made, why in (mine(Value(1.0)), "table"), (sg.jit(lambda x: x * x)(Value(2.0)), "graph"):
+    """Custom operations and compiled functions cannot be exported."""
+    for made, why in (
+        (mine(Value(1.0)), "not an operation"),
+        (sg.jit(lambda x: x * x)(Value(2.0)), "graph"),
+    ):
         with pytest.raises(GraphError, match=why):
             to_json(made)
 
@@ -97,7 +100,7 @@ def test_damaged_text_is_refused() -> None:
 
 @pytest.mark.wide
 def test_a_graph_is_node_link_data_and_validates() -> None:
-    """By the schema that ships."""
+    """The schema of the package validates it."""
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     schema = json.loads((Path(sg.__file__).parent / "export" / "graph.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -167,7 +170,7 @@ def test_what_lambdify_makes_is_differentiated(sympy: Any, written: str) -> None
 
 @pytest.mark.wide
 def test_a_sign_that_would_lose_the_gradient_is_refused(sympy: Any) -> None:
-    """SymPy writes it with math.copysign, which takes no Values."""
+    """SymPy prints it as math.copysign, which does not accept Values."""
     x, y = sympy.symbols("x y")
     with pytest.raises(OperandError, match="gradient"):
         sympy.lambdify((x, y), sympy.sign(x - y), modules=[sg, "math"])(Value(1.0), 2.0)
@@ -191,7 +194,7 @@ def test_every_operation_has_an_expression(sympy: Any) -> None:
 
 @pytest.mark.wide
 def test_a_graph_is_simplified_and_differentiated_in_symbols(sympy: Any) -> None:
-    """A sigmoid neuron's derivative is what backward finds; 5,000 additions need no deep stack."""
+    """The derivative of a sigmoid neuron agrees with backward; 5,000 additions work, too."""
     w, x = Value(2.0, "w"), Value(-1.0, "x")
     root = sg.sigmoid(w * x - 3)
     root.backward()

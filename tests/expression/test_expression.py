@@ -1,4 +1,4 @@
-"""Claims about what `parse` reads, and the graph it builds."""
+"""The syntax that `parse` accepts, and the graphs that it builds."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_second_name_is_a_node_of_its_own(text: str, label: str) -> None:
 
 
 def test_given_values_are_used_as_they_are() -> None:
-    """A Value or Parameter given is itself in the graph; gradients reach it."""
+    """A Value or Parameter is used in the graph itself, and gets gradients."""
     w, x = Parameter(2.0, "weight"), Value(3.0)
     f = parse("w * x", w=w, x=x)
     f.backward()
@@ -87,7 +87,7 @@ def test_a_chain_of_a_thousand_operations_is_read() -> None:
 
 
 def test_numbers_and_constants() -> None:
-    """Pi, e and numbers among themselves are no nodes; one alone, or with a name, is a leaf."""
+    """Constant expressions have no nodes; a single constant, or one with a name, is a leaf."""
     f = parse("x * pi + e", x=1)
     assert f.data == pytest.approx(math.pi + math.e, rel=1e-15)
     assert f.parents[1] == math.e

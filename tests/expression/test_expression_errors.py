@@ -1,4 +1,4 @@
-"""Claims about what `parse` refuses: the place is marked, quickly, and whatever the text."""
+"""Errors of `parse`: the position is marked, quickly, for any text."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from scalargrad import ExpressionError, OperandError, ScalargradError, Value, op
 
 
 def message(text: object, /, **values: Value | float) -> str:
-    """Return what is said about an expression that must be refused."""
+    """Return the message for an invalid expression."""
     with pytest.raises(ExpressionError) as caught:
         parse(text, **values)  # type: ignore[arg-type]
     return str(caught.value)
 
 
 def marked(said: str) -> str:
-    """Return what the caret of a message points at: the rest of the line above it."""
+    """Return the rest of the line above the caret of a message."""
     *_, line, caret = said.splitlines()
     assert caret.strip() == "^"
     return line[caret.index("^") :]
 
 
 def test_what_is_no_expression_at_all() -> None:
-    """Text without a statement, what is no text, and values that are no numbers or have no name."""
+    """Empty text, objects that are not text, and values that are not numbers or have no name."""
     for empty in ("", " ", "\n\n", "# only a comment", "\t# so\n# too"):
         assert "empty" in message(empty)
     for thing in (None, 3, b"x", ["x"]):
@@ -42,7 +42,7 @@ def test_what_is_no_expression_at_all() -> None:
     assert "already" in message("fi", **dict.fromkeys(("fi", "ﬁ"), 1.0))
 
 
-# Where the mark stands ------------------------------------------------------------------------
+# Position of the mark -------------------------------------------------------------------------
 
 
 def test_lines_and_columns_are_those_of_the_text() -> None:

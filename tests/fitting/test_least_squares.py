@@ -56,14 +56,14 @@ def test_a_decay_agrees_with_curve_fit(method: str, transforms: Any, start: Any)
 
 @pytest.mark.parametrize("method", ["trf", "lm"])
 def test_a_step_out_of_the_domain_is_shortened(method: str) -> None:
-    """The first step of Gauss and Newton leads to a negative operand."""
+    """The first Gauss-Newton step leads to a negative operand."""
     fit = least_squares(lambda a: [log(a) - 1.0, sqrt(a) - 1.6], 40.0, method=method)
     assert fit.success
     assert fit.x == pytest.approx(2.662, abs=0.01)
 
 
 def test_what_does_not_fit_is_an_error() -> None:
-    """By one line each."""
+    """Each error has one line."""
     with pytest.raises(DomainError, match="height = -1"):
         least_squares(lambda p: [log(p["height"])], {"height": -1.0})
     with pytest.raises(DomainError, match="lm"):
@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_an_error() -> None:
 
 
 def test_bounds_are_reached_and_a_callback_may_stop() -> None:
-    """It is called whenever the sum of squares has fallen."""
+    """The callback is called whenever the sum of squares decreases."""
     x0 = {"height": 1.0, "rate": 1.0}
     fit = least_squares(decay, x0, TIMES, MEASURED, bounds={"rate": (0.5, None)})
     assert fit.x["rate"] == pytest.approx(0.5, abs=1e-4)
@@ -115,7 +115,7 @@ ERRORS = np.random.default_rng(0).normal(0.0, 0.01, 8)
 def test_least_squares_finds_a_line_through_data_of_any_size(
     how: Any, scale: float, start: float
 ) -> None:
-    """SciPy alone calls the start of data of size 1e-12, or 1e12, a success."""
+    """For data of size 1e-12 or 1e12, SciPy alone reports success at the start."""
     y = scale * (3.0 + 2.0 * INSTANTS + ERRORS)
 
     def residuals(p: Any) -> Any:
@@ -146,7 +146,7 @@ def test_least_squares_finds_a_decay_in_any_units(method: str, scale: float, uni
 
 
 def test_max_evaluations_limits_all_rounds_of_least_squares() -> None:
-    """The start, and one point."""
+    """Here the start and one further point."""
     y = 1e-12 * (3.0 + 2.0 * INSTANTS + ERRORS)
     fit = least_squares(
         lambda p: [b - p**3 * a for a, b in zip(INSTANTS, y, strict=True)], 1.0, max_evaluations=2

@@ -1,4 +1,4 @@
-"""minimize: optima and standard errors in closed form, trees, steps that fail, how fits end."""
+"""minimize: optima and standard errors in closed form, trees, undefined steps, stopping."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SAMPLE = np.random.default_rng(3).normal(5.0, 2.0, 40)
 
 
 def normal(p: Any, data: Any) -> Any:
-    """Minus the log-likelihood of a normal sample, but for a constant."""
+    """Return the negative log-likelihood of a normal sample, up to a constant."""
     return sum(log(p["scale"]) + ((x - p["mean"]) / p["scale"]) ** 2 / 2 for x in data)
 
 
 @pytest.mark.parametrize("options", [{}, {"transforms": {"scale": positive}}, {"jit": False}])
 def test_mean_and_scale_of_a_normal_sample_have_the_errors_of_textbooks(options: Any) -> None:
-    """σ/√n and σ/√(2n), whether a transform is between or not."""
+    """σ/√n and σ/√(2n), with and without a transform."""
     fit = minimize(normal, {"mean": 4.0, "scale": 1.5}, SAMPLE, tol=1e-8, **options)
     assert fit.success
     assert fit.x == pytest.approx({"mean": SAMPLE.mean(), "scale": SAMPLE.std()}, rel=1e-6)
@@ -132,7 +132,7 @@ def numbers(tree: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("x0", "names"), TREES, ids=lambda x: type(x).__name__)
 def test_parameters_come_back_in_the_shape_of_the_start(x0: Any, names: list[str]) -> None:
-    """As do standard errors, those of half a sum of squares being 1."""
+    """So do standard errors, which are 1 for half a sum of squares."""
     fit = minimize(lambda p: sum((x - 1.0) ** 2 for x in numbers(p)) / 2, x0)
     assert fit.names == names
     for tree, number in ((fit.x, 1.0), (fit.standard_errors, 1.0)):
@@ -143,7 +143,7 @@ def test_parameters_come_back_in_the_shape_of_the_start(x0: Any, names: list[str
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("start", [30.0, 0.01])
 def test_methods_go_on_after_a_step_out_of_a_domain(method: str, start: float, capsys: Any) -> None:
-    """From far above, first steps lead to where it is undefined or overflows: never run eagerly."""
+    """From a far start, first steps are undefined or overflow, and are not repeated eagerly."""
     printing = lambda p: (print("run"), p["a"] - log(p["a"]) + exp(p["a"]) / 100)[1]  # noqa: E731
     fit = minimize(printing, {"a": start}, method=method, tol=1e-9)
     assert capsys.readouterr().out.count("run") == 1 + (method[:2] in {"Ne", "tr"})  # recordings
@@ -152,7 +152,7 @@ def test_methods_go_on_after_a_step_out_of_a_domain(method: str, start: float, c
 
 
 def sir(p: Any, cases: list[int]) -> Any:
-    """Minus the log-likelihood of cases of an epidemic, Poisson, in Euler steps."""
+    """Return the negative Poisson log-likelihood of the cases of an epidemic."""
     susceptible, infected, total = 762.0, 1.0, 0.0
     for count in cases:
         for _ in range(10):
@@ -199,7 +199,7 @@ def test_infeasible_shortens_a_step_of_minimize(method: str, jit: bool) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyError, RuntimeError, np.linalg.LinAlgError])
 @pytest.mark.parametrize("search", [minimize, least_squares])
 def test_an_exception_that_is_not_infeasible_ends_a_fit(search: Any, error: Any, jit: bool) -> None:
-    """It is a mistake in the model; ZeroDivisionError is not, as the library raises it, too."""
+    """Such an error is a mistake in the model; ZeroDivisionError is not."""
 
     def wrong(x: Any) -> Any:
         if x < 2.0:
@@ -227,7 +227,7 @@ NOISE = np.random.default_rng(0).normal(0.0, 0.01, 8)
 def test_minimize_finds_a_line_through_data_of_any_size(
     method: str, scale: float, start: float
 ) -> None:
-    """SciPy alone calls the start of small data a success, as its tolerances are absolute."""
+    """For small data SciPy alone reports success at the start: its tolerances are absolute."""
     y = scale * (3.0 + 2.0 * TIMES + NOISE)
 
     def squares(p: Any) -> Any:
@@ -282,7 +282,7 @@ def test_minimize_reaches_bounds_of_any_size(scale: float) -> None:
 
 
 def test_max_iterations_limits_all_rounds_of_minimize() -> None:
-    """A fit that it ends is not a success, nor is a start that SciPy takes for a minimum."""
+    """A fit that reaches the limit is not a success."""
     y = 1e-12 * (3.0 + 2.0 * TIMES + NOISE)
 
     def squares(p: Any) -> Any:
@@ -303,7 +303,7 @@ BAD_STARTS: dict[str, tuple[Callable[[Any], Any], Any, type[Exception]]] = {
 @pytest.mark.parametrize("name", BAD_STARTS)
 @pytest.mark.parametrize("jit", [True, False])
 def test_a_bad_start_is_an_error_that_names_the_parameter(name: str, jit: bool) -> None:
-    """With its number."""
+    """The error has the value of the parameter, too."""
     f, x0, error = BAD_STARTS[name]
     with pytest.raises(error) as raised:
         minimize(f, x0, jit=jit)
@@ -319,7 +319,7 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
     ({"transforms": "positive"}, "positive"),
     ({"bounds": {"b": (0.5, 1.0)}}, r"b\[0\] is 0.2"),
     ({"bounds": (1.0, 0.0)}, "a are 1 and 0"),
-    ({"bounds": (0.0, None), "transforms": positive}, "bounds or transforms"),
+    ({"bounds": (0.0, None), "transforms": positive}, "bounds and transforms"),
     ({"bounds": (0.0, None), "method": "BFGS"}, "BFGS"),
     ({"method": "simplex"}, "simplex"),
     ({"x0": []}, "at least one"),
@@ -331,13 +331,13 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
 def test_transforms_and_bounds_that_do_not_fit_are_errors(
     options: dict[str, Any], said: str
 ) -> None:
-    """They say which part they belong to."""
+    """The errors name the part of x0."""
     with pytest.raises((DomainError, OperandError), match=said):
         minimize(lambda p: p["a"] * p["a"], **{"x0": OF_TWO, **options})
 
 
 def test_parameters_that_are_not_determined_are_named() -> None:
-    """By the error of standard errors; the fit itself stands, and its table has no errors."""
+    """The standard errors raise an error; the fit is valid, and its table has no errors."""
     fit = minimize(lambda p: p["a"] ** 2 + (p["b"] - p["c"]) ** 2, {"a": 1.0, "b": 2.0, "c": 3.0})
     with pytest.raises(NumericalError, match="b, c"):
         fit.standard_errors  # noqa: B018
@@ -348,7 +348,7 @@ def test_parameters_that_are_not_determined_are_named() -> None:
 
 
 def test_a_parameter_at_its_bound_has_no_standard_error() -> None:
-    """The other has the one it has where the first is held."""
+    """The other parameter has its standard error for a fixed first one."""
     fit = minimize(
         lambda p: (p[0] + 1) ** 2 / 2 + (p[1] - p[0] - 2) ** 2 / 8, [1.0, 0.0], bounds=(0, 5)
     )
@@ -393,7 +393,7 @@ def test_profiles_of_other_parameters() -> None:
 
 
 def test_a_callback_sees_each_iteration_and_may_stop() -> None:
-    """It is given parameters in their shape, and falling numbers."""
+    """The callback gets parameters in their structure, and decreasing values."""
     seen: list[tuple[Any, float]] = []
 
     def watch(x: Any, value: float) -> bool:
@@ -409,7 +409,7 @@ def test_a_callback_sees_each_iteration_and_may_stop() -> None:
 
 
 def test_a_fit_prints_what_verbose_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing, a line at the end, or one for each iteration, too; StopIteration ends a fit."""
+    """Nothing, one line at the end, or also one per iteration; StopIteration ends a fit."""
 
     def stop(_: Any, value: float) -> None:
         if value < 2.0:
@@ -439,7 +439,7 @@ def interrupted(when: int) -> FitResult:
 
 @pytest.mark.usefixtures("pythons_handler")
 def test_ctrl_c_leaves_the_best_point_so_far() -> None:
-    """With standard errors, and not as a success."""
+    """The result has standard errors, but is not a success."""
     fit = interrupted(6)
     assert not fit.success
     assert fit.message == "interrupted"
@@ -449,7 +449,7 @@ def test_ctrl_c_leaves_the_best_point_so_far() -> None:
 
 
 def test_a_minimum_is_found_though_its_digits_end_before_the_slope_is_0() -> None:
-    """Beside a million, e^x - 2x is known to ten digits: enough for ln 2, if there is time."""
+    """After adding a million, e^x - 2x has ten digits: enough for ln 2."""
     for most in (5, None):
         fit = minimize(lambda x: 1e6 + exp(x) - 2.0 * x, 3.0, tol=1e-14, max_iterations=most)
         assert fit.success == (most is None)
@@ -480,7 +480,7 @@ def test_without_scipy_the_error_says_what_to_install() -> None:
 
 @pytest.mark.parametrize("f", [lambda x: x, lambda x: -x * x], ids=["line", "parabola"])
 @pytest.mark.parametrize("method", ["Newton-CG", "trust-exact", "trust-krylov", "trust-ncg"])
-def test_minimize_says_that_a_function_falls_without_bound(method: str, f: Any) -> None:
-    """It has no minimum to be found."""
+def test_minimize_says_that_a_function_is_unbounded_below(method: str, f: Any) -> None:
+    """The fit is not successful, and its message gives the reason."""
     fit = minimize(f, 1.0, method=method)
-    assert (fit.success, fit.message) == (False, "the function falls without bound")
+    assert (fit.success, fit.message) == (False, "the function is unbounded below")

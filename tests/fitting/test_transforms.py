@@ -56,7 +56,7 @@ def test_closed_forms() -> None:
 
 
 def test_what_lies_outside_is_refused() -> None:
-    """And bounds that are none."""
+    """Also invalid bounds."""
     outside: list[tuple[Any, list[float]]] = [
         (positive, [0.0]), (interval(0.0, 1.0), [0.5, 1.0]), (simplex, [0.5, 0.6]),
         (simplex, [1.5, -0.5]), (simplex, []), (ordered, [1.0, 1.0]),
@@ -70,7 +70,7 @@ def test_what_lies_outside_is_refused() -> None:
 
 
 def test_a_transform_of_ones_own() -> None:
-    """Whoever writes the methods has another one: a circle's angle."""
+    """A subclass with these methods is a transform: the angle on a circle."""
 
     class Circle(Transform):
         name, needs = "circle", "numbers whose squares sum to 1"

@@ -67,7 +67,7 @@ def test_results_are_those_of_numpy_in_the_kind_of_container_given(case: str) ->
 
 @pytest.mark.parametrize("case", CASES)
 def test_derivatives_of_first_and_second_order_are_those_of_differences(case: str) -> None:
-    """Eagerly, and compiled the same; each example of vmap has its own."""
+    """For eager and compiled functions, and for examples under vmap."""
     f, args, _ = CASES[case]
     places = tuple(range(len(args)))
 
@@ -115,7 +115,7 @@ def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
 @pytest.mark.parametrize(
     ("f", "args", "words"),
     [
-        (linalg.cholesky, ([[1.0, 2.0], [2.0, 1.0]],), r"positive definite: of a\[1\]\[1\], -3 is"),
+        (linalg.cholesky, ([[1.0, 2.0], [2.0, 1.0]],), r"positive definite: the pivot 1 is -3"),
         (linalg.logdet, ([[-1.0]],), "logdet"),
         (linalg.solve, ([[1.0, 2.0], [2.0, 4.0]], [1.0, 1.0]), "singular: its column 1"),
         (linalg.solve, ([[1.0, 2.0], [0.0, 0.0]], [1.0, 1.0]), "singular: its row 1"),
@@ -126,7 +126,7 @@ def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
 def test_what_has_no_answer_is_an_error_eagerly_and_compiled(
     f: Any, args: tuple[Any, ...], words: str
 ) -> None:
-    """It names the entry, the number and the remedy; so does the gradient."""
+    """The error names the entry, the number and the remedy, also for gradients."""
     for run in (f, jit(f), jit(grad(lambda *args: np.sum(np.array(f(*args)))))):
         with pytest.raises(DomainError, match=words):
             run(*args)
@@ -153,6 +153,6 @@ def test_units_of_equations_and_unknowns_do_not_matter() -> None:
     ],
 )  # fmt: skip
 def test_shapes_that_do_not_fit_are_refused(f: Any, args: tuple[Any, ...]) -> None:
-    """By the name of the argument and what it has."""
+    """The error names the argument and its shape."""
     with pytest.raises(OperandError, match=r"^[ab]"):
         f(*args)

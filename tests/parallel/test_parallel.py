@@ -121,7 +121,7 @@ def test_sum_over_copies_a_container_that_f_uses_again(executor: Any) -> None:
 
 
 def test_sum_over_sends_data_once_to_each_process() -> None:
-    """Tasks are short, however long the data; a process reads a chunk once, for all calls."""
+    """Pickled tasks are short for any data; a process reads each chunk once."""
     numbers = [float(i) for i in range(100_000)]
     pickling = Pickling()
     total = sum_over(work.scaled, numbers, pickling, chunks=4)
@@ -133,7 +133,7 @@ def test_sum_over_sends_data_once_to_each_process() -> None:
 
 
 def test_sum_over_deletes_its_files(tmp_path: Path) -> None:
-    """When it is freed itself; a folder that cannot be written is named."""
+    """Files are deleted with the sum; an error names a folder that cannot be written."""
     total = sum_over(work.scaled, [1.0, 2.0], Pickling(), folder=tmp_path)
     assert total(1.0) == 3.0
     assert len([*tmp_path.iterdir()]) == 1
@@ -144,7 +144,7 @@ def test_sum_over_deletes_its_files(tmp_path: Path) -> None:
 
 
 def test_sum_over_says_that_a_worker_cannot_read_its_folder(tmp_path: Path) -> None:
-    """As on a machine that has no such folder; the process lives on."""
+    """Simulates a machine without the folder; the process stays alive."""
 
     class Elsewhere(ProcessPoolExecutor):
         def submit(self, f: Any, /, *args: Any, **_: Any) -> Future[Any]:
@@ -174,7 +174,7 @@ def test_sum_over_a_broken_executor_is_a_worker_error() -> None:
 def test_dask_gives_the_bits_of_one_process_and_runs_lost_tasks_again(
     alone: Any, tmp_path: Path
 ) -> None:
-    """Three processes of Dask's, of which two are killed: it gives their work to others."""
+    """Of three Dask processes two are killed; Dask runs their tasks again."""
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
     cluster = distributed.LocalCluster(
         n_workers=3, threads_per_worker=1, dashboard_address=":0", memory_limit=0
@@ -230,7 +230,7 @@ def test_sum_over_small_integers_does_not_overflow(kind: Any, shape: tuple[int, 
 
 @pytest.mark.parametrize("name", ["none", "threads", "processes"])
 def test_sum_over_raises_an_exception_here_and_names_the_chunk(name: str) -> None:
-    """It keeps its type."""
+    """The exception keeps its type."""
     executor = EXECUTORS[name]()
     total = sum_over(work.root_of, [4.0, 1.0, -1.0, 1.0], executor)
     with pytest.raises(ValueError, match=r"math|nonnegative") as raised:
@@ -257,7 +257,7 @@ def test_sum_over_says_what_cannot_be_sent(processes: ProcessPoolExecutor) -> No
 
 @pytest.mark.parametrize("wrong", [0, 2, -1, "two", True, map, ProcessPoolExecutor], ids=str)
 def test_what_is_not_an_executor_is_refused(wrong: Any) -> None:
-    """A number of processes, and a map, are named with what to give."""
+    """For a number of processes or a map, the error says what to pass instead."""
     calls: list[Any] = [sum_over, sweep]
     for call in calls:
         with pytest.raises(OperandError, match=r"executor is .*concurrent\.futures"):
@@ -285,7 +285,7 @@ def test_sweep_returns_results_in_the_order_of_the_points(executor: Any) -> None
 
 
 def test_sweep_in_threads_pickles_nothing() -> None:
-    """A lambda may be given."""
+    """A lambda can be used."""
     with ThreadPoolExecutor(2) as threads:
         assert sweep(lambda x: x + 1, range(3), threads, quiet=True) == [1, 2, 3]
 
@@ -309,7 +309,7 @@ def test_a_sweep_error_names_its_point_and_keeps_the_rest(name: str) -> None:
 
 
 def test_sweep_does_not_compute_again_what_has_finished() -> None:
-    """A point whose result is given is not called; results of other points are refused."""
+    """A point with a finished result is not computed; results of unknown points are errors."""
     assert sweep(work.root, [-1.0, 4.0], finished={0: 7.0}, quiet=True) == [7.0, 2.0]
     with pytest.raises(OperandError, match="finished"):
         sweep(work.root, [1.0], finished={1: 1.0}, quiet=True)
@@ -320,7 +320,7 @@ def test_sweep_does_not_compute_again_what_has_finished() -> None:
 
 @pytest.mark.parametrize("name", ["none", "threads", "processes"])
 def test_sys_exit_is_the_failure_of_one_point_of_a_sweep(name: str) -> None:
-    """Others are kept."""
+    """The results of other points are kept."""
     executor = EXECUTORS[name]()
     with pytest.raises(SweepError, match=r"points\[1\].*SystemExit: 7") as raised:
         sweep(work.leaves_at_seven, [1, 7], executor, quiet=True)

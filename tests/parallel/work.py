@@ -1,4 +1,4 @@
-"""The functions that workers compute in tests: at the top of a module, as it must be."""
+"""Functions for workers in tests, at the top level of a module so that they can be pickled."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _buffer = [0.0, 0.0]
 
 
 def sum_and_count(w: float, points: Any) -> list[float]:
-    """Return what it has written to a list that it uses each time."""
+    """Return results in a list that is reused at each call."""
     _buffer[:] = [w * sum(points), len(points)]
     return _buffer
 
 
 def die_once(marked: str) -> None:
-    """Kill the process this runs in, unless a file says that this has been done."""
+    """Kill the current process, unless a marker file exists."""
     if not Path(marked).exists():
         Path(marked).touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -69,7 +69,7 @@ def always_dies(*_: Any) -> None:
 
 
 def root(x: float) -> float:
-    """Take a square root, which -1 has not."""
+    """Return a square root; -1 raises an error."""
     return math.sqrt(x)
 
 
@@ -79,12 +79,12 @@ def root_of(_: Any, chunk: list[float]) -> float:
 
 
 def leaves_at_seven(x: int) -> int:
-    """Ask Python to end, once."""
+    """Return a number; call sys.exit for 7."""
     return sys.exit(x) if x == 7 else x
 
 
 def cannot_come_back(_: Any) -> Any:
-    """Return a function that another process cannot give back."""
+    """Return a function that cannot be pickled as a result."""
     return lambda: None
 
 
@@ -105,7 +105,7 @@ def run_pickled(task: bytes) -> Any:
 
 
 def process(*_: Any) -> int:
-    """Return the number of the process this runs in."""
+    """Return the id of the current process."""
     return os.getpid()
 
 
@@ -118,7 +118,7 @@ seen: list[Any] = []
 
 
 def looks(_: Any, chunk: Any) -> float:
-    """Note what an array is like, and write to it."""
+    """Record the properties of an array, and try to write to it."""
     array, beside = chunk
     numbers = array.tolist()
     if array.flags.writeable:

@@ -1,4 +1,4 @@
-"""Plots show the numbers they were given: what Matplotlib's Axes hold after each of them."""
+"""Plots show the given numbers: the contents of Matplotlib's Axes after each plot."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CORNERS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 
 @pytest.fixture
 def ax() -> Axes:
-    """Axes that no window and no pyplot knows of."""
+    """Return Axes without a window and without pyplot."""
     return Figure().subplots()
 
 
 @pytest.fixture
 def pyplot() -> Iterator[Any]:
-    """Return pyplot, drawing into memory, and close what was opened."""
+    """Return pyplot with a memory backend, and close its figures at the end."""
     backend = plt.get_backend()
     plt.switch_backend("agg")
     yield plt
@@ -40,18 +40,18 @@ def pyplot() -> Iterator[Any]:
 
 
 def legend(ax: Axes) -> list[str]:
-    """Return what the legend calls the lines."""
+    """Return the labels in the legend."""
     found = ax.get_legend()
     return [] if found is None else [text.get_text() for text in found.get_texts()]
 
 
 def ys(line: Any) -> list[float]:
-    """Return the heights of a line."""
+    """Return the y values of a line."""
     return [float(y) for y in line.get_ydata()]
 
 
 def test_a_profile_is_drawn_with_the_line_that_ends_a_confidence_interval(ax: Axes) -> None:
-    """Its points, and 1.92 above the lowest of them; what is nan is no point."""
+    """The points, and a line 1.92 above the lowest one; nan is left out."""
     plots.profile_curve(("rate", [1.0, 2.0, 3.0], [5.0, 4.0, math.nan]), ax=ax)
     curve, line = ax.get_lines()
     assert ys(curve)[:2] == [5.0, 4.0]
@@ -72,7 +72,7 @@ def test_losses_are_drawn_as_given_one_point_per_step(ax: Axes) -> None:
 
 
 def test_accuracies_stand_in_percent_beside_the_losses(ax: Axes) -> None:
-    """They have an axis of their own, and a legend tells the two lines apart."""
+    """They have their own axis, and a legend names both lines."""
     loss_curve([4.0, 2.0], [0.5, 1.0], ax=ax)
     beside = ax.figure.axes[1]
     assert ys(beside.get_lines()[0]) == [50.0, 100.0]
@@ -82,7 +82,7 @@ def test_accuracies_stand_in_percent_beside_the_losses(ax: Axes) -> None:
 
 @pytest.mark.parametrize("losses", [[], [1.0], [1.0, math.nan], [-1.0, -2.0]])
 def test_short_and_failed_training_can_be_drawn(ax: Axes, losses: list[float]) -> None:
-    """No step, one step, a loss that is no number or has no logarithm still give a picture."""
+    """No step, one step, nan, and a loss without a logarithm can be drawn."""
     loss_curve(losses, [0.5] * len(losses), ax=ax)
     canvas: Any = FigureCanvasAgg(ax.figure)  # type: ignore[arg-type]
     canvas.draw()
@@ -91,9 +91,9 @@ def test_short_and_failed_training_can_be_drawn(ax: Axes, losses: list[float]) -
 
 
 def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
-    """Losses share an axis; the first metric and its held-out twin share another.
+    """Losses share one axis; the first metric and its held-out values share another.
 
-    The legend stands between the plot and its title, where it hides no line.
+    The legend is between the plot and its title, where it hides no line.
     """
     columns: dict[str, list[float]] = {
         "epoch": [1, 2],
@@ -139,7 +139,7 @@ def score(x: list[Any]) -> Value:
 
 
 def boundary(ax: Axes) -> list[Any]:
-    """Return the points of the black line where the decision changes; none where it never does."""
+    """Return the points of the black line where the decision changes; empty if it never does."""
     inks = [(contour, np.asarray(contour.get_edgecolor())) for contour in ax.collections]
     drawn = [
         np.asarray(path.vertices)
@@ -153,7 +153,7 @@ def boundary(ax: Axes) -> list[Any]:
 def test_the_boundary_lies_where_the_score_is_zero(ax: Axes) -> None:
     """For x₁ - ½ it is the line x₁ = ½ from edge to edge, orange to the left and blue to the right.
 
-    Points with a positive label and the others are two groups, told apart by shape too.
+    Points with a positive label and the others also differ in their markers.
     """
     recorded = []
 
@@ -222,7 +222,7 @@ def test_a_confusion_matrix_counts_as_scikit_learn_does(
 
 
 def test_classes_of_minus_one_and_one_are_not_mixed_up(ax: Axes) -> None:
-    """Index -1 would be the last class: all of three would be called right."""
+    """As an index, -1 would be the last class, and all three predictions would count as right."""
     confusion_matrix([-1, 1, 1], [1, 1, -1], ax=ax)
     assert counts(ax) == {(0, 1): 1, (1, 1): 1, (1, 0): 1}
     assert ax.get_title() == "1 of 3 right"
@@ -247,14 +247,14 @@ def test_each_activation_has_its_curve_and_its_derivative(ax: Axes) -> None:
 
 
 def test_the_bar_of_weights_is_beside_all_images() -> None:
-    """Nothing sticks out of the figure."""
+    """Everything is within the figure."""
     for axes in plots.first_layer_weights([[1.0, 2.0], [0.0, -1.0]], (2, 1)).axes:
         box = axes.get_position()
         assert 0.0 <= min(box.x0, box.y0) < max(box.x1, box.y1) <= 1.0
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: Any) -> None:
-    """A plot without it names the package."""
+    """A plot without matplotlib raises an error that names the package."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingPackageError, match="matplotlib"):
         loss_curve([1.0])

@@ -23,7 +23,7 @@ IDS = ["odeint", "rk4"]
 
 
 def swing(y: Any, t: Any, k: Any) -> list[Any]:
-    """Return the slope of a spring."""
+    """Return the derivative of the state of a spring."""
     return [y[1], -k * y[0]]
 
 
@@ -162,7 +162,7 @@ def test_odeint_is_as_accurate_for_numbers_of_any_size(scale: float, transform: 
 
 
 def test_odeint_takes_no_tiny_steps_for_a_number_that_is_only_rounding() -> None:
-    """The third is 0 but for rounding, which no step makes relatively small."""
+    """The third number is 0 up to rounding, which has a large relative error at any step."""
     calls: list[int] = []
 
     def slope(y: Any, t: Any) -> Any:

@@ -20,12 +20,12 @@ pytestmark = pytest.mark.behaviour
 
 
 def kepler(mean: Any, eccentricity: Any = 0.5) -> Any:
-    """Return the eccentric anomaly, by a root whose equation closes over its parameters."""
+    """Return the eccentric anomaly, by a root of an equation with captured parameters."""
     return root(lambda x: x - eccentricity * sg.sin(x) - mean, mean)
 
 
 def exact(mean: Any) -> Any:
-    """Return the same by mpmath."""
+    """Return the eccentric anomaly by mpmath."""
     return mpmath.findroot(lambda x: x - mpmath.mpf("0.5") * mpmath.sin(x) - mean, mean)
 
 
@@ -138,7 +138,7 @@ def test_steps_are_halved_where_newton_would_leave_or_overshoot() -> None:
 
 
 def test_roots_in_other_units_are_as_exact() -> None:
-    """For 1e-30 and for 1e30; a root of 0 is found from 1."""
+    """For roots of size 1e-30 and 1e30; a root at 0 is found from 1."""
     for scale in (1e-30, 1.0, 1e30):
         found = root(lambda x, s=scale: (x / s) ** 2 - 2.0, 3.0 * scale)
         assert found == pytest.approx(scale * 2.0**0.5, rel=1e-14)
@@ -153,13 +153,13 @@ def test_roots_in_other_units_are_as_exact() -> None:
         (lambda a: fixed_point(lambda x: a * x + 1.0, 1.0), 2.0, NumericalError, "500 steps"),
         (lambda a: root(lambda x: x**3 - a, 9.0, maxiter=2), 1.0, NumericalError, "2 steps"),
         (lambda a: root(lambda x: [a, a], 1.0), 1.0, sg.OperandError, "2 numbers for 1 unknown"),
-        (lambda a: root(lambda x: a, []), 1.0, sg.OperandError, "holds no numbers"),
+        (lambda a: root(lambda x: a, []), 1.0, sg.OperandError, "has no numbers"),
     ],
 )  # fmt: skip
 def test_what_is_not_found_is_an_error_eagerly_and_compiled(
     f: Any, a: float, error: type[Exception], words: str
 ) -> None:
-    """Never a number: not of the value, nor of the gradient."""
+    """Neither the value nor the gradient is a number."""
     for run in (f, jit(f), grad(f), jit(grad(f))):
         with pytest.raises(error, match=words):
             run(a)

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all: histories, pages, models and what programs write."""
+"""Files are written completely or not at all: histories, pages, models and experiments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 def test_a_file_is_replaced_as_a_whole(
     name: str, write: Callable[[Path], object], tmp_path: Path
 ) -> None:
-    """The new content stands there, and nothing else is left in the folder."""
+    """The file has the new content, and the folder has no other files."""
     path = tmp_path / name
     path.write_bytes(b"old")
     write(path)
@@ -39,7 +39,7 @@ def test_a_file_is_replaced_as_a_whole(
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk gives up in the middle, the old content stands and no rubbish stays."""
+    """If writing fails halfway, the file keeps its old content and no temporary file remains."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
 
@@ -54,7 +54,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:
-    """The file a link names is replaced, not the link."""
+    """The target of a symbolic link is replaced, not the link."""
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)
@@ -65,7 +65,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 @posix
 def test_the_permissions_of_a_file_stay(tmp_path: Path) -> None:
-    """One that others may not read was theirs to read after the next write."""
+    """A private file stays private after it is written again."""
     path = tmp_path / "private"
     path.write_bytes(b"old")
     path.chmod(0o600)
@@ -75,7 +75,7 @@ def test_the_permissions_of_a_file_stay(tmp_path: Path) -> None:
 
 @posix
 def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
-    """A file took the place of a pipe, and for root that of a device such as /dev/null."""
+    """A pipe, or a device such as /dev/null, is not replaced by a file."""
     for name, write in WRITERS.items():
         pipe, link = tmp_path / name, tmp_path / f"link to {name}"
         os.mkfifo(pipe)
@@ -87,7 +87,7 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_folders_are_named(tmp_path: Path) -> None:
-    """One that is missing, and one in the place of the file; nothing is written then."""
+    """A missing folder, and a folder in place of the file, are errors; nothing is written."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
         HISTORY.to_csv(tmp_path / "nowhere" / "x.txt")
     with pytest.raises(IsADirectoryError, match="folder"):
@@ -98,7 +98,7 @@ def test_folders_are_named(tmp_path: Path) -> None:
 def test_a_folder_that_is_a_file_is_said_to_be_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not that it exists, which is why it was named; before anything is trained."""
+    """The error says that it is a file, and comes before training."""
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "within"):
         with pytest.raises(NotADirectoryError, match="file"):

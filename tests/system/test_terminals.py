@@ -1,4 +1,4 @@
-"""Terminals that cannot show every character, have no width, or press Ctrl-C early."""
+"""Terminals with few characters or no width, and an early Ctrl-C."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from scalargrad.train import fit
 def test_a_mark_stands_for_characters_that_are_lacking(
     encoding: str, errors: str, expected: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A question mark, for a byte that is no text, too; where all are there, themselves."""
+    """Characters that the encoding lacks, and bytes that are not text, become question marks."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors=errors))
     line = Linear(1, 1, rng=0)
@@ -44,7 +44,7 @@ def test_a_mark_stands_for_characters_that_are_lacking(
 def test_a_console_has_some_width(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where COLUMNS is 0, nothing at all was printed."""
+    """With COLUMNS=0 text is printed."""
     monkeypatch.setenv("COLUMNS", "0")
     show(walk(Value(2.0, "x") * 3.0))
     assert "chain rule" in " ".join(capsys.readouterr().out.split())
@@ -71,7 +71,7 @@ for arguments in (
 @pytest.mark.wide
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_the_command_line_prints_in_any_encoding(encoding: str) -> None:
-    """Numbers and names of four commands are there; no traceback."""
+    """Output of four commands has their numbers and names, without a traceback."""
     done = subprocess.run(
         [sys.executable, "-u", "-c", COMMANDS],
         env={"PYTHONIOENCODING": encoding, "PATH": "", "COLUMNS": "100"},
@@ -116,7 +116,7 @@ RUN = "import runpy; runpy.run_module('scalargrad', run_name='__main__')"
 def test_ctrl_c_while_the_command_loads_is_one_line(
     program: str, module: str, then: str, is_ended: bool
 ) -> None:
-    """In a class, where Python 3.11 would make a RuntimeError of it; another program sees it."""
+    """Also in a class body, where Python 3.11 raises a RuntimeError; an outer program sees it."""
     script = PRESSING.format(program=program, module=module, then=then)
     done = subprocess.run(
         [sys.executable, "-c", script],

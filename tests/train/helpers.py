@@ -1,4 +1,4 @@
-"""Small problems, the plainest optimiser there is, and two runs to be compared."""
+"""Small problems, a plain optimizer, and the comparison of two runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLASSES = [int(x > 0) + int(y > 0.3) for x, y in POINTS]
 
 
 class Descent:
-    """Gradient descent with momentum, which is no optimiser of scalargrad's."""
+    """Gradient descent with momentum, as an optimizer outside scalargrad."""
 
     def __init__(self, parameters: list[Parameter], lr: float = 0.1, momentum: float = 0.0) -> None:
         self.parameters, self.lr, self.momentum = parameters, lr, momentum
@@ -41,7 +41,7 @@ class Descent:
             parameter.zero_grad()
 
     def step(self) -> None:
-        """Move on."""
+        """Update the parameters."""
         for i, parameter in enumerate(self.parameters):
             self.velocity[i] = self.momentum * self.velocity[i] + parameter.grad
             parameter.data -= self.lr * self.velocity[i]
@@ -51,7 +51,7 @@ class Descent:
         return {"velocity": list(self.velocity), "lr": self.lr}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take on such a state."""
+        """Load a state."""
         self.velocity, self.lr = list(state["velocity"]), state["lr"]
 
 
@@ -73,7 +73,7 @@ def squares(predictions: list[Any], targets: list[float]) -> Any:
 
 
 def within(predictions: list[Any], targets: list[float]) -> float:
-    """Return the share of predictions nearer to the target than 0.5."""
+    """Return the fraction of predictions within 0.5 of their target."""
     flat = [p[0] if isinstance(p, list) else p for p in predictions]
     near = [abs(p - y) < 0.5 for p, y in zip(flat, targets, strict=True)]
     return float(sum(near) / len(near))
@@ -93,7 +93,7 @@ def network(outputs: int = 1) -> Module:
 
 
 def noisy() -> Module:
-    """Return a network with two sources of chance: its own and the module random."""
+    """Return a network with two random number generators: its own and the module random."""
     return Sequential(
         Linear(2, 4, rng=1), Tanh(), Dropout(0.25, rng=7), Linear(4, 1, rng=2), Dropout(0.1)
     )
@@ -105,7 +105,7 @@ def weights(model: Module) -> list[float]:
 
 
 def run(model: Module | None = None, **options: Any) -> History:
-    """Fit a linear layer quietly to the six examples, ten epochs unless told otherwise."""
+    """Fit a linear layer quietly to the six examples, by default for ten epochs."""
     model = model or linear()
     options = {"loss": squares, "epochs": 10, "quiet": True, **options}
     if "optimizer" not in options:
@@ -114,7 +114,7 @@ def run(model: Module | None = None, **options: Any) -> History:
 
 
 def descended(epochs: int, lr: float = 0.1) -> tuple[list[float], list[float], list[float]]:
-    """Return weights, losses and gradient norms of gradient descent, by matrix algebra."""
+    """Compute weights, losses and gradient norms of gradient descent by matrix algebra."""
     x = np.column_stack([np.array(INPUTS), np.ones(len(INPUTS))])
     y, w = np.array(TARGETS), np.zeros(3)
     losses, norms = [], []
@@ -127,7 +127,7 @@ def descended(epochs: int, lr: float = 0.1) -> tuple[list[float], list[float], l
 
 
 class Outcome(NamedTuple):
-    """All that can be seen after a run, as numbers."""
+    """Everything that is visible after a run, as numbers."""
 
     history: History
     data: list[float]
@@ -146,7 +146,7 @@ def trained(
     copies: int = 1,
     **options: Any,
 ) -> Outcome:
-    """Train on the fourteen points, four in a batch, and return all that can be seen."""
+    """Train on the fourteen points in batches of four, and return the outcome."""
     random.seed(3)
     model = make()
     moving = (optimizer or (lambda p: SGD(p, lr=0.1)))(model.parameters())
@@ -165,7 +165,7 @@ def trained(
 
 
 def assert_alike(found: Outcome, expected: Outcome) -> None:
-    """Compare two runs: all numbers to 1e-12, all else exactly."""
+    """Compare two runs: numbers to 1e-12, everything else exactly."""
     near: Any = {"rel": 1e-12, "abs": 1e-12}
     assert found.history.columns == expected.history.columns
     assert found.history.stopped == expected.history.stopped
@@ -182,5 +182,5 @@ def assert_alike(found: Outcome, expected: Outcome) -> None:
 
 
 def assert_same_compiled(make: Callable[[], Module] = network, *args: Any, **options: Any) -> None:
-    """Hold a run of compiled steps against the same of eager ones."""
+    """Compare a run of compiled steps with the same run of eager steps."""
     assert_alike(trained(True, make, *args, **options), trained(False, make, *args, **options))

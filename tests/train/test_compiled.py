@@ -1,6 +1,6 @@
-"""Compiled steps equal eager ones, whatever the options, and whoever looks or changes meanwhile.
+"""Compiled steps equal eager ones for all options, and if user code reads or changes the model.
 
-What cannot be compiled is trained eagerly, which a note and, with ``jit=True``, an error say.
+Steps that cannot be compiled are eager; a note or, with ``jit=True``, an error gives the reason.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ three_classes = partial(network, 3)
 
 
 def groups(parameters: list[Any], kind: Any, **options: Any) -> Any:
-    """Return an optimiser of two groups that differ in all they can."""
+    """Return an optimizer of two groups that differ in all options."""
     first = {"params": parameters[:7], "lr": 0.02, "weight_decay": 0.1}
     return kind([first, {"params": parameters[7:]}], **options)
 
@@ -66,7 +66,7 @@ def test_every_optimiser_goes_the_same_way(optimizer: Callable[[list[Any]], Any]
 @pytest.mark.differential
 @pytest.mark.parametrize("count", [500, pytest.param(2000, marks=pytest.mark.wide)])
 def test_many_examples_are_summed_as_few_are(count: int) -> None:
-    """So many examples that a program may divide them: weights still equal eager ones."""
+    """With so many examples that a program may divide them, weights equal those of eager steps."""
     chance = random.Random(2)
     xs = [[chance.uniform(-1, 1), chance.uniform(-1, 1)] for _ in range(count)]
     ys = [[math.sin(a) * b] for a, b in xs]
@@ -84,7 +84,7 @@ def test_many_examples_are_summed_as_few_are(count: int) -> None:
 
 
 class Sometimes(nn.Module):
-    """A layer that draws for some examples only, first for one of a later batch."""
+    """A layer that draws random numbers for some examples only, first in a later batch."""
 
     def __init__(self) -> None:
         self.linear, self.dropout = nn.Linear(2, 1, rng=1), nn.Dropout(0.4)
@@ -96,7 +96,7 @@ class Sometimes(nn.Module):
 
 
 class Choosing(nn.Module):
-    """A model that goes one way or the other."""
+    """A model with two branches."""
 
     def __init__(self) -> None:
         self.weight = sg.Parameter(0.3)
@@ -107,7 +107,7 @@ class Choosing(nn.Module):
 
 
 class Idle(nn.Module):
-    """A model of which one layer takes no part."""
+    """A model with an unused layer."""
 
     def __init__(self) -> None:
         self.used, self.unused = network(), nn.Linear(2, 2, rng=5)
@@ -145,7 +145,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
 @pytest.mark.differential
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
 def test_every_option_and_model_means_the_same(situation: dict[str, Any]) -> None:
-    """Whatever fit is asked to do, and to whom: numbers equal those of eager steps."""
+    """For all options of fit and several models, numbers equal those of eager steps."""
     assert_same_compiled(**situation)
 
 
@@ -157,7 +157,7 @@ SCORES = [math.sin(len(word) + sum(word)) for word in WORDS]
 
 
 class Bag(nn.Module):
-    """A linear layer over the vectors of a word, weighted by position, added up."""
+    """A linear layer over the sum of the vectors of a word, weighted by position."""
 
     def __init__(self, p: float = 0.0) -> None:
         self.table, self.position = nn.Embedding(4, 2, rng=3), nn.Embedding(3, 1, rng=5)
@@ -180,7 +180,7 @@ def square(predictions: list[Any], targets: list[float]) -> Any:
 def learned(
     jit: bool | None, optimizer: Any = OPTIMIZERS["adam"], p: float = 0.0, **options: Any
 ) -> Outcome:
-    """Train on words of three lengths, one by one in an order that is drawn."""
+    """Train on words of three lengths, one by one in a random order."""
     model = Bag(p)
     moving = optimizer(model.parameters())
     history = fit(
@@ -205,14 +205,14 @@ WAYS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("options", WAYS.values(), ids=WAYS.keys())
 def test_words_of_any_length_train_as_eagerly(options: dict[str, Any]) -> None:
-    """Position 2 has no gradient after a word of two: Adam's moments move it all the same."""
+    """Position 2 has no gradient after a word of two letters, but Adam's moments still move it."""
     usual: dict[str, Any] = {"gradient_tolerance": 0.0}
     assert_alike(learned(True, **usual, **options), learned(False, **usual, **options))
 
 
 @pytest.mark.parametrize("jit", [True, None])
 def test_sparse_examples_train_as_eagerly(jit: bool | None) -> None:
-    """Dicts of a few of 2,000 weights, one by one; the others stay where they are."""
+    """Examples are dicts of a few of 2,000 weights; the other weights do not change."""
     found = []
     for chosen in (jit, False):
         model = nn.Linear(2_000, 1, rng=0)
@@ -228,7 +228,7 @@ def test_sparse_examples_train_as_eagerly(jit: bool | None) -> None:
 
 
 def test_rows_that_are_not_looked_up_stay_where_they_are() -> None:
-    """SparseAdam moves what has a gradient, be it 0: it is left eager, and draws its mask once."""
+    """SparseAdam updates rows with a gradient, even 0: it is eager and draws its mask once."""
     sparse = partial(optim.SparseAdam, lr=0.05)
     assert learned(None, sparse, p=0.5) == learned(False, sparse, p=0.5)
     with pytest.raises(sg.TraceError, match="SparseAdam"):
@@ -236,7 +236,7 @@ def test_rows_that_are_not_looked_up_stay_where_they_are() -> None:
 
 
 def test_batches_of_unlike_words_are_eager() -> None:
-    """A program for each mixture of lengths would hardly be met twice; jit=True says so."""
+    """Each mixture of lengths would need its own program; jit=True raises an error."""
     assert learned(None, batch_size=2) == learned(False, batch_size=2)
     with pytest.raises(sg.TraceError, match="batch_size"):
         learned(True, batch_size=2)
@@ -244,7 +244,7 @@ def test_batches_of_unlike_words_are_eager() -> None:
 
 @pytest.mark.parametrize("jit", [True, False])
 def test_an_update_that_overflows_raises_and_leaves_the_numbers(jit: bool) -> None:
-    """Gradients are finite, and a rate of 1e308 is too large for them: nothing has moved."""
+    """With finite gradients and a rate of 1e308 an error is raised, and no parameter changes."""
     model = Bag()
     before = weights(model)
     with pytest.raises(sg.NumericalError):
@@ -257,7 +257,7 @@ def test_an_update_that_overflows_raises_and_leaves_the_numbers(jit: bool) -> No
 
 
 def same_with_model(options: Callable[[nn.Module], dict[str, Any]]) -> None:
-    """Hold compiled steps against eager ones where options refer to the model."""
+    """Compare compiled with eager steps if options refer to the model."""
 
     def run(jit: bool) -> Outcome:
         model = network()
@@ -287,7 +287,7 @@ LOOKING: dict[str, Callable[[nn.Module], dict[str, Any]]] = {
 def test_whoever_looks_at_parameters_sees_those_of_the_last_step(
     options: Callable[[nn.Module], dict[str, Any]],
 ) -> None:
-    """A user's loss of held-out examples, metric, schedule; what it writes is trained on."""
+    """A held-out loss, a metric and a schedule see current parameters, and can change them."""
     same_with_model(options)
 
 
@@ -329,7 +329,7 @@ def _drop_a_bias(model: Any) -> None:
 
 @pytest.mark.parametrize("change", [_scale, _change_global, _add_a_layer, _drop_a_bias])
 def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) -> None:
-    """Numbers of a program are noticed when an attribute, a global or a layer changes."""
+    """Changes of an attribute, a global or a layer take effect in the next step."""
 
     def run(jit: bool) -> Outcome:
         FACTOR["of the loss"] = 1.0
@@ -346,7 +346,7 @@ def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) ->
 @pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])
 @pytest.mark.parametrize("jit", [False, True])
 def test_examples_are_those_of_the_start(jit: bool, make: Any) -> None:
-    """Whoever changes them in place while they are trained on, or held out, changes nothing."""
+    """Changing the caller's examples in place during training has no effect."""
 
     def run(*, changes: bool) -> list[float]:
         inputs, targets = [make(x) for x in POINTS], [[{"y": y}] for (y,) in HEIGHTS]
@@ -374,12 +374,12 @@ def test_examples_are_those_of_the_start(jit: bool, make: Any) -> None:
 
 
 def _steep(predictions: list[Any], targets: list[Any]) -> Any:
-    """Overflow as soon as predictions are large."""
+    """Overflow if predictions are large."""
     return sg.mean([sg.exp(p[0] ** 2) for p in predictions])
 
 
 def _logarithm(predictions: list[Any], targets: list[Any]) -> Any:
-    """Leave its domain as soon as a prediction is negative."""
+    """Leave the domain if a prediction is negative."""
     return sg.mean([sg.log(p[0] + 1.0) for p in predictions])
 
 
@@ -395,7 +395,7 @@ def _logarithm(predictions: list[Any], targets: list[Any]) -> Any:
 def test_an_error_is_the_one_that_eager_steps_raise(
     error: type[Exception], options: dict[str, Any]
 ) -> None:
-    """Same message, parameters and count of steps as before the step that failed."""
+    """The message, the parameters and the number of steps are those of eager steps."""
     found = []
     for jit in (True, False):
         model = nn.Sequential(nn.Linear(2, 1, rng=1))
@@ -415,7 +415,7 @@ def test_an_error_is_the_one_that_eager_steps_raise(
 
 
 class Recurrent(nn.Module):
-    """A model with a state that goes on from example to example, without its gradient."""
+    """A model with a state that is passed from example to example, without its gradient."""
 
     def __init__(self) -> None:
         self.weight, self.state = sg.Parameter(0.5), sg.Value(0.1)
@@ -452,9 +452,9 @@ EAGER: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("options", EAGER.values(), ids=EAGER.keys())
 def test_what_cannot_be_compiled_is_trained_eagerly(options: dict[str, Any]) -> None:
-    """By itself fit goes on eagerly, every number the same; with jit=True it is an error.
+    """By default fit continues with eager steps and equal numbers; with jit=True it is an error.
 
-    A batch that meets so many parameters is worth compiling from the first step on.
+    A batch with so many parameters is compiled from the first step.
     """
 
     def make() -> Any:
@@ -477,7 +477,7 @@ def test_what_cannot_be_compiled_is_trained_eagerly(options: dict[str, Any]) -> 
 
 
 class Wide(nn.Module):
-    """A line with so many parameters that its steps are worth compiling from the first on."""
+    """A line with so many parameters that its steps are compiled from the first one."""
 
     def __init__(self) -> None:
         self.line, self.slopes = nn.Linear(1, 1, rng=0), [sg.Parameter(0.0) for _ in range(2000)]
@@ -488,7 +488,7 @@ class Wide(nn.Module):
 
 
 class ByType(nn.Module):
-    """A model that answers otherwise for plain floats when it is evaluated."""
+    """A model that gives other results for plain floats in evaluation mode."""
 
     def __init__(self) -> None:
         self.inner = nn.Linear(2, 1, rng=0)
@@ -500,7 +500,7 @@ class ByType(nn.Module):
 
 
 def test_held_out_predictions_that_differ_in_a_program_are_made_eagerly() -> None:
-    """They are told by comparison of the first, for a question by `type` cannot be noticed."""
+    """The first prediction is compared with the eager one, since `type` cannot be traced."""
     rows = [[0.1 * k, 0.2] for k in range(40)]
     heights = [[0.3 * k] for k in range(40)]
     found = []
@@ -514,7 +514,7 @@ def test_held_out_predictions_that_differ_in_a_program_are_made_eagerly() -> Non
 
 
 def peeking(predictions: Any, targets: Any) -> Any:
-    """Look at a number, which a program does not have."""
+    """Read the data of a Value, which cannot be compiled."""
     error = predictions[0][0] - targets[0][0]
     return error * error if error.data < 1e9 else error
 
@@ -523,7 +523,7 @@ def peeking(predictions: Any, targets: Any) -> Any:
 def test_steps_that_could_not_be_compiled_are_told(
     loss: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the end, with the reason, not to whoever wants quiet; and they are as eager ones are."""
+    """The reason is printed at the end, unless quiet; the numbers are those of eager steps."""
     found = []
     for jit, quiet in ((None, False), (None, True), (False, False)):
         model = Wide()
@@ -537,7 +537,7 @@ def test_steps_that_could_not_be_compiled_are_told(
 
 
 def test_under_detect_anomaly_steps_are_eager() -> None:
-    """It looks at every gradient on the way, which a program does not have."""
+    """It checks every gradient in the graph, and a program has no graph."""
     with sg.detect_anomaly():
         found = trained(True, validation_split=0.3)
     assert found == trained(False, validation_split=0.3)

@@ -1,4 +1,4 @@
-"""Training by fit: batches, losses, gradients, limits, measurements, schedules, ends."""
+"""fit: batches, losses, gradients, limits, measurements, schedules and stopping."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_whole_batch_is_gradient_descent_by_the_book(jit: bool | None) -> No
 
 
 def test_an_optimiser_of_any_other_class_trains_as_well() -> None:
-    """One with step, zero_grad and a state; also on arrays instead of lists."""
+    """An optimizer needs only step, zero_grad and a state; examples may be arrays."""
     model = linear()
     given: Any = np.array(INPUTS), np.array(TARGETS)
     moving = Descent(model.parameters())
@@ -100,7 +100,7 @@ def test_fit_is_the_loop_pytorch_programs_write() -> None:
 
 
 def batched(epochs: int = 3, **options: Any) -> list[list[float]]:
-    """Return the targets of each call of the loss after that of the trial."""
+    """Return the targets of each call of the loss after the sanity check."""
     seen: list[list[float]] = []
 
     def spying(predictions: list[Any], targets: list[float]) -> Any:
@@ -113,7 +113,7 @@ def batched(epochs: int = 3, **options: Any) -> list[list[float]]:
 
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1] * 6), (4, [4, 2]), (None, [6]), (100, [6])])
 def test_a_step_is_taken_for_each_batch(size: int | None, sizes: list[int]) -> None:
-    """Batches have the size asked for, the last one what is left."""
+    """Batches have the given size, except for the last one."""
     assert [len(x) for x in batched(1, batch_size=size)] == sizes
 
 
@@ -184,7 +184,7 @@ def test_a_split_holds_out_a_share_drawn_by_seed() -> None:
 
 
 def test_the_model_trains_in_training_mode_and_ends_in_evaluation_mode() -> None:
-    """Held-out loss is measured, and the model is handed back, with training off."""
+    """The held-out loss is measured, and the model is returned, in evaluation mode."""
     modes: list[bool] = []
 
     class Watching(Linear):
@@ -220,7 +220,7 @@ def test_a_regulariser_is_part_of_the_objective(jit: bool) -> None:
 
 @eagerly_and_compiled
 def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
-    """Gradients of the others are not cleared, so they grow from step to step: a bias alone."""
+    """Only the bias is trained; the gradients of other parameters are not cleared and grow."""
     model = linear()
     optimizer = SGD(model.parameters()[-1:], lr=0.1)
     history = run(model, optimizer=optimizer, batch_size=None, gradient_tolerance=0.0, jit=jit)
@@ -254,7 +254,7 @@ def test_a_step_is_as_long_as_the_limits_allow(
 
 @eagerly_and_compiled
 def test_without_gradients_nothing_is_trained(jit: bool) -> None:
-    """Compiled steps took them all the same, and eager ones left every parameter as it was."""
+    """Within no_grad fit raises an error; within enable_grad it trains."""
     model = linear()
     with no_grad(), pytest.raises(GraphError, match="no_grad"):
         run(model, jit=jit)
@@ -273,7 +273,7 @@ def test_without_gradients_nothing_is_trained(jit: bool) -> None:
     ],
 )
 def test_a_loss_without_a_way_to_a_parameter_is_refused(loss: Any, jit: bool) -> None:
-    """As in PyTorch. It moved nothing, and the losses of the epochs looked like any others."""
+    """As in PyTorch: such a loss would train nothing without any sign of it."""
     model = linear()
     with pytest.raises(GraphError, match="parameter"):
         run(model, loss=loss, jit=jit)
@@ -351,7 +351,7 @@ def test_frames_and_series_of_pandas() -> None:
 
 @pytest.mark.wide
 def test_tensors_of_pytorch() -> None:
-    """As a whole, as rows, and as a column that requires gradients."""
+    """Inputs are one tensor, a list of rows, or a column that requires gradients."""
     torch = pytest.importorskip("torch", reason="PyTorch is what is given")
     expected = pytest.approx(descended(3)[0], rel=1e-12)
     x = torch.tensor(INPUTS, dtype=torch.float64)
@@ -364,7 +364,7 @@ def test_tensors_of_pytorch() -> None:
 @eagerly_and_compiled
 @pytest.mark.parametrize("kind", [np.uint8, np.int16])
 def test_small_integers_in_lists_do_not_overflow(kind: Any, jit: bool) -> None:
-    """Pixels and labels taken out of arrays one by one are as good as Python's integers."""
+    """Pixels and labels from arrays are converted to wide integers."""
 
     class Centred(Linear):
         def forward(self, x: Any) -> Any:
@@ -389,7 +389,7 @@ def test_small_integers_in_lists_do_not_overflow(kind: Any, jit: bool) -> None:
 
 @eagerly_and_compiled
 def test_the_rate_recorded_is_the_one_trained_with(jit: bool) -> None:
-    """Also where a callback has set it by hand: steps along a slope of 2, and their sum."""
+    """Also after a callback has set the rate: the steps along a gradient of 2 add up."""
     model = Linear(1, 1, rng=0)
     [_, start] = weights(model)
     optimizer = SGD(model.parameters(), lr=0.4)
@@ -406,7 +406,7 @@ def test_the_rate_recorded_is_the_one_trained_with(jit: bool) -> None:
 
 @pytest.mark.parametrize("held_out", [True, False])
 def test_a_plateau_is_one_of_the_held_out_loss(held_out: bool) -> None:
-    """Halved after each epoch that is no better: of the loss held out, else of the loss."""
+    """The rate is halved after each epoch without a lower held-out loss or, if none, loss."""
     model = linear()
     optimizer = SGD(model.parameters(), lr=0.4)
     losses = iter([3.0, 3.0, 2.0, 2.0, 1.0, 1.0])

@@ -1,4 +1,4 @@
-"""The history of a run as table, file and plot, and the progress bar that shows it growing."""
+"""The history of a run as a table, a file and a plot, and the progress bar during training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def history() -> History:
 
 
 def test_a_column_is_a_list(history: History) -> None:
-    """Columns are asked for by name, in the order measured; the error lists those there are."""
+    """Columns are indexed by name; the error for an unknown one lists all of them."""
     assert history.columns == ["epoch", "loss", "accuracy"]
     assert history["loss"] == [row["loss"] for row in ROWS]
     assert len(history) == 30
@@ -48,7 +48,7 @@ def test_an_empty_history_has_no_columns() -> None:
 
 
 def test_csv_keeps_every_digit(history: History, tmp_path: Path) -> None:
-    """Read back by the csv module, each number is the very same float."""
+    """Read by the csv module, each number is the same float."""
     path = history.to_csv(tmp_path / "history.csv")
     with path.open(newline="") as file:
         assert [{k: float(x) for k, x in row.items()} for row in csv.DictReader(file)] == ROWS
@@ -79,7 +79,7 @@ def test_histories_are_equal_by_content(history: History) -> None:
 def test_a_terminal_shows_epochs_losses_metrics_rate_and_time_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 80 columns, all that is measured is there; a unit in brackets is no markup."""
+    """At 80 columns all measurements fit; a unit in brackets is not markup."""
     monkeypatch.setenv("COLUMNS", "80")
     held_out = (INPUTS[:3], TARGETS[:3])
     history = run(epochs=2, quiet=False, validation_data=held_out, metrics={"near [m]": within},
@@ -93,16 +93,16 @@ def test_a_terminal_shows_epochs_losses_metrics_rate_and_time_left(
 
 
 class Terminal(io.StringIO):
-    """A terminal that keeps what was written to it."""
+    """A terminal that records its output."""
 
     def isatty(self) -> bool:
-        """Return that it is one."""
+        """Return True."""
         return True
 
 
 @pytest.mark.parametrize("width", [24, 40, 60])
 def test_a_narrow_terminal_cuts_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line is exchanged in place, and holds what there is room for; at the end, all."""
+    """The line is replaced in place with the parts that fit; the last line is complete."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
     monkeypatch.setattr("time.monotonic", partial(next, itertools.count(0.0, 0.5)))
@@ -115,7 +115,7 @@ def test_a_narrow_terminal_cuts_no_number(width: int, monkeypatch: pytest.Monkey
 
 
 def test_quiet_training_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """quiet=True leaves the output alone."""
+    """quiet=True prints nothing."""
     run(epochs=2, quiet=True)
     assert capsys.readouterr().out == ""
 
@@ -123,7 +123,7 @@ def test_quiet_training_prints_nothing(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_notebook_draws_a_line_in_place(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is exchanged, and not at every step; the last one is whole."""
+    """The line is replaced, but not at every step; the last line is complete."""
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     history = run(epochs=50, batch_size=1, quiet=False)
     drawn = capsys.readouterr().out.split("\r")[1:]

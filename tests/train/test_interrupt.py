@@ -1,4 +1,4 @@
-"""Ctrl-C ends training after the step under way: model, history and checkpoint are whole."""
+"""Ctrl-C ends training after the current step; model, history and checkpoint are consistent."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.usefixtures("pythons_handler")
 
 
 class Pressing(Descent):
-    """An optimiser during whose nth step the user presses Ctrl-C."""
+    """An optimizer that presses Ctrl-C during its nth step."""
 
     def __init__(self, model: Module, when: int) -> None:
         super().__init__(model.parameters())
         self.when = when
 
     def step(self) -> None:
-        """Press, if it is time, and step."""
+        """Press Ctrl-C at the nth step, and step."""
         self.when -= 1
         if self.when == 0:
             press()
@@ -47,7 +47,7 @@ def train(optimizer: Descent, model: Module, **options: Any) -> History:
 
 
 def ending(calls: int) -> Any:
-    """Return a loss that ends the run at one of its calls, before the step is taken."""
+    """Return a loss that ends the run at one of its calls, before a step."""
     taken: list[int] = []
 
     def loss(predictions: list[Any], targets: list[Any]) -> Any:
@@ -61,7 +61,7 @@ def ending(calls: int) -> Any:
 
 
 def test_ctrl_c_keeps_model_and_history() -> None:
-    """Pressed in the second batch of epoch 4: three epochs stand, and the step is completed."""
+    """Ctrl-C in the second batch of epoch 4 keeps three epochs, and the step is completed."""
     model, other = linear(), linear()
     history = train(Pressing(model, when=11), model)
     assert (len(history), history.stopped) == (3, "interrupted")
@@ -73,7 +73,7 @@ def test_ctrl_c_keeps_model_and_history() -> None:
 
 
 def test_ctrl_c_in_a_compiled_run_leaves_what_whole_steps_have_made() -> None:
-    """Pressed by a schedule after 12 steps: numbers, state and history are those after these."""
+    """Ctrl-C by a schedule after 12 steps: numbers, state and history are those after 12 steps."""
 
     def pressing(_: Any) -> Any:
         epochs = itertools.count(1)
@@ -93,7 +93,7 @@ def test_ctrl_c_in_a_compiled_run_leaves_what_whole_steps_have_made() -> None:
 
 
 def test_a_second_press_does_not_wait() -> None:
-    """The first is noted, the second raises at once: the step is not taken."""
+    """The second press raises KeyboardInterrupt immediately, without the step."""
     model, other = linear(), linear()
     calls: list[int] = []
 
@@ -114,7 +114,7 @@ def test_a_second_press_does_not_wait() -> None:
 
 
 def test_training_works_in_a_thread() -> None:
-    """Where signals cannot be handled, training goes on without."""
+    """In a thread, where signals cannot be handled, training works without them."""
     model = linear()
     histories: list[History] = []
     thread = threading.Thread(
@@ -126,7 +126,7 @@ def test_training_works_in_a_thread() -> None:
 
 
 def test_another_programs_handler_is_left_alone() -> None:
-    """A handler set by the user stays in charge."""
+    """A handler set by the user is not replaced."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     model = linear()
     assert len(train(Pressing(model, when=11), model)) == 10
@@ -164,7 +164,7 @@ print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 
 @pytest.mark.people
 def test_ctrl_c_in_a_program_of_its_own() -> None:
-    """The program goes on after fit, with the history of what was done."""
+    """The program continues after fit, with the history of the completed epochs."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:

@@ -1,4 +1,4 @@
-"""Mistakes are found before the first step, and an error keeps what was measured."""
+"""Mistakes are found before the first step, and errors have the history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASSES = [0, 1, 1, 0, 2, 2]
 
 
 def refused(word: str, model: Any = None, given: Any = (INPUTS, TARGETS), **options: Any) -> str:
-    """Hold that training is refused in a line with a word, before anything was changed."""
+    """Assert that training raises an error of one line with a word, before any change."""
     model = linear() if model is None else model
     numpys: Any = np.random
     before = copy.deepcopy((weights(model), random.getstate(), numpys.get_state()[2]))
@@ -53,7 +53,7 @@ def refused(word: str, model: Any = None, given: Any = (INPUTS, TARGETS), **opti
     ],
 )
 def test_what_a_function_returns_is_looked_at(name: str, part: Any) -> None:
-    """A loss that is no Value, or none of the parameters', and a metric that is no number."""
+    """A loss that is not a Value or has no parameters, and a metric that is not a number."""
     model = linear()
     with pytest.raises(errors.OperandError) as caught:
         run(model, **{name: part})
@@ -62,7 +62,7 @@ def test_what_a_function_returns_is_looked_at(name: str, part: Any) -> None:
 
 
 class Strange(Descent):
-    """An optimiser whose state no checkpoint can hold."""
+    """An optimizer whose state cannot be stored in a checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return an object."""
@@ -70,7 +70,7 @@ class Strange(Descent):
 
 
 def test_a_state_that_no_checkpoint_can_hold_is_found_first(tmp_path: Path) -> None:
-    """The line says where in the state it stands, and no file is left."""
+    """The message has the position in the state, and no file is written."""
     model = linear()
     strange = Strange(model.parameters())
     refused("velocity", model, optimizer=strange, checkpoint=tmp_path / "run")
@@ -91,7 +91,7 @@ def test_dates_are_refused(unit: str) -> None:
 
 @pytest.mark.parametrize("held_out", [True, False])
 def test_labels_that_are_no_classes_are_found_first(held_out: bool) -> None:
-    """A class that the model has no score for, held out or the last to train on."""
+    """A class without a score of the model, in held-out examples or the last training example."""
     odd = (INPUTS, [*CLASSES[:-1], 7])
     given, data = ((INPUTS, CLASSES), odd) if held_out else (odd, None)
     model = nn.Linear(2, 3, rng=0)
@@ -103,7 +103,7 @@ def test_labels_that_are_no_classes_are_found_first(held_out: bool) -> None:
 
 @pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])
 def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
-    """Raised by 1 at each call, an example would be another one in each epoch."""
+    """Such an input would differ in each epoch."""
 
     class Raising(nn.Linear):
         def forward(self, x: Any) -> Any:
@@ -114,7 +114,7 @@ def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
 
 
 def test_a_model_that_returns_nothing_is_refused() -> None:
-    """Its `forward` lacks a return; the line says so."""
+    """Its `forward` has no return statement, and the message says so."""
 
     class Silent(nn.Linear):
         def forward(self, x: Any) -> Any:
@@ -136,7 +136,7 @@ def precision(predictions: list[Any], targets: list[float]) -> float:
 
 @pytest.mark.parametrize("metric", [correlation, precision])
 def test_what_training_may_cure_is_not_refused(metric: Callable[..., float]) -> None:
-    """A metric that is undefined at the first parameters, and defined after the first epoch."""
+    """A metric may be undefined for the initial parameters."""
     held_out = ([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0]], [2.0, -2.0, 3.0])
     history = run(epochs=1, batch_size=2, metrics=[metric], validation_data=held_out, shuffle=False)
     assert math.isfinite(history[metric.__name__][0])
@@ -144,7 +144,7 @@ def test_what_training_may_cure_is_not_refused(metric: Callable[..., float]) -> 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
 def test_missing_numbers_are_refused(odd: float) -> None:
-    """Among inputs or targets, to train on or held out, at whatever depth; the line says where."""
+    """Missing numbers in inputs or targets, at any depth, are errors that name the position."""
     refused("X of the training data .* 3", given=([*INPUTS[:3], [1.0, odd], *INPUTS[4:]], TARGETS))
     refused("y of the training data .* 5", given=(INPUTS, [*TARGETS[:5], odd]))
     refused("X of the validation data .* 0", validation_data=([[odd, 1.0]], [0.0]))
@@ -169,7 +169,7 @@ def classifier() -> nn.Module:
     ],
 )
 def test_labels_that_do_not_suit_the_loss_are_warned_of(loss: Any, labels: list[Any]) -> None:
-    """Other classes than the loss takes would be trained on as they are."""
+    """Labels outside the classes of the loss give a warning."""
     model = linear()
     with pytest.warns(errors.TrainingWarning, match="target"):
         fit(model, INPUTS, labels, loss=loss, optimizer=optim.SGD(model.parameters()), epochs=1,
@@ -178,7 +178,7 @@ def test_labels_that_do_not_suit_the_loss_are_warned_of(loss: Any, labels: list[
 
 @pytest.mark.parametrize("metric", [losses.accuracy, losses.error_rate])
 def test_a_count_of_probabilities_is_warned_of(metric: Any) -> None:
-    """Every probability is above 0; with a threshold, and with labels that suit, all is silent."""
+    """Probabilities are above 0; with a threshold and suitable labels there is no warning."""
 
     def train(labels: list[Any], make: Callable[[], nn.Module], **options: Any) -> None:
         model = make()
@@ -197,7 +197,7 @@ def test_a_count_of_probabilities_is_warned_of(metric: Any) -> None:
 
 
 def test_an_optimiser_of_another_model_is_warned_of() -> None:
-    """It would move what nobody sees; the loss may have parameters of its own."""
+    """It would update parameters outside the model; the loss may have parameters, too."""
     with pytest.warns(errors.TrainingWarning, match="parameters"):
         run(linear(), optimizer=optim.SGD(linear().parameters(), lr=0.1), epochs=1)
 
@@ -257,7 +257,7 @@ FAILING_SCHEDULE = SimpleNamespace(
 def test_an_error_of_the_users_own_has_the_epochs_before_it(
     options: dict[str, Any], completed: int
 ) -> None:
-    """It stays the error it is, says how many there are, and has the rows of a shorter run."""
+    """The error keeps its type, and has the number of completed epochs and their rows."""
     with pytest.raises(KeyError, match="seal") as caught:
         line(9, **options)
     history = vars(caught.value)["history"]
@@ -270,7 +270,7 @@ def test_an_error_of_the_users_own_has_the_epochs_before_it(
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_a_loss_that_overflows_has_the_epochs_before_it(jit: bool) -> None:
-    """Steps that are far too large diverge; the error takes its history to another process."""
+    """Too large steps diverge; the error can be pickled with its history."""
     with pytest.raises(errors.NumericalError) as caught:
         line(999, lr=50.0, jit=jit)
     again: errors.ScalargradError = pickle.loads(pickle.dumps(caught.value))

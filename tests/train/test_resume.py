@@ -1,4 +1,4 @@
-"""Checkpoints: a run that was stopped goes on as if it had not been, or says why it cannot."""
+"""Checkpoints: a stopped run continues as if it had not been stopped, or an error says why not."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_run_whose_steps_are_compiled_resumes_bit_for_bit(
         found = trained(jit, noisy, partial(Adam, lr=0.05), validation_split=0.3, patience=50,
                         schedule=partial(CosineAnnealingLR, T_max=9), resume=True, epochs=epochs,
                         checkpoint=tmp_path / name, **options)  # fmt: skip
-        return found[:-1]  # the module's generator was seeded anew
+        return found[:-1]  # the module's generator was seeded again
 
     expected = train("whole", epochs)
     for epoch in torn:
@@ -89,7 +89,7 @@ def test_a_run_whose_steps_are_compiled_resumes_bit_for_bit(
 
 
 class Shaken(Linear):
-    """Adds noise, by a generator of NumPy's that it holds in a list, to what it computes."""
+    """A layer that adds noise from a NumPy generator in a list."""
 
     def __init__(self, source: Any) -> None:
         super().__init__(2, 1, rng=1)
@@ -114,7 +114,7 @@ _global = np.random.default_rng(5)
 )
 @pytest.mark.parametrize("jit", [False, True])
 def test_numpys_generators_go_on_where_they_stood(tmp_path: Path, make: Any, jit: bool) -> None:
-    """A module's own, however deep, and those that its code names."""
+    """Generators in attributes of a module, at any depth, and those that its code names."""
 
     def train(name: str, epochs: int) -> Any:
         _global.bit_generator.state = np.random.default_rng(5).bit_generator.state
@@ -128,9 +128,9 @@ def test_numpys_generators_go_on_where_they_stood(tmp_path: Path, make: Any, jit
 
 
 def test_a_run_torn_apart_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    """An error in epoch 7 loses nothing but the epochs since the last checkpoint, at 6.
+    """An error in epoch 7 loses only the epochs since the last checkpoint, at 6.
 
-    Checkpoints come as often as asked, and one at the end.
+    Checkpoints are written at the given interval and at the end.
     """
     path, found = tmp_path / "run.json", list[bytes]()
 
@@ -202,7 +202,7 @@ def resumed(
     loss: Any = mse_loss,
     kind: Any = SGD,
 ) -> Any:
-    """Go on, with an optimiser and a schedule of this package."""
+    """Resume with an optimizer and a schedule of scalargrad."""
     model = linear()
     optimizer = kind(model.parameters(), lr=rate)
     schedule = None if gamma is None else ExponentialLR(optimizer, gamma)
@@ -213,7 +213,7 @@ def resumed(
 
 
 def test_the_rate_that_a_schedule_has_changed_is_no_difference(tmp_path: Path) -> None:
-    """The rate at the beginning counts."""
+    """The initial rate is compared."""
     resumed(tmp_path / "parts", 3)
     assert resumed(tmp_path / "parts", 6) == resumed(tmp_path / "whole", 6)
 
@@ -232,7 +232,7 @@ def test_the_rate_that_a_schedule_has_changed_is_no_difference(tmp_path: Path) -
 def test_another_rate_schedule_or_data_is_named(
     tmp_path: Path, name: str, options: dict[str, Any]
 ) -> None:
-    """A rate with both numbers."""
+    """The error has both values."""
     resumed(tmp_path / "run.json", 2)
     with pytest.raises(StateError, match=name):
         resumed(tmp_path / "run.json", 4, **options)
@@ -242,7 +242,7 @@ def test_another_rate_schedule_or_data_is_named(
 
 
 class Proportional(Module):
-    """A factor that its own `parameters` returns, as in micrograd."""
+    """A module that overrides `parameters`, as in micrograd."""
 
     def __init__(self, number: Any) -> None:
         self.factor = number(0.5)
@@ -260,7 +260,7 @@ class Proportional(Module):
 def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
-    """A run resumed without them would start anew, with the optimiser's state of another model."""
+    """A run resumed without them would start again, with the optimizer's state of another model."""
     monkeypatch.chdir(tmp_path)
     for number in Value, Parameter:
         model = Proportional(number)
@@ -276,7 +276,7 @@ def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step
 
 
 def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Path) -> None:
-    """A resumed run would begin with their first numbers again."""
+    """A resumed run would start from their initial values again."""
     model, offset = Proportional(Parameter), Parameter(1.0)
 
     def loss(predictions: Any, targets: Any) -> Any:
@@ -291,7 +291,7 @@ def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Pa
 
 
 def untouched(path: Path) -> None:
-    """Hold that a run cannot go on from a file, says so in a line, and changes nothing."""
+    """Assert that resuming from a file raises an error of one line and changes nothing."""
     model = noisy()
     optimizer = Descent(model.parameters(), lr=0.05, momentum=0.9)
     random.seed(11)
@@ -322,7 +322,7 @@ def untouched(path: Path) -> None:
 def test_damaged_and_foreign_files_are_clear_errors(
     tmp_path: Path, damage: Callable[[str], str]
 ) -> None:
-    """Whatever the file holds, the error names it."""
+    """For any content of the file, the error names it."""
     path = tmp_path / "run.json"
     run(path, 2, patience=5)
     path.write_text(damage(path.read_text()))
@@ -345,7 +345,7 @@ def test_damaged_and_foreign_files_are_clear_errors(
 def test_a_checkpoint_with_one_bad_number_changes_nothing(
     tmp_path: Path, pattern: str, replacement: str
 ) -> None:
-    """Every number is checked before any part is changed, also what the end of training reads."""
+    """Every number is checked before any part changes, including the best state."""
     path = tmp_path / "run.json"
 
     def go_on(epochs: int, model: Module, **options: Any) -> Any:
@@ -370,7 +370,7 @@ def test_a_checkpoint_with_one_bad_number_changes_nothing(
 def test_a_checkpoint_that_cannot_be_written_is_found_before_the_first_step(
     tmp_path: Path, place: str
 ) -> None:
-    """No folder, a folder in its place, a file in the place of a folder."""
+    """A missing folder, a folder in place of the file, and a file in place of a folder."""
     (tmp_path / "file").write_text("")
     calls: list[int] = []
 

@@ -11,7 +11,7 @@ from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.ops import eq, logical_and, where
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function
 from scalargrad.tree import flatten, flatten_like
@@ -152,7 +152,7 @@ def _chosen(pred: Traced, first: Any, second: Any, named: tuple[str, str]) -> An
 def _require_number(condition: Any, name: str) -> None:
     if not (isinstance(condition, Value) or is_real(condition)):
         raise OperandError(
-            f"{name}: the condition is {shown(condition)}: give a comparison, or a number"
+            f"{name}: the condition is {format_value(condition)}: give a comparison, or a number"
         )
 
 

@@ -23,7 +23,7 @@ from scalargrad.compiler.guards.names_read import NamesRead, read_by
 from scalargrad.compiler.guards.object_state import is_own, is_stateful
 from scalargrad.compiler.guards.surroundings import walked
 from scalargrad.errors import TraceError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.value import Value
 
@@ -99,8 +99,9 @@ class Generators:
         """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""
         if id(draw.source) not in self._before:
             raise TraceError(
-                f"drawn was given a method of {shown(draw.source)}, a generator that the function "
-                "could not reach by a variable, argument or attribute before the call, so that "
+                f"drawn was given a method of {format_value(draw.source)}, a generator that the "
+                "function could not reach by a variable, argument or attribute before the call, "
+                "so that "
                 "its program could not draw from it again: make the generator outside; one that "
                 "is made and seeded inside is used without drawn"
             )
@@ -128,7 +129,7 @@ class Generators:
         hidden = [x for x, state in after if _differ(state, state_of(x))]
         self.rewind()
         if hidden:
-            named = "the module random" if hidden[0] is MODULE else shown(hidden[0])
+            named = "the module random" if hidden[0] is MODULE else format_value(hidden[0])
             raise TraceError(
                 f"a random number was drawn from {named} while a compiled function was recorded: "
                 f"{REMEDY}"

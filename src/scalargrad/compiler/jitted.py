@@ -30,7 +30,7 @@ from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.graph import topological_order
 from scalargrad.system.process import collector_paused
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, listed
 from scalargrad.tree import children, flatten
@@ -618,6 +618,6 @@ def _several(given: Any, name: str, kind: type) -> list[Any]:
     for x in found:
         if not isinstance(x, kind) or isinstance(x, bool):
             raise OperandError(
-                f"{name} has {shown(x)}, of type {type(x).__name__}; give {kind.__name__}s"
+                f"{name} has {format_value(x)}, of type {type(x).__name__}; give {kind.__name__}s"
             )
     return found

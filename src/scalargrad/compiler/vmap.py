@@ -17,7 +17,7 @@ from scalargrad.compiler.trace.side_effects import run_for_all
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import function, listed
 from scalargrad.tree import (
@@ -137,7 +137,8 @@ def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     """Return the number of examples."""
     if len(axes) != len(args) or not all(map(_is_axis, axes)):
         raise OperandError(
-            f"vmap: in_axes {shown(tuple(axes))} for {len(args)} arguments: give 0 or None for each"
+            f"vmap: in_axes {format_value(tuple(axes))} for {len(args)} arguments: give 0 or None "
+            "for each"
         )
     mapped = [x for x, axis in zip(args, axes, strict=True) if axis is not None]
     for x in mapped:
@@ -192,8 +193,8 @@ def stacked(results: list[Any], out_axes: Any, arrays: bool) -> Any:
         return _shared(results)
     if isinstance(out_axes, bool) or not isinstance(out_axes, int):
         raise OperandError(
-            f"vmap: out_axes holds {shown(out_axes)}: give the number of an axis, None for what "
-            "all examples share, or a tuple or dict of them for the parts of the result"
+            f"vmap: out_axes holds {format_value(out_axes)}: give the number of an axis, None for "
+            "what all examples share, or a tuple or dict of them for the parts of the result"
         )
     if not arrays and out_axes:
         raise OperandError(
@@ -223,8 +224,8 @@ def _of_parts(
         same = isinstance(result, kind) and len(result) == len(model)
         if not same or (is_dict and result.keys() != model.keys()):
             raise OperandError(
-                f"vmap: {what} is {shown(model)}, but the function returned {shown(result)}: both "
-                "need the same parts"
+                f"vmap: {what} is {format_value(model)}, but the function returned "
+                f"{format_value(result)}: both need the same parts"
             )
     parts = [combine([result[key] for result in results], model[key]) for key in keys]
     return like(model, parts)
@@ -247,7 +248,7 @@ def _stacked(results: list[Any], axis: int) -> Any:
     for kind, x in kinds.items():
         if not (issubclass(kind, Value | np.ndarray) or is_real(x)):
             raise OperandError(
-                f"vmap: the function returned {shown(x)}, of type {kind.__name__}, which no "
+                f"vmap: the function returned {format_value(x)}, of type {kind.__name__}, which no "
                 "array of numbers holds: return numbers, or give vmap lists"
             )
     shapes = {np.shape(x) for x in results} if any(map(is_array, kinds.values())) else {()}
@@ -281,7 +282,11 @@ def _shared(results: list[Any]) -> Any:
         numbers = flatten(first, names[0])[0]
         rows = [flatten_like(x, first, names[1], names[0]) for x in results]
         if not all(_is_same([*zip(numbers, row, strict=True)]) for row in rows):
-            found = shown(first) if current_trace() is None else "what is computed of each example"
+            found = (
+                format_value(first)
+                if current_trace() is None
+                else "what is computed of each example"
+            )
             raise OperandError(
                 f"vmap: out_axes is None for {found}, which differs from example to example: give "
                 "an axis"

@@ -19,7 +19,7 @@ from scalargrad.data.datasets import Dataset
 from scalargrad.errors import OperandError
 from scalargrad.losses import binary_cross_entropy
 from scalargrad.ops import sigmoid
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import flag, fraction, instance, listed, number, size, text, whole
 
 __all__ = ["ClickModel", "Impression", "Vocabulary", "crossed"]
@@ -265,7 +265,8 @@ class ClickModel:
             return random.Random(f"{self.seed} {' '.join(map(str, key))}")
         except (UnicodeEncodeError, ValueError, RecursionError):
             raise OperandError(
-                f"{shown(key)} cannot be written as text; give the numbers of a user and an item"
+                f"{format_value(key)} cannot be written as text; "
+                "give the numbers of a user and an item"
             ) from None
 
 
@@ -310,7 +311,7 @@ def _check_hashable(value: Any) -> Any:
         hash(value)
     except TypeError:
         raise OperandError(
-            f"the value {shown(value)} cannot be looked up; give text or numbers"
+            f"the value {format_value(value)} cannot be looked up; give text or numbers"
         ) from None
     return value
 

@@ -9,7 +9,7 @@ import math
 import random
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.table.validation import fraction, number, size, whole
 
 __all__ = ["Dataset", "Split", "blobs", "circles", "digits", "moons", "sine", "spirals", "xor"]
@@ -78,7 +78,7 @@ def sklearn_datasets() -> Any:
     MissingPackageError
         If scikit-learn is not installed.
     """
-    with needed("this data needs"):
+    with optional_dependency("this data needs"):
         import sklearn.datasets
     return sklearn.datasets
 
@@ -130,7 +130,7 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
     """
     n, noise = size(n, "n", 1), number(noise, "noise", 0.0)
     seed = whole(seed, "seed", 0, _LARGEST_SEED)
-    with needed("moons need"):
+    with optional_dependency("moons need"):
         import numpy as np
     rng = np.random.RandomState(seed)
     upper, lower = np.linspace(0, np.pi, n // 2), np.linspace(0, np.pi, n - n // 2)

@@ -1,6 +1,7 @@
-"""Programs of the lectures and beyond, ready to run: each trains a model and draws a picture.
+"""Experiments, mostly from lectures: each trains a model and draws what it learned.
 
-``scalargrad train moons`` and its siblings run them from the shell.
+``experiments.moons(Plan(Path("moons")))`` writes a picture, the model and the history
+to a folder.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Vector = list[Any]
 
 
 class Block(Module):
-    """One layer: attention, then a perceptron at each position, each added to what was there."""
+    """A Transformer layer: attention, then a perceptron at each position, with residual sums."""
 
     def __init__(self, width: int, heads: int, rng: Rng = None) -> None:
         self.norm = RMSNorm(width, eps=1e-5, elementwise_affine=False)
@@ -31,7 +31,7 @@ class Block(Module):
         self.narrow = _linear(4 * width, width, rng)
 
     def forward(self, positions: Sequence[Vector]) -> list[Vector]:
-        """Return the positions' new vectors."""
+        """Return a new vector for each position."""
         seen = self.norm(positions)
         found, _ = self.attention(seen, seen, seen, need_weights=False, is_causal=True)
         mixed = [_added(x, y) for x, y in zip(positions, found, strict=True)]
@@ -47,7 +47,7 @@ class GPT(Module):
     characters : int
         Size of the alphabet.
     context : int
-        How many positions the model can look back on, the current one included.
+        Maximum number of positions that attention sees, the current one included.
     width : int
         Length of the vector at each position.
     heads, layers : int
@@ -99,7 +99,7 @@ class GPT(Module):
         Parameters
         ----------
         tokens : sequence of T int
-            Numbers of characters, T from 1 to `context`.
+            Character numbers; T is from 1 to `context`.
 
         Returns
         -------
@@ -133,7 +133,7 @@ def _linear(inputs: int, outputs: int, rng: Rng) -> Linear:
 
 
 class Alphabet:
-    """The characters of a list of names, numbered from 1; 0 marks where a name begins and ends.
+    """The characters of a list of names, numbered from 1; 0 marks the start and end of a name.
 
     Examples
     --------
@@ -150,7 +150,7 @@ class Alphabet:
         return len(self.characters)
 
     def examples(self, names: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
-        """Return the tokens of each name, and for each token the one to predict from it."""
+        """Return the tokens of each name, and the next token for each of them."""
         coded = [[self._numbers[character] for character in name] for name in names]
         return [[0, *name] for name in coded], [[*name, 0] for name in coded]
 
@@ -162,18 +162,18 @@ class Alphabet:
         Parameters
         ----------
         model : GPT
-            With as many characters as this alphabet.
+            A model for the characters of this alphabet.
         rng : random.Random
             The generator that draws the characters.
         start : str
-            What the name begins with.
+            The first characters of the name.
         temperature : float
-            Divides the scores: near 0 the likeliest character is always taken.
+            Divides the scores; near 0 the likeliest character is always chosen.
 
         Returns
         -------
         str
-            The name; it ends where the model draws the end, or where the context is full.
+            The name; it ends where the model draws the end token, or the context is full.
         """
         tokens = self.examples([start])[0][0]
         with no_grad():
@@ -186,14 +186,14 @@ class Alphabet:
         return "".join(self.characters[token] for token in tokens)
 
 
-#: The class that stands for no character, which a loss leaves out.
+#: The class of padding, which the loss leaves out.
 NO_CHARACTER = -100
 
 
 def next_character_loss(predictions: list[Any], targets: list[Any]) -> Any:
     """Return the mean cross-entropy over the characters of all names, in nats.
 
-    Names are padded to one length by `NO_CHARACTER`, if at all.
+    Padding is the class `NO_CHARACTER`.
     """
     logits = [scores for name in predictions for scores in name]
     characters = [character for name in targets for character in name]
@@ -201,13 +201,13 @@ def next_character_loss(predictions: list[Any], targets: list[Any]) -> Any:
 
 
 def padded(names: list[list[int]], by: int) -> list[list[int]]:
-    """Return names of one length, the shorter ones padded at the end."""
+    """Return names padded at the end to the length of the longest."""
     longest = max(map(len, names))
     return [name + [by] * (longest - len(name)) for name in names]
 
 
 def plain_names(longest: int = 12) -> list[str]:
-    """Return the names of `data.names` that are one word of a to z, in lower case.
+    """Return the names of `data.names` that are one word of letters a to z, in lower case.
 
     Examples
     --------

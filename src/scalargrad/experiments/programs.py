@@ -1,4 +1,4 @@
-"""Eight programs of one form: data, a model, a loss, a picture of what was learned; the demo."""
+"""Eight experiments, each with data, a model, a loss and a picture of the result; and the demo."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from scalargrad.show.number_format import polynomial
 from scalargrad.show.steps import show, walk
 from scalargrad.show.training import watch
 from scalargrad.system.files import make_folder, require_writable, write_atomically
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.train import History, fit
 from scalargrad.value import Parameter, Value
 
@@ -49,22 +49,22 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Plan:
-    """The options of a run of a program.
+    """The options of a run of an experiment.
 
     Attributes
     ----------
     folder : Path
-        Where files are written; made if it does not exist.
+        The folder for all files; it is created if it does not exist.
     epochs : int or None
-        Passes over the examples; None leaves it to the program.
+        Number of passes over the examples; None is the default of the experiment.
     seed : int
-        Fixes every draw.
+        Seed of all random numbers.
     resume : bool
-        Go on from the program's last checkpoint in `folder`.
+        Continue from the last checkpoint of the experiment in `folder`.
     quiet : bool
-        Show no progress bar.
+        Do not show a progress bar.
     watch : Path or None
-        Where the training page is written, by programs that classify points in the plane.
+        The file for the training page, for experiments that classify points in the plane.
     """
 
     folder: Path
@@ -75,21 +75,21 @@ class Plan:
     watch: Path | None = None
 
     def checkpoint(self, name: str) -> Path:
-        """Return the file to which a program writes its checkpoint."""
+        """Return the path of an experiment's checkpoint."""
         return self.folder / f"{name}.checkpoint.json"
 
 
 class Report(NamedTuple):
-    """The result of a program.
+    """The result of an experiment.
 
     Attributes
     ----------
     summary : list of str
-        What was learned, in a few lines.
+        The result, in a few lines.
     model : Module
-        As trained.
+        The trained model.
     history : History
-        Of its training.
+        The training history.
     files : list of Path
         A picture (PNG), the model (safetensors) and the history (CSV).
     """
@@ -120,22 +120,22 @@ def train(
     ----------
     plan : Plan
     name : str
-        Of the program, and of its files.
+        Name of the experiment, and of its files.
     model : Module
     examples : inputs and targets
     epochs : int
-        Unless the plan says otherwise. A checkpoint is written fifty times on the way.
+        Number of epochs if the plan has none. A checkpoint is written fifty times.
     loss, optimizer
-        Of `fit`.
+        Arguments of `fit`.
     results : callable
-        Draws what was learned into the right part of the picture, a subfigure, and returns it in a
-        few lines; to its left is the training.
+        Draws the result into the right part of the picture, a subfigure, and returns a summary in
+        a few lines. The left part shows the training.
     decays : bool
-        Whether the learning rate falls to a tenth in so many epochs.
+        Whether the learning rate falls to a tenth within `epochs`.
     wide : bool
-        Whether the right part has room for two drawings.
+        Whether the right part of the picture has room for two drawings.
     options
-        Further ones of `fit`.
+        Further arguments of `fit`.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def train(
     LayoutError
         If the name of the training page does not end in .html.
     OSError
-        If one of the program's files could not be written; no epoch is trained.
+        If a file of the experiment cannot be written; this is checked before training.
     """
     files = [plan.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
     make_folder(plan.folder)
@@ -152,7 +152,7 @@ def train(
         require_writable(path)
     if plan.watch is not None:
         require_page(plan.watch)
-    with needed("the picture and the saved model need"):
+    with optional_dependency("the picture and the saved model need"):
         import safetensors  # noqa: F401 - needed once training is over
         from matplotlib.figure import Figure
     page = None if plan.watch is None else watch(model, *examples, loss=loss, optimizer=optimizer)
@@ -188,12 +188,12 @@ def train(
     return Report([*summary, f"stopped: {history.stopped}"], model, history, files)
 
 
-#: Options of `fit` for steps on all points.
-_AT_ONCE: dict[str, Any] = {"batch_size": None, "shuffle": False}
+#: Options of `fit` for full-batch gradient descent.
+_FULL_BATCH: dict[str, Any] = {"batch_size": None, "shuffle": False}
 
 
 def _classes(axes: Any, model: Module, examples: Any, labels: Sequence[str] | None = None) -> str:
-    """Draw a model's confusion matrix, and return its accuracy in words."""
+    """Draw the confusion matrix of a model, and return its accuracy as text."""
     inputs, targets = examples
     with no_grad():
         scores = [[score.data for score in model(x)] for x in inputs]
@@ -206,10 +206,10 @@ def _classes(axes: Any, model: Module, examples: Any, labels: Sequence[str] | No
 
 
 def moons(plan: Plan) -> Report:
-    """Tell two moons apart with an MLP of 337 parameters, max-margin loss and L2 penalty.
+    """Classify two moons with an MLP of 337 parameters, max-margin loss and L2 penalty.
 
-    Gradient descent on all 100 points at once, the learning rate falling from 1 to 0.1 in 100
-    epochs, which are all unless the plan says otherwise.
+    Full-batch gradient descent on 100 points. The learning rate falls from 1 to 0.1 in 100 epochs,
+    the default number.
 
     References
     ----------
@@ -230,14 +230,14 @@ def moons(plan: Plan) -> Report:
         decays=True,
         metrics=[losses.accuracy],
         results=lambda part: _boundary(part, model, examples),
-        **_AT_ONCE,
+        **_FULL_BATCH,
     )
 
 
 def xor(plan: Plan) -> Report:
     """Learn exclusive or with four hidden units, which no perceptron can.
 
-    Adam on all four points at once; 200 epochs unless the plan says otherwise.
+    Adam on all four points; by default 200 epochs.
 
     References
     ----------
@@ -255,7 +255,7 @@ def xor(plan: Plan) -> Report:
         optimizer=optim.Adam(model.parameters(), lr=0.1),
         metrics=[losses.accuracy],
         results=lambda part: _boundary(part, model, points),
-        **_AT_ONCE,
+        **_FULL_BATCH,
     )
 
 
@@ -272,22 +272,24 @@ def _boundary(part: Any, model: Module, points: Dataset[Any, Any]) -> list[str]:
 def digits(plan: Plan) -> Report:
     """Classify handwritten digits with 64 inputs, 20 hidden units and a softmax over ten classes.
 
-    Adam on batches of 32, the learning rate falling from 0.02 to 0.002 in 8 epochs, which are all
-    unless the plan says otherwise.
+    Adam on batches of 32. The learning rate falls from 0.02 to 0.002 in 8 epochs, the default
+    number.
     """
-    return _read(plan, "digits", size=8, hidden=20, rate=0.02, epochs=8)
+    return _train_digits(plan, "digits", size=8, hidden=20, rate=0.02, epochs=8)
 
 
 def digits28(plan: Plan) -> Report:
     """Classify the digits enlarged to 28 × 28 pixels with a 784-100-10 network, 79,510 parameters.
 
-    Adam on batches of 32, the learning rate falling from 0.002 to 0.0002 in 4 epochs, which are all
-    unless the plan says otherwise.
+    Adam on batches of 32. The learning rate falls from 0.002 to 0.0002 in 4 epochs, the default
+    number.
     """
-    return _read(plan, "digits28", size=28, hidden=100, rate=0.002, epochs=4)
+    return _train_digits(plan, "digits28", size=28, hidden=100, rate=0.002, epochs=4)
 
 
-def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs: int) -> Report:
+def _train_digits(
+    plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs: int
+) -> Report:
     examples, held_out = data.digits(size)
     first = Linear(size * size, hidden, rng=plan.seed)
     model = Sequential(first, ReLU(), Linear(hidden, 10, rng=plan.seed + 1))
@@ -334,7 +336,7 @@ class Cubic(Module):
         self.linear = Linear(3, 1, rng=rng)
 
     def forward(self, x: Sequence[float]) -> Any:
-        """Compute the polynomial at the one number in `x`; returns a list of one Value."""
+        """Return the polynomial at the single number in `x`, as a list of one Value."""
         (number,) = x
         return self.linear([number, number**2, number**3])
 
@@ -346,8 +348,8 @@ class Cubic(Module):
 def sine(plan: Plan) -> Report:
     """Fit a cubic to sin on 2,000 points of [-π, π] by gradient descent.
 
-    All points at once, at learning rate 10⁻⁶ on the *sum* of squared errors, as in UCSB's program;
-    2,000 epochs unless the plan says otherwise.
+    Full-batch descent at learning rate 10⁻⁶ on the *sum* of squared errors, as in UCSB's program;
+    by default 2,000 epochs.
     """
     points = data.sine(2000)
     model = Cubic(rng=plan.seed)
@@ -370,7 +372,7 @@ def sine(plan: Plan) -> Report:
         loss=partial(losses.mse_loss, reduction="sum"),
         optimizer=optim.SGD(model.parameters(), lr=1e-6),
         results=results,
-        **_AT_ONCE,
+        **_FULL_BATCH,
     )
 
 
@@ -378,12 +380,12 @@ def sine(plan: Plan) -> Report:
 
 
 def deciding_words(model: Module, review: str) -> dict[str, float]:
-    """Return the influence of each word of a review on the decision, the most decisive first.
+    """Return the influence of each word of a review on its classification, largest first.
 
     Parameters
     ----------
     model : Module
-        From a bag of words to two scores, negative and positive.
+        Maps a bag of words to two scores, negative and positive.
     review : str
         Any text.
 
@@ -391,7 +393,7 @@ def deciding_words(model: Module, review: str) -> dict[str, float]:
     -------
     dict from str to float
         The gradient of the log-odds of positive with respect to the count of each word, in nats:
-        above 0 the word speaks for a positive review, below 0 against it.
+        above 0 the word makes a positive review more likely, below 0 less.
 
     Examples
     --------
@@ -409,10 +411,10 @@ def deciding_words(model: Module, review: str) -> dict[str, float]:
 
 
 def sentiment(plan: Plan) -> Report:
-    """Tell good reviews from bad ones by a bag of 10,000 words.
+    """Classify reviews as good or bad by a bag of 10,000 words.
 
-    Gradient descent on one review at a time, so that a step touches only the weights of that
-    review's words; 20 epochs unless the plan says otherwise.
+    Gradient descent on one review at a time, so that a step changes only the weights of the words
+    in that review; by default 20 epochs.
     """
     reviews, held_out = (
         ([data.bag_of_words(text) for text in texts], targets)
@@ -439,10 +441,10 @@ def sentiment(plan: Plan) -> Report:
 
 
 def clicks(plan: Plan) -> Report:
-    """Learn from 6,000 impressions who clicks on what, and compare with the known truth.
+    """Learn click probabilities from 6,000 impressions, and compare with the true ones.
 
-    AdamW on batches of 32, the learning rate falling from 0.02 to 0.002 in 6 epochs, which are
-    all unless the plan says otherwise.
+    AdamW on batches of 32. The learning rate falls from 0.02 to 0.002 in 6 epochs, the default
+    number.
     """
     truth = data.ClickModel(seed=plan.seed)
     log = truth.log(6000, seed=plan.seed + 1)
@@ -489,12 +491,11 @@ def clicks(plan: Plan) -> Report:
 
 
 def names(plan: Plan) -> Report:
-    """Train a GPT of some 4,000 parameters on names, and let it invent twenty.
+    """Train a GPT of some 4,000 parameters on names, and sample twenty new ones.
 
-    Adam on batches of 4; 20 epochs unless the plan says otherwise. Ctrl-C keeps what was learned,
-    and ``--resume`` goes on from the last checkpoint. All names are padded to the longest, so
-    that one compiled program serves every batch; no position sees what comes after it, and the
-    loss leaves out the padding.
+    Adam on batches of 4; by default 20 epochs. After Ctrl-C, a plan with ``resume=True`` continues
+    from the last checkpoint. All names are padded to the length of the longest, so that one
+    compiled program serves every batch. Attention is causal, and the loss leaves out the padding.
     """
     known = gpt.plain_names()
     alphabet = gpt.Alphabet(known)
@@ -525,7 +526,7 @@ def names(plan: Plan) -> Report:
     )
 
 
-# The demo: two graphs stepped through and drawn, and a small network trained ---------------------
+# The demo: walks and pictures of two graphs, and the training of a small network -----------------
 
 NEXT = 'step "f = x * y + sin(x)" x=2 y=3 -o mine.html'
 
@@ -554,15 +555,15 @@ def sigmoid_neuron() -> Value:
 def run(
     folder: Path, console: Console, steps: int = 100, program: str = "scalargrad"
 ) -> list[Path]:
-    """Run the whole demo and return the files it wrote into `folder`.
+    """Run the demo, and return the files that it wrote to `folder`.
 
-    After the two graphs comes the experiment `moons`, with its training page. The last line
-    suggests a command to try next, which begins with `program`.
+    It shows two graphs and runs the experiment `moons` with its training page. The last line
+    suggests a next command, which begins with `program`.
 
     Raises
     ------
     MissingPackageError
-        If NumPy, matplotlib or safetensors is not installed; the graphs are written before.
+        If NumPy, matplotlib or safetensors is not installed; the graphs are written first.
     """
     make_folder(folder)
     written = [
@@ -585,7 +586,7 @@ def run(
 
 
 def _step_and_draw(title: str, root: Value, path: Path, console: Console) -> list[Path]:
-    """Show the steps, and save the graph as a picture and as a page with this name."""
+    """Show the steps of a graph, and save a picture and a page of it under this path."""
     root.backward()
     console.rule(f"[bold]{title}, forwards and backwards")
     steps = walk(root)

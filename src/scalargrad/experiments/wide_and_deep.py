@@ -15,10 +15,10 @@ from scalargrad.value import Value
 
 __all__ = ["Ranker", "WideAndDeep"]
 
-#: The features that are crossed for the wide part, by name.
+#: Pairs of features that are crossed for the wide part.
 CROSSES = (("user", "item"), ("language", "spoken"), ("device", "topic"), ("country", "topic"))
 
-#: The features beside user and item that have an embedding, and their values.
+#: Features with an embedding, besides user and item, and their values.
 FEATURES: dict[str, Sequence[Any]] = {
     "country": click_log.COUNTRIES,
     "language": click_log.LANGUAGES,
@@ -36,13 +36,14 @@ class WideAndDeep(Module):
     Parameters
     ----------
     users, items : iterable of int
-        The users and items with an embedding of their own, such as all in a log; others share one.
+        The users and items with an embedding of their own, such as all of a log; all others
+        share one.
     width : int
-        Length of the embedding of a user or an item; those of other features have two numbers.
+        Length of the embedding of a user or an item; for other features it is 2.
     hidden : int
         Hidden units of the deep part.
     buckets : int
-        Weights of the wide part, among which all crosses are distributed by their hash.
+        Number of weights of the wide part, to which crossed features are hashed.
     wide, deep : bool
         Whether the model has this part.
     rng : random.Random or int, optional
@@ -50,7 +51,8 @@ class WideAndDeep(Module):
 
     Notes
     -----
-    Memory grows with the users and items given and with `buckets`, not with how many exist.
+    Memory grows with the number of `users` and `items` and with `buckets`, not with the number of
+    users and items that exist.
 
     References
     ----------
@@ -103,7 +105,7 @@ class WideAndDeep(Module):
         return cls([x.user for x in shown], [x.item for x in shown], **options)
 
     def encode(self, shown: Impression) -> list[float]:
-        """Return an impression as the numbers that `forward` takes.
+        """Encode an impression as the numbers that `forward` takes.
 
         Returns
         -------
@@ -123,12 +125,12 @@ class WideAndDeep(Module):
         Parameters
         ----------
         x : sequence of numbers
-            An impression, as `encode` writes it.
+            An impression as encoded by `encode`.
 
         Returns
         -------
         Value
-            In nats.
+            The log-odds, in nats.
         """
         count = len(self.embeddings)
         rows, buckets, history = x[:count], x[count:-1], x[-1]
@@ -141,27 +143,27 @@ class WideAndDeep(Module):
         return odds
 
     def groups(self) -> list[dict[str, Any]]:
-        """Return the parameters in two groups for an optimiser, the wide ones decaying faster.
+        """Return the parameters in two groups, with a larger weight decay for the wide part.
 
-        So the wide part leaves to the deep part whatever a few tastes can explain.
+        This leaves patterns that a few embeddings can explain to the deep part.
         """
         wide = dict.fromkeys(self.crosses.parameters())
         deep = [p for p in self.parameters() if p not in wide]
         return [{"params": [*wide], "weight_decay": 0.5}, {"params": deep, "weight_decay": 0.1}]
 
     def probability(self, shown: Impression) -> float:
-        """Return the probability of a click, recording no graph."""
+        """Return the probability of a click, without building a graph."""
         with no_grad():
             return float(sigmoid(self(self.encode(shown)).data))
 
 
 class Ranker:
-    """Orders items by the probability of a click, all of them in one compiled call.
+    """Orders items by their probability of a click, computed in one compiled call.
 
     Parameters
     ----------
     model : WideAndDeep
-        Its parameters are read at each call: training it further changes the order.
+        The model. Its parameters are read at each call, so further training changes the order.
 
     Examples
     --------
@@ -181,7 +183,7 @@ class Ranker:
         self.log_odds = jit(vmap(model.forward))
 
     def __call__(self, offers: Sequence[Impression]) -> list[Impression]:
-        """Return the candidate impressions, the most promising first."""
+        """Return impressions by decreasing probability of a click."""
         with no_grad():
             odds = self.log_odds([self.model.encode(offer) for offer in offers])
         order = sorted(range(len(offers)), key=lambda i: -float(getattr(odds[i], "data", odds[i])))

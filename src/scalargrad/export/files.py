@@ -1,7 +1,7 @@
-"""The files of a compiled function: C, and machine code, which `load` calls from Python.
+"""Export of compiled functions: C source, and machine code, which `load` calls from Python.
 
-C is a function of C99 that needs nothing but <math.h>, and its header. Its loops run over a block
-of memory, as those of compiled calls do, and have the same digits.
+The C source is a C99 function that needs only <math.h>, with a header. Its loops run over one block
+of memory, like those of compiled calls, and give the same digits.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.ops import eq, ne, sum
 from scalargrad.system.files import file_path, write_atomically
-from scalargrad.system.short_repr import shortened, shown
+from scalargrad.system.short_repr import format_value, shorten
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import is_dataclass
 from scalargrad.version import __version__
@@ -50,17 +50,18 @@ from scalargrad.version import __version__
 
 @dataclass(frozen=True)
 class Exported:
-    """A program with names for its inputs and outputs.
+    """A program, and the names of its inputs and outputs.
 
     Attributes
     ----------
     name : str
+        Name of the C function.
     recorded : Program
-        Its outputs are those named, then whether the recorded way was taken, if `is_guarded`.
+        Its outputs are `outputs` and, if `is_guarded`, whether the recorded branch was taken.
     inputs, outputs : sequence of str
-        The numbers of the arguments; the results, then the derivatives of each.
+        Names of the arguments' numbers; names of the results, then of the derivatives of each.
     is_guarded : bool
-        Whether the function takes another way for some numbers, or leaves a domain.
+        Whether the function takes other branches, or leaves a domain, for some numbers.
     """
 
     name: str
@@ -78,28 +79,28 @@ def exported(
     Raises
     ------
     TraceError
-        If it draws random numbers, calls operations of one's own, or is evaluated eagerly.
+        If it draws random numbers, calls custom operations, or is evaluated eagerly.
     """
     path, call = compiled.taken(args, kwargs)
     if path.is_whole or has_lanes(path.function.recorded.ops):
         path = compiled.record_elementwise(args, kwargs)
     if path.draws:
         raise TraceError(
-            f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
-            "numbers as arguments"
+            f"{compiled!r} draws random numbers, which exported code cannot: draw them outside, "
+            "and pass them as arguments"
         )
     for op in path.function.recorded.nodes().occurring():
         if not is_printed(op):
             raise TraceError(
-                f"{op.name} cannot be written in C, which knows the operations of scalargrad "
-                "alone: write it as an expression of them"
+                f"{op.name} cannot be exported to C, only operations of scalargrad can: write it "
+                "as an expression of them"
             )
     named = _inputs(compiled, args, kwargs)
     inputs, values = [*named.values()], {*value_cells(call[4])}
     wrt = [k for k, x in enumerate(named) if x in values]
     numbers = [float(x) for x in path.inputs(call[4], path.closed_over)]
     recorded, results = path.function.recorded, _results(path.outline)
-    copy = _copied(recorded, numbers, [*named])
+    copy = _copy_program(recorded, numbers, [*named])
     made = [copy.operand(x) for x in recorded.outputs]
     found = [made[x] if isinstance(x, int) else copy.constant(x) for _, x in results]
     written, guards = [*found], made[path.results :]
@@ -119,15 +120,12 @@ def exported(
     return Exported(name, copy.program(written), inputs, outputs, bool(guards))
 
 
-def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> Writer:
-    """Return a copy of a recorded program that has these inputs in this order.
-
-    The inputs after them are constants.
-    """
-    given = len(inputs)
-    copy = Writer(recorded, given)
+def _copy_program(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) -> Writer:
+    """Copy a traced program, with these inputs in this order; other inputs become constants."""
+    count = len(inputs)
+    copy = Writer(recorded, count)
     copy.new.update((x, k) for k, x in enumerate(inputs))
-    for node in range(given, len(recorded)):
+    for node in range(count, len(recorded)):
         if node < recorded.inputs:
             copy.new[node] = copy.constant(numbers[node])
         elif node not in recorded.constants:
@@ -141,7 +139,7 @@ def _copied(recorded: Program, numbers: Sequence[float], inputs: Sequence[int]) 
 def _inputs(
     compiled: Jitted[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[int, str]:
-    """Return the inputs of a program with their names, in the order of the arguments."""
+    """Return the inputs of a program and their names, in the order of the arguments."""
     places = map(Place, itertools.count())
     positional, named = replaced(args, kwargs, compiled.static, places)
     given = inspect.signature(compiled.__wrapped__).bind(*positional, **named)
@@ -151,7 +149,7 @@ def _inputs(
 
 
 def _results(outline: Any) -> list[tuple[str, int | float]]:
-    """Return the numbers of a result by name, as indices of outputs or as constants."""
+    """Return the names of the numbers of a result, with indices of outputs or constants."""
     return [
         (name, x.index if isinstance(x, Place) else float(x))
         for name, x in _leaves("result", outline, is_dataclass)
@@ -160,7 +158,7 @@ def _results(outline: Any) -> list[tuple[str, int | float]]:
 
 
 def _leaves(name: str, x: Any, has_fields: Callable[[type], bool]) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of containers, or of objects of classes with fields, by name."""
+    """Yield the names and leaves of containers and of objects with fields."""
     parts = _parts(x, has_fields)
     if parts is None:
         yield name, x
@@ -169,7 +167,7 @@ def _leaves(name: str, x: Any, has_fields: Callable[[type], bool]) -> Iterator[t
 
 
 def _parts(x: Any, has_fields: Callable[[type], bool]) -> list[tuple[str, Any]] | None:
-    """Return the entries of a container, each with its place; None for anything else."""
+    """Return the entries of a container with the ends of their names; None for a leaf."""
     if isinstance(x, dict):
         return [(f"[{key!r}]", y) for key, y in x.items()]
     if isinstance(x, list | tuple) and not isinstance(x, ParameterMatrix):
@@ -183,7 +181,7 @@ def _parts(x: Any, has_fields: Callable[[type], bool]) -> list[tuple[str, Any]] 
 
 
 def layout(names: Sequence[str], most: int = 200) -> list[str]:
-    """Return lines that describe a layout; consecutive numbers of one container share a line.
+    """Format a layout as lines; consecutive numbers of one container share a line.
 
     Examples
     --------
@@ -204,33 +202,33 @@ def layout(names: Sequence[str], most: int = 200) -> list[str]:
     return [*lines[: most - 1], f"… and so on, to {len(names) - 1}: {names[-1]}"]
 
 
-#: The most numbers of a workspace on the stack; a larger one is static.
-ON_THE_STACK = 1024
+#: Maximum size of a workspace on the stack, in numbers; a larger one is static.
+MAX_STACK_NUMBERS = 1024
 _HEADER = files(__package__).joinpath("header.h.txt").read_text(encoding="utf-8")
 
 _NOTE = """
  *
- * The function takes another way for some numbers. The last number of out is 1 where it takes the
- * one that was recorded, and 0 where it does not; then all others are nan."""
+ * The function has other branches for some numbers. The last number of out is 1 if the recorded
+ * branch was taken, and 0 otherwise; then all other numbers are nan."""
 
 _MEMORY = """
  *
- * It computes in {bytes:,} bytes of static memory: call it from one thread at a time."""
+ * It uses {bytes:,} bytes of static memory: call it from one thread at a time."""
 
 _TARGET = """
  *
- * The code is for {target}, and for processors that can do all that this one can."""
+ * The code is for {target}, and for processors with all features of the one it was made on."""
 
 
 class Source(NamedTuple):
-    """The text of a C file, and how many numbers of static memory it computes in."""
+    """The text of a C file, and the size of its static memory, in numbers."""
 
     text: str
-    cells: int
+    static_size: int
 
 
 def c_source(exported: Exported) -> Source:
-    """Return a program as C."""
+    """Render a program as C."""
 
     def printed(lowered: Lowered) -> tuple[Scheduled, str]:
         found = scheduled(lowered, lanes=False)
@@ -240,17 +238,19 @@ def c_source(exported: Exported) -> Source:
 
 
 def around_loops(exported: Exported, loops: Scheduled, text: str) -> Source:
-    """Return the C that calls loops: it copies their inputs in and their results out.
+    """Render the C function that copies inputs in, calls the loops, and copies results out.
 
     Parameters
     ----------
     exported : Exported
+        The program.
     loops : Scheduled
+        Its loops.
     text : str
-        The source, or a declaration, of the function ``NAME_loops``.
+        The source or the declaration of the function ``NAME_loops``.
     """
     memory, name, results = loops.plan.initial_memory(), exported.name, len(exported.outputs)
-    is_large = len(memory) > ON_THE_STACK
+    is_large = len(memory) > MAX_STACK_NUMBERS
     first = LINE + loops.outputs.start
     lines = [
         f"void {name}(const double *in, double *out) {{",
@@ -267,27 +267,28 @@ def around_loops(exported: Exported, loops: Scheduled, text: str) -> Source:
 
 
 def _initial_code(memory: Floats) -> str:
-    """Return the initializer of memory: numbers other than 0, each with its cell."""
-    (cells,) = memory.view(np.int64).nonzero()
-    numbers = ", ".join(f"[{k}] = {number_text(memory[k])}" for k in cells)
+    """Render the initializer of memory: numbers other than 0 with their indices."""
+    (indices,) = memory.view(np.int64).nonzero()
+    numbers = ", ".join(f"[{k}] = {number_text(memory[k])}" for k in indices)
     return f" = {{\n{textwrap.fill(numbers or '0.0', 100)}}}"
 
 
 # The header ---------------------------------------------------------------------------------------
 
 
-def header(exported: Exported, cells: int, target: str = "") -> str:
-    """Return the text of the header.
+def header(exported: Exported, static_size: int, target: str = "") -> str:
+    """Render the header.
 
     Parameters
     ----------
     exported : Exported
-    cells : int
-        How many numbers of static memory it computes in.
+        The program.
+    static_size : int
+        Size of its static memory, in numbers.
     target : str
-        The processor that machine code is for; empty for C.
+        The processor that the machine code is for; "" for C.
     """
-    outputs = [*exported.outputs, *["whether the recorded way was taken"] * exported.is_guarded]
+    outputs = [*exported.outputs, *["whether the recorded branch was taken"] * exported.is_guarded]
     return _HEADER.format(
         name=exported.name,
         upper=exported.name.upper(),
@@ -295,20 +296,20 @@ def header(exported: Exported, cells: int, target: str = "") -> str:
         inputs=len(exported.inputs),
         outputs=len(outputs),
         note=_NOTE if exported.is_guarded else "",
-        memory=_MEMORY.format(bytes=8 * cells) if cells else "",
+        memory=_MEMORY.format(bytes=8 * static_size) if static_size else "",
         target=_TARGET.format(target=target) if target else "",
-        ins=_listed(exported.inputs),
-        outs=_listed(outputs),
+        ins=_format_layout(exported.inputs),
+        outs=_format_layout(outputs),
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _format_layout(names: Sequence[str]) -> str:
     lines = [line.replace("*/", "* /").replace("/*", "/ *") for line in layout(names)]
     return "\n".join(f" *   {line}" for line in lines or ["none"])
 
 
-#: Words of C and C++, and the functions of <math.h>.
-_TAKEN = frozenset(
+#: Reserved names: keywords of C and C++, and functions of <math.h>.
+_RESERVED = frozenset(
     """
     auto break case char const continue default do double else enum extern float for goto if
     inline int long register restrict return short signed sizeof static struct switch typedef
@@ -328,27 +329,27 @@ def write(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> list[Path]:
-    """Write the program of a compiled function for such arguments; see `Jitted.export`."""
+    """Write the program of a compiled function to files; see `Jitted.export`."""
     target = Path(file_path(path))
-    called = shortened(str(path))
+    called = shorten(str(path))
     name, kind = target.stem, target.suffix
     if kind not in _SUFFIXES:
-        raise OperandError(f"{called} ends in {shown(kind)}: end it in .c, .o or .so")
-    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _TAKEN:
+        raise OperandError(f"{called} ends in {format_value(kind)}: end it in .c, .o or .so")
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _RESERVED:
         raise OperandError(
-            f"{called} would name a function {shown(name)}, which C does not allow: use a letter, "
-            "then letters, digits and _, and no keyword or function of C"
+            f"{called} would name a function {format_value(name)}, which C does not allow: use a "
+            "letter, then letters, digits and _, but no keyword or function of C"
         )
     program = exported(compiled, name, args, kwargs)
     if kind == ".c":
         source = c_source(program)
-        files = {kind: source.text.encode(), ".h": header(program, source.cells).encode()}
+        files = {kind: source.text.encode(), ".h": header(program, source.static_size).encode()}
     else:
         files = machine_code(program, kind)
     return [write_atomically(target.with_suffix(end), files[end]) for end in files]
 
 
-#: The additions that `load` reads: names, and the first output as a return value.
+#: Functions that `load` needs: the names, and the first output as a return value.
 _FOR_LOAD = """
 const char {name}_names[] = {names};
 double {name}_first(int n, double *in) {{
@@ -359,7 +360,7 @@ double {name}_first(int n, double *in) {{
 }}
 """
 _OPTIONS = ("-std=c99", "-O2", "-march=native", "-ffp-contract=off", "-fPIC")
-#: The compiler's options for each kind of file.
+#: Options of the C compiler for each kind of file.
 _LINKED = {".so": ("-shared", "-lm"), ".o": ("-r", "-nostdlib")}
 
 
@@ -368,13 +369,13 @@ def machine_code(exported: Exported, suffix: str) -> dict[str, bytes]:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise OperandError(
-            "machine code is made by a C compiler, which is not installed here: install gcc, or "
-            "write a .c file"
+            "machine code needs a C compiler, which is not installed: install gcc, or export a .c "
+            "file"
         )
     source, code, target = _source(exported)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        texts = {f"{exported.name}.h": header(exported, source.cells, target)}
+        texts = {f"{exported.name}.h": header(exported, source.static_size, target)}
         texts["code.c"] = source.text + _for_load(exported)
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
@@ -420,11 +421,11 @@ class Loaded:
     ----------
     name : str
     inputs, outputs : tuple of str
-        What the numbers are.
+        Names of the numbers.
     first : ctypes function
-        ``double first(int n, double *numbers)``, the first output, which other libraries call
-        without Python: ``scipy.LowLevelCallable(loaded.first)`` is an integrand of SciPy's. It
-        computes in memory of its own: call it from one thread at a time.
+        ``double first(int n, double *numbers)`` returns the first output. Other libraries call it
+        without Python: ``scipy.LowLevelCallable(loaded.first)`` is an integrand for SciPy. It uses
+        static memory: call it from one thread at a time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -439,13 +440,13 @@ class Loaded:
             raise
         except (OSError, AttributeError, ValueError, LookupError, TypeError) as error:
             raise StateError(
-                f"{path} is no shared library that scalargrad wrote for this machine, or has "
-                f"another name than it was written under: {error}"
+                f"{path} is not a shared library that scalargrad wrote for this machine, or was "
+                f"renamed: {error}"
             ) from error
         self.first.restype = ctypes.c_double
         self.first.argtypes = ctypes.c_int, ctypes.POINTER(ctypes.c_double)
         self._has_guards = bool(names["is_guarded"])
-        self._lock = threading.Lock()  # it computes in memory of its own
+        self._lock = threading.Lock()  # it uses static memory
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.inputs)} numbers to {len(self.outputs)}>"
@@ -456,9 +457,9 @@ class Loaded:
         Raises
         ------
         OperandError
-            If there are more or fewer than `inputs`.
+            If their number is not that of `inputs`.
         TraceError
-            If the function that was recorded takes another way for these numbers.
+            If the traced function takes another branch for these numbers.
         """
         given, n = len(numbers), len(self.outputs)
         if given != len(self.inputs):
@@ -472,8 +473,8 @@ class Loaded:
             self._function(into, found)
         if self._has_guards and found[n] == 0.0:
             raise TraceError(
-                f"{self.name} was recorded on another path than these numbers take, or they leave "
-                "a domain: export it with an example that takes their path"
+                f"{self.name} takes another branch for these numbers than for those it was "
+                "exported with, or they leave a domain: export it with an example on their branch"
             )
         return found[:n]
 
@@ -481,22 +482,22 @@ class Loaded:
 def load(path: str | os.PathLike[str]) -> Loaded:
     """Load a function that `jit(f).export` wrote as a shared library.
 
-    Loading a library runs its code: load only libraries that you or someone you trust has written.
+    Loading a library runs its code: load only libraries from sources that you trust.
 
     Parameters
     ----------
     path : str or path
-        A ``.so`` file, under the name it was written under.
+        A ``.so`` file, with the name under which it was exported.
 
     Returns
     -------
     Loaded
-        Called with a sequence of numbers; says what they are in its attributes.
+        A callable that takes a sequence of numbers; its attributes name them.
 
     Raises
     ------
     StateError
-        If the file is damaged, foreign, or for another kind of processor.
+        If the file is damaged, is not from scalargrad, or is for another kind of processor.
 
     Examples
     --------

@@ -1,8 +1,13 @@
-"""Graphs of Values as JSON, there and back to the bit, as graphs of NetworkX, and in SymPy.
+"""Graphs of Values as JSON, which restores them exactly, in NetworkX, and in SymPy.
 
-The schema ships with the package as ``graph.schema.json``; ``networkx.node_link_graph`` reads the
-same JSON. The way back from SymPy is its own: ``lambdify(x, expression, modules=[scalargrad,
-"math"])``.
+The schema of the JSON ships with the package as ``graph.schema.json``, and
+``networkx.node_link_graph`` reads it. x·x is
+
+    {"graph": {"format": "scalargrad graph 1", "root": 1},
+     "nodes": [{"id": 0, "kind": "value", "data": 3.0, "op": null, …}, {"id": 1, "op": "mul", …}],
+     "edges": [{"source": 0, "target": 1, "key": 0, "local_grad": 3.0}, …]}
+
+SymPy converts expressions back: ``lambdify(x, expression, modules=[scalargrad, "math"])``.
 """
 
 from __future__ import annotations
@@ -17,8 +22,8 @@ from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.names import names
 from scalargrad.ops import TABLE
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import in_words, shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_error, format_value
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.symbol import Symbol, evaluate
@@ -34,7 +39,7 @@ _KINDS: dict[str, type[Value]] = {"value": Value, "parameter": Parameter}
 
 
 def to_json(root: Value) -> str:
-    """Write the graph under a Value as JSON.
+    """Encode the graph of a Value as JSON.
 
     Parameters
     ----------
@@ -44,12 +49,12 @@ def to_json(root: Value) -> str:
     -------
     str
         Node-link data: ``nodes``, operands before results, with data, grad, label and operation;
-        ``edges`` from operands to results, with the place of the operand and the local gradient.
+        ``edges`` from operands to results, with the position of the operand and the local gradient.
 
     Raises
     ------
     GraphError
-        If it holds operations that are not in the table: custom ones, compiled functions.
+        If it has custom operations or compiled functions.
 
     Examples
     --------
@@ -62,26 +67,26 @@ def to_json(root: Value) -> str:
 
 
 def _node_link(root: Value, number: Any) -> dict[str, Any]:
-    """Return node-link data, with numbers as `number` writes them."""
+    """Return node-link data, with numbers encoded by `number`."""
     order = topological_order(root)
     require_no_call(order)
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
-    place: dict[Value, int] = {}
+    index: dict[Value, int] = {}
     for node in order:
         operands = []
         for operand in node.parents:
             if not isinstance(operand, Value):
                 nodes.append({"id": len(nodes), "kind": "constant", "data": number(operand)})
-            operands.append(place[operand] if isinstance(operand, Value) else len(nodes) - 1)
-        place[node] = target = len(nodes)
-        nodes.append(_described(node, target, number))
+            operands.append(index[operand] if isinstance(operand, Value) else len(nodes) - 1)
+        index[node] = target = len(nodes)
+        nodes.append(_encode_node(node, target, number))
         locals_ = zip(operands, node.local_grads, strict=True)
         edges += [
             {"source": source, "target": target, "key": k, "local_grad": _unless_none(x, number)}
             for k, (source, x) in enumerate(locals_)
         ]
-    graph = {"format": FORMAT, "root": place[root]}
+    graph = {"format": FORMAT, "root": index[root]}
     return {"directed": True, "multigraph": True, "graph": graph, "nodes": nodes, "edges": edges}
 
 
@@ -89,20 +94,20 @@ def _unless_none(x: float | None, number: Any) -> Any:
     return None if x is None else number(x)
 
 
-def _described(node: Value, place: int, number: Any) -> dict[str, Any]:
+def _encode_node(node: Value, index: int, number: Any) -> dict[str, Any]:
     op = node.op
     if op is not None and TABLE.get(op.name) is not op:
         raise GraphError(
-            f"{node!r} was made by {op.name}, which is not an operation of the table: custom "
-            "operations and compiled functions cannot be written; for these, see jit(f).export"
+            f"{node!r} was made by {op.name}, which is not an operation of scalargrad: custom "
+            "operations and compiled functions cannot be exported; see jit(f).export"
         )
     kind = "parameter" if isinstance(node, Parameter) else "value"
-    found = {"id": place, "kind": kind, "data": number(node.data), "grad": number(node.grad)}
+    found = {"id": index, "kind": kind, "data": number(node.data), "grad": number(node.grad)}
     return {**found, "label": node.label, "op": None if op is None else op.name}
 
 
 def from_json(text: str) -> Value:
-    """Return the root of a graph that `to_json` wrote, as it was to the bit.
+    """Restore a graph from the result of `to_json`, with exact numbers, and return its root.
 
     Raises
     ------
@@ -112,13 +117,13 @@ def from_json(text: str) -> Value:
     try:
         found = json.loads(instance(text, "text", str, "what to_json wrote (str)"))
         if found["graph"]["format"] != FORMAT:
-            raise StateError(f"the graph has the format {shown(found['graph']['format'])}")
+            raise StateError(f"the graph has the format {format_value(found['graph']['format'])}")
         nodes = [_read_node(node) for node in found["nodes"]]
         _connect(nodes, found)
         root = nodes[found["graph"]["root"]]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise StateError(
-            f"the text holds no graph of scalargrad's, or is damaged: {in_words(error)}"
+            f"the text is not a graph of scalargrad, or is damaged: {format_error(error)}"
         ) from error
     if not isinstance(root, Value):
         raise StateError("the text is damaged: the root of the graph is a constant")
@@ -135,26 +140,28 @@ def _read_node(node: dict[str, Any]) -> Value | float:
 
 
 def _connect(nodes: list[Value | float], found: dict[str, Any]) -> None:
-    """Give each node its operands, which stand before it."""
+    """Set the operands of each node, which come before it."""
     wires: dict[int, list[dict[str, Any]]] = {}
     for edge in found["edges"]:
         if not 0 <= edge["source"] < edge["target"]:
-            raise ValueError(f"node {edge['target']} reads what is not before it")
+            raise ValueError(f"node {edge['target']} has an operand that is not before it")
         wires.setdefault(edge["target"], []).append(edge)
     for target, edges in wires.items():
         edges.sort(key=lambda edge: edge["key"])
         if [edge["key"] for edge in edges] != list(range(len(edges))):
-            raise ValueError(f"node {target} lacks an operand")
+            raise ValueError(f"an operand of node {target} is missing")
         node: Any = nodes[target]
         node.parents = tuple([nodes[edge["source"]] for edge in edges])
         node.local_grads = tuple([_unless_none(edge["local_grad"], float) for edge in edges])
-    for node, described in zip(nodes, found["nodes"], strict=True):
+    for node, entry in zip(nodes, found["nodes"], strict=True):
         if isinstance(node, Value) and (node.op is None) is bool(node.parents):
-            raise ValueError(f"node {described['id']} has operands and no operation, or none")
+            raise ValueError(
+                f"node {entry['id']} has operands but no operation, or no operands but an operation"
+            )
 
 
 def to_networkx(root: Value) -> nx.MultiDiGraph:
-    """Return the graph under a Value as a graph of NetworkX.
+    """Return the graph of a Value as a graph of NetworkX.
 
     Parameters
     ----------
@@ -163,9 +170,9 @@ def to_networkx(root: Value) -> nx.MultiDiGraph:
     Returns
     -------
     networkx.MultiDiGraph
-        Nodes are numbers, operands before results, with the attributes ``kind``, ``data``,
-        ``grad``, ``label`` and ``op``; edges lead from operand to result, their key the place of
-        the operand, with the attribute ``local_grad``. The graph's own attribute ``root`` is a
+        Nodes are integers, operands before results, with the attributes ``kind``, ``data``,
+        ``grad``, ``label`` and ``op``. Edges lead from operand to result, with the position of the
+        operand as key and the attribute ``local_grad``. The attribute ``root`` of the graph is a
         node.
 
     Raises
@@ -173,7 +180,7 @@ def to_networkx(root: Value) -> nx.MultiDiGraph:
     MissingPackageError
         If NetworkX is not installed.
     GraphError
-        As `to_json`.
+        As in `to_json`.
 
     Examples
     --------
@@ -182,14 +189,14 @@ def to_networkx(root: Value) -> nx.MultiDiGraph:
     >>> list(graph.edges(data="local_grad"))  # doctest: +SKIP
     [(0, 1, 3.0), (0, 1, 3.0)]
     """
-    with needed("to_networkx needs"):
+    with optional_dependency("to_networkx needs"):
         import networkx as nx
     found: nx.MultiDiGraph = nx.node_link_graph(_node_link(root, float), edges="edges")
     return found
 
 
-#: Operations that have the same name in SymPy.
-_SAME = frozenset(
+#: Operations with the same name in SymPy.
+_SAME_NAMES = frozenset(
     """
     exp log sqrt erf erfc sign floor sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh
     atanh
@@ -205,9 +212,9 @@ def _comparison(sp: Any, name: str) -> Callable[..., Any]:
 
 
 def _sympy_operations(sp: Any) -> dict[str, Callable[..., Any]]:
-    """Return SymPy's form of each operation: its function there, or an expression."""
+    """Return a function of SymPy expressions for each operation."""
     return {
-        **{name: getattr(sp, name) for name in _SAME},
+        **{name: getattr(sp, name) for name in _SAME_NAMES},
         **{name: getattr(operator, name) for name in ("abs", "add", "mul", "neg", "pow", "sub")},
         "div": operator.truediv,
         "floor_divide": operator.floordiv,
@@ -226,18 +233,18 @@ def _sympy_operations(sp: Any) -> dict[str, Callable[..., Any]]:
         "minimum": sp.Min,
         **{name: _comparison(sp, name) for name in _COMPARISONS},
         "logsumexp": lambda *xs: sp.log(sp.Add(*map(sp.exp, xs))),
-        "where": lambda c, a, b: sp.Piecewise((a, _holds(sp, c)), (b, True)),
+        "where": lambda c, a, b: sp.Piecewise((a, _is_nonzero(sp, c)), (b, True)),
         "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),
         "softplus": lambda x: sp.log(1 + sp.exp(x)),
         "relu": lambda x: sp.Max(x, 0),
-        "logical_and": lambda a, b: _truth(sp, sp.And(_holds(sp, a), _holds(sp, b))),
-        "logical_or": lambda a, b: _truth(sp, sp.Or(_holds(sp, a), _holds(sp, b))),
-        "logical_not": lambda a: _truth(sp, sp.Not(_holds(sp, a))),
+        "logical_and": lambda a, b: _truth(sp, sp.And(_is_nonzero(sp, a), _is_nonzero(sp, b))),
+        "logical_or": lambda a, b: _truth(sp, sp.Or(_is_nonzero(sp, a), _is_nonzero(sp, b))),
+        "logical_not": lambda a: _truth(sp, sp.Not(_is_nonzero(sp, a))),
     }
 
 
 def to_sympy(root: Value) -> sympy.Expr:
-    """Return the expression that a graph computes, its leaves as symbols.
+    """Return the expression that a graph computes, with symbols for its leaves.
 
     Parameters
     ----------
@@ -246,15 +253,15 @@ def to_sympy(root: Value) -> sympy.Expr:
     Returns
     -------
     sympy.Expr
-        A leaf is a real symbol of its label; without one, of the name it has in pictures and
-        steps. Whole constants are integers, others floats of SymPy's.
+        A leaf is a real symbol with its label as name, or with the name it has in pictures if it
+        has no label. Integral constants become Integers, others Floats.
 
     Raises
     ------
     MissingPackageError
         If SymPy is not installed.
     GraphError
-        If an operation has no counterpart: `rint`, custom ones, compiled functions.
+        If an operation has no counterpart in SymPy: `rint`, custom ones, compiled functions.
 
     Examples
     --------
@@ -263,38 +270,38 @@ def to_sympy(root: Value) -> sympy.Expr:
     >>> to_sympy(x**2 * exp(-x)).diff()  # doctest: +SKIP
     -x**2*exp(-x) + 2*x*exp(-x)
     """
-    with needed("to_sympy needs"):
+    with optional_dependency("to_sympy needs"):
         import sympy
-    writer = _SympyWriter(sympy)
+    converter = _SympyConverter(sympy)
     order = topological_order(root)
     require_no_call(order)
-    named = names(order)
+    node_names = names(order)
     found: dict[Value, Any] = {}
     for node in order:
         if node.op is None:
-            found[node] = sympy.Symbol(named[node], real=True)
+            found[node] = sympy.Symbol(node_names[node], real=True)
             continue
         operands = [found[x] if isinstance(x, Value) else x for x in node.parents]
-        found[node] = writer.apply(node.op, operands)
+        found[node] = converter.apply(node.op, operands)
     return found[root]
 
 
-class _SympyWriter:
-    """Writes operations as expressions of SymPy."""
+class _SympyConverter:
+    """Converts operations to expressions of SymPy."""
 
     def __init__(self, sp: Any) -> None:
         self.sp = sp
-        self.written_out = _sympy_operations(sp)
+        self.functions = _sympy_operations(sp)
 
     def number(self, x: float) -> Any:
-        """Return a constant."""
+        """Convert a constant."""
         return self.sp.Integer(int(x)) if x == x // 1 and abs(x) < 2**53 else self.sp.Float(x)
 
     def apply(self, op: Operation, operands: Sequence[Any]) -> Any:
-        """Return an operation of expressions and floats."""
-        written = [self.number(x) if isinstance(x, float) else x for x in operands]
-        if TABLE.get(op.name) is op and op.name in self.written_out:
-            return self.written_out[op.name](*written)
+        """Apply an operation to expressions and floats."""
+        arguments = [self.number(x) if isinstance(x, float) else x for x in operands]
+        if TABLE.get(op.name) is op and op.name in self.functions:
+            return self.functions[op.name](*arguments)
         if isinstance(op, Elementwise) and op.composite:
             symbols, traced = op.operand_symbols, op.function(*op.operand_symbols)
         elif isinstance(op, Reduction):
@@ -305,16 +312,16 @@ class _SympyWriter:
                 f"{op.name} has no counterpart in SymPy: write it as an expression of other "
                 "operations"
             )
-        return evaluate(traced, dict(zip(symbols, written, strict=True)), self.apply, decide=None)
+        return evaluate(traced, dict(zip(symbols, arguments, strict=True)), self.apply, decide=None)
 
 
 def _truth(sp: Any, condition: Any) -> Any:
-    """Return 1 where a condition holds, else 0."""
+    """Return 1 where a condition is true, else 0."""
     return sp.Piecewise((1, condition), (0, True))
 
 
-def _holds(sp: Any, x: Any) -> Any:
-    """Return the condition that a number is not 0; of a comparison's result, the comparison."""
+def _is_nonzero(sp: Any, x: Any) -> Any:
+    """Return the condition x ≠ 0; for the result of a comparison, the comparison itself."""
     if isinstance(x, sp.Piecewise) and x.args[-1] == (0, True) and x.args[0][0] == 1:
         return x.args[0][1]
     return sp.Ne(x, 0)

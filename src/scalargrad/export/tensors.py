@@ -1,4 +1,4 @@
-"""Compiled functions within PyTorch and JAX: called there on tensors, differentiated here."""
+"""Compiled functions in PyTorch and JAX, which take tensors and have derivatives."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from scalargrad.compiler.jitted import jit
 from scalargrad.errors import OperandError
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import function, size
 from scalargrad.transforms.functional import vjp
 
@@ -17,28 +17,28 @@ Function = Callable[..., Any]
 
 
 def torch_function(f: Function) -> Function:
-    """Return a function of PyTorch tensors that computes a function of numbers, compiled.
+    """Compile a function of numbers, and return it as a function of PyTorch tensors.
 
     Parameters
     ----------
     f : callable
-        Takes a float for a tensor without axes and a NumPy array for any other, of any shape;
-        returns a number, or an array, list or tuple of numbers, of any shape.
+        Called with a float for a tensor without axes, and with a NumPy array for other tensors;
+        returns a number, or an array, list or tuple of numbers.
 
     Returns
     -------
     callable
-        Takes tensors, and returns one, of the type that PyTorch computes with where these meet;
-        here it is float64. It has derivatives of any order by each tensor, and runs on the CPU.
+        Takes tensors and returns one tensor, of the dtype to which PyTorch promotes the arguments;
+        computations are in float64 on the CPU. It is differentiable to any order.
 
     Raises
     ------
     MissingPackageError
-        If PyTorch is missing.
+        If PyTorch is not installed.
 
     Examples
     --------
-    The area of a rectangle, and its slopes by both sides::
+    The area of a rectangle, and its derivatives with respect to both sides::
 
         area = torch_function(lambda sides: sides[0] * sides[1])
         sides = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -46,19 +46,19 @@ def torch_function(f: Function) -> Function:
         sides.grad  # tensor([3., 2.])
     """
     function(f, "f", "torch_function(lambda x: x * x)")
-    with needed("torch_function needs"):
+    with optional_dependency("torch_function needs"):
         import torch  # noqa: F401
     called = _of_tensors(_of_parts(f))
     return lambda *tensors: called(*tensors)[0]
 
 
 def _of_tensors(f: Function) -> Function:
-    """Return a function of tensors; it returns a tuple of tensors, and `f` one of numbers."""
+    """Return `f`, which returns a tuple of numbers, as a function to a tuple of tensors."""
     import numpy as np
     import torch
 
     compiled = jit(f)
-    back = functools.cache(lambda count: _of_tensors(_pulled_back(f, count)))
+    back = functools.cache(lambda count: _of_tensors(_pullback(f, count)))
 
     class Called(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
@@ -78,7 +78,7 @@ def _of_tensors(f: Function) -> Function:
 
 
 def _of_parts(f: Function) -> Function:
-    """Return a function that returns what another does, a number or an array, in a tuple."""
+    """Return a function that returns the result of `f` in a tuple, lists as arrays."""
     import numpy as np
 
     def called(*args: Any) -> Any:
@@ -88,8 +88,8 @@ def _of_parts(f: Function) -> Function:
     return called
 
 
-def _pulled_back(f: Function, count: int) -> Function:
-    """Return the gradient of `count` results as a function: of the arguments, then cotangents."""
+def _pullback(f: Function, count: int) -> Function:
+    """Return the pullback of `count` results as a function of arguments and cotangents."""
 
     def called(*given: Any) -> Any:
         return vjp(f, *given[:-count])[1](given[-count:])
@@ -98,43 +98,44 @@ def _pulled_back(f: Function, count: int) -> Function:
 
 
 def jax_function(f: Function, shape: Sequence[int] = ()) -> Function:
-    """Return a function of JAX arrays that computes a function of numbers, compiled here.
+    """Compile a function of numbers, and return it as a function of JAX arrays.
 
     Parameters
     ----------
     f : callable
-        Takes a float for an array without axes and a NumPy array for any other, of any shape;
-        returns a number, or an array, list or tuple of numbers, of any shape.
+        Called with a float for an array without axes, and with a NumPy array for other arrays;
+        returns a number, or an array, list or tuple of numbers.
     shape : sequence of int
-        The shape of what it returns, which JAX has to know beforehand; () for a number.
+        The shape of the result, which JAX must know in advance; () for a number.
 
     Returns
     -------
     callable
-        Takes arrays, and returns one, of the type that JAX computes with: float32, unless
-        ``jax_enable_x64`` is set; here it is float64. It has derivatives of any order in reverse
-        mode, and may be used within ``jax.jit`` and ``jax.vmap``, which calls it once for each
-        example.
+        Takes arrays and returns one array, of the dtype of JAX: float32 unless ``jax_enable_x64``
+        is set; computations are in float64. It is differentiable to any order in reverse mode, and
+        can be used in ``jax.jit`` and ``jax.vmap``, which calls it once for each example.
 
     Raises
     ------
     OperandError
-        If `shape` is no sequence of whole numbers.
+        If `shape` is not a sequence of integers.
     MissingPackageError
-        If JAX is missing.
+        If JAX is not installed.
 
     Examples
     --------
-    The area of a rectangle, and its slopes by both sides::
+    The area of a rectangle, and its derivatives with respect to both sides::
 
         area = jax_function(lambda sides: sides[0] * sides[1])
         jax.jit(jax.grad(area))(numpy.array([2.0, 3.0]))  # Array([3., 2.], dtype=float32)
     """
     function(f, "f", "jax_function(lambda x: x * x)")
     if not isinstance(shape, list | tuple):
-        raise OperandError(f"shape is {shown(shape)}: give one length for each axis, as in (3,)")
+        raise OperandError(
+            f"shape is {format_value(shape)}: give one length for each axis, as in (3,)"
+        )
     lengths = tuple([size(x, "shape") for x in shape])
-    with needed("jax_function needs"):
+    with optional_dependency("jax_function needs"):
         import jax  # noqa: F401
     called = _of_arrays(_of_parts(f), lambda _: [lengths])
     return lambda *args: called(*args)[0]
@@ -143,7 +144,7 @@ def jax_function(f: Function, shape: Sequence[int] = ()) -> Function:
 def _of_arrays(
     f: Function, shapes: Callable[[Sequence[Any]], Sequence[tuple[int, ...]]]
 ) -> Function:
-    """Return a function of arrays; `f` returns a tuple, whose shapes follow from the arguments."""
+    """Return `f`, which returns a tuple, as a function of arrays; `shapes` gives its shapes."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -156,7 +157,7 @@ def _of_arrays(
 
     @jax.custom_vjp  # type: ignore[untyped-decorator]
     def called(*args: Any) -> Any:
-        kind = jnp.result_type(float, *args)  # where it is called: a callback has other settings
+        kind = jnp.result_type(float, *args)  # computed here, because a callback has other settings
         made = tuple(jax.ShapeDtypeStruct(x, kind) for x in shapes(args))
         return jax.pure_callback(
             functools.partial(run, kind=kind), made, *args, vmap_method="sequential"
@@ -164,9 +165,7 @@ def _of_arrays(
 
     @functools.cache
     def back(count: int) -> Function:
-        return _of_arrays(
-            _pulled_back(f, count), lambda given: [jnp.shape(x) for x in given[:-count]]
-        )
+        return _of_arrays(_pullback(f, count), lambda given: [jnp.shape(x) for x in given[:-count]])
 
     def backward(args: Any, cotangents: Any) -> Any:
         return back(len(cotangents))(*args, *cotangents)

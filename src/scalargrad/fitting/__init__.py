@@ -1,9 +1,9 @@
-"""Fit models to data: SciPy's optimisers with exact derivatives, and standard errors.
+"""Fit models to data: SciPy's optimizers with exact derivatives, and standard errors.
 
 ========================================= ==========================================================
-`minimize`, `least_squares`               from a function and a start to a `FitResult`
-`Infeasible`                              what a model raises where it has no value
-`positive`, `interval`, `simplex`, …      keep parameters where the model is defined
+`minimize`, `least_squares`               fit a function from a starting point; return a `FitResult`
+`Infeasible`                              raised by a model where it has no value
+`positive`, `interval`, `simplex`, …      restrict parameters to the domain of the model
 ========================================= ==========================================================
 
 NumPy and SciPy are loaded when the first fit begins.

@@ -1,4 +1,4 @@
-"""Derivatives of models as programs, which a search calls at trial points, some of them bad."""
+"""Compiled derivatives of models, for searches whose trial points may be undefined."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import NumericalError
 
 
-class AtTrials(Jitted[..., Any]):
-    """A compiled function that raises at once where a number is not finite.
+class RaisingJitted(Jitted[..., Any]):
+    """A compiled function that raises an error immediately if a number is not finite.
 
-    Other compiled functions are then called eagerly, for an error with a full message: that takes a
-    thousand times as long as the program, and no search reads it.
+    Other compiled functions are then called eagerly, for an error with a full message. That takes a
+    thousand times longer, and a search does not use the message.
     """
 
     def _not_finite(self, *_: Any) -> Any:
         raise NumericalError("the function or its derivative is not finite")
 
-    def repeatedly(self) -> Callable[..., Any]:
-        """Return this function for calls between which what it closes over stays as it is."""
+    def bind_closure(self) -> Callable[..., Any]:
+        """Return this function for calls between which its captured variables do not change."""
         return self if mode_here() == "check" else self.repeated()

@@ -1,4 +1,4 @@
-"""The function that an optimiser calls: it survives bad steps and keeps the best point."""
+"""The objective that an optimizer calls: it tolerates undefined points and stores the best one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.fitting.parameters import Parameters
 from scalargrad.graph import describe, first_nonfinite
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import deferred_interrupt
 from scalargrad.table.validation import flag, function, whole
 from scalargrad.tree import flatten
@@ -17,7 +17,7 @@ from scalargrad.value import Value
 
 
 class Infeasible(DomainError):  # noqa: N818 - the field's word for such a point
-    """A model has no value at these parameters: raise it, and a search takes a shorter step.
+    """Raise this in a model that has no value at its parameters; the search takes a shorter step.
 
     Examples
     --------
@@ -31,17 +31,17 @@ class Infeasible(DomainError):  # noqa: N818 - the field's word for such a point
     """
 
 
-#: Errors that say that a model has no finite value at a point: its own, the library's, and those
-#: of Python's arithmetic. All others are mistakes, and end the search.
-BAD = (Infeasible, DomainError, ArithmeticError)
+#: Errors that mean that a model has no finite value at a point: those raised by the model, by the
+#: library, and by Python's arithmetic. All other errors end the search.
+UNDEFINED_POINT_ERRORS = (Infeasible, DomainError, ArithmeticError)
 INTERRUPTED = "interrupted"
 Callback = Callable[[Any, float], object]
-#: A function of the free numbers, an array, to value and gradient, or to residuals and Jacobian.
-Derivative = Callable[[Any], tuple[Any, Any]]
+#: Function from the free parameters, an array, to value and gradient, or to residuals and Jacobian.
+ValueAndSlope = Callable[[Any], tuple[Any, Any]]
 
 
 class Point(NamedTuple):
-    """A model at some free numbers: what is minimised there, value and derivative."""
+    """A point of a search: free parameters, minimized cost, value of the model, and derivative."""
 
     free: Any
     cost: float
@@ -50,28 +50,29 @@ class Point(NamedTuple):
 
 
 class _StoppedError(Exception):
-    """A callback asked to stop."""
+    """Raised to end a search because a callback returned a true result."""
 
 
 class Objective:
-    """A model's value and derivative at free numbers, as SciPy asks for them.
+    """Value and derivative of a model as functions of the free parameters, for SciPy.
 
     Parameters
     ----------
     derivative : callable
-        From free numbers, an array, to value and gradient, or residuals and Jacobian.
+        Maps free parameters, an array, to value and gradient, or to residuals and Jacobian.
     cost : callable
-        From a value to the number that is minimised.
+        Maps a value to the number that is minimized.
     report : callable, optional
         Called with the best point after each iteration; a true result stops the search.
     verbose : int
-        0 prints nothing, 1 a line at the end, 2 one after each iteration, too.
+        0 prints nothing, 1 one line at the end, 2 also one line after each iteration.
 
     Attributes
     ----------
     best, last : Point
-        The point of the lowest cost so far, and the last at which the model was defined.
+        The point of lowest cost so far, and the last one where the model was defined.
     iterations, evaluations : int
+        Numbers of iterations, and of evaluations with derivatives.
     """
 
     best: Point
@@ -79,7 +80,7 @@ class Objective:
 
     def __init__(
         self,
-        derivative: Derivative,
+        derivative: ValueAndSlope,
         cost: Callable[[Any], float] = float,
         report: Callable[[Point], object] | None = None,
         verbose: int = 0,
@@ -90,17 +91,17 @@ class Objective:
         self.iterations = self.evaluations = 0
 
     def start(self, free: Any) -> None:
-        """Evaluate the model where a search begins; errors are the model's own."""
-        with _overflows():
+        """Evaluate the model at the starting point of a search; errors are not caught."""
+        with _ignore_overflows():
             self.best = self.last = self._point(free)
 
-    def with_fixed(self, place: int, x: float) -> Objective:
-        """Return the objective of all other free numbers, which is yet to be started."""
+    def with_fixed(self, index: int, x: float) -> Objective:
+        """Return the objective of all other free parameters; its `start` must be called."""
         import numpy as np
 
         def of_others(others: Any) -> tuple[Any, Any]:
-            value, slope = self._derivative(np.insert(others, place, x))
-            return value, slope[..., np.delete(np.arange(len(others) + 1), place)]
+            value, slope = self._derivative(np.insert(others, index, x))
+            return value, slope[..., np.delete(np.arange(len(others) + 1), index)]
 
         return Objective(of_others, self._cost)
 
@@ -117,19 +118,19 @@ class Objective:
         return Point(free.copy(), cost, value, slope)
 
     def at(self, free: Any) -> Point | None:
-        """Return the model at a point; None where it is not defined."""
+        """Evaluate the model at a point; return None where it is undefined."""
         self._check()
         if (free != self.last.free).any():
             try:
                 self.last = self._point(free)
-            except BAD:
+            except UNDEFINED_POINT_ERRORS:
                 return None
             if self.last.cost < self.best.cost:
                 self.best = self.last
         return self.last
 
-    def iterated(self) -> None:
-        """Count an iteration, and tell the callback of the best point so far; it may stop."""
+    def count_iteration(self) -> None:
+        """Count an iteration, and call the callback with the best point; it may end the search."""
         self.iterations += 1
         if self.verbose == 2:
             count = f"iteration {self.iterations}, {self.evaluations} evaluations"
@@ -139,9 +140,9 @@ class Objective:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[list[str]]:
-        """Let Ctrl-C wait for an evaluation to end; the list has what ended the search early."""
+        """Defer Ctrl-C to the end of an evaluation; yield a list for the reason of an early end."""
         early: list[str] = []
-        with _overflows(), deferred_interrupt() as interrupt:
+        with _ignore_overflows(), deferred_interrupt() as interrupt:
             self._check = interrupt.check
             try:
                 yield early
@@ -151,20 +152,22 @@ class Objective:
                 early.append("the callback asked to stop")
 
 
-def _overflows() -> Any:
-    """Let numbers overflow at trial points without a warning."""
+def _ignore_overflows() -> Any:
+    """Return a context in which overflows at trial points cause no warnings."""
     import numpy as np
 
     return np.errstate(over="ignore", invalid="ignore")
 
 
 class Model:
-    """A function of parameters and data, as one of free numbers.
+    """A function of parameters and data, as a function of free parameters.
 
     Parameters
     ----------
     f : callable
+        The function of the user.
     parameters : Parameters
+        Its parameters.
     args : tuple
         Further arguments of `f`.
     jit : bool
@@ -179,7 +182,7 @@ class Model:
         self._programs: list[Any] = []
 
     def of_free(self) -> Callable[[Any], Any]:
-        """Return the function of the free numbers."""
+        """Return `f` as a function of the free parameters."""
         f, tree, args = self._f, self._parameters.tree, self._args
 
         def of_free(free: Any) -> Any:
@@ -188,45 +191,45 @@ class Model:
         of_free.__name__ = getattr(f, "__name__", "f")
         return of_free
 
-    def compiled(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a derivative as a program, if it is to be compiled."""
+    def compile(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a derivative, compiled unless ``jit=False``."""
         if not self._jit:
             return f
-        from scalargrad.fitting.compiled import AtTrials
+        from scalargrad.fitting.compiled import RaisingJitted
 
-        self._programs.append(found := AtTrials(f))
-        return found.repeatedly()
+        self._programs.append(program := RaisingJitted(f))
+        return program.bind_closure()
 
     @property
-    def recorded(self) -> int:
-        """The nodes of the longest program; 0 without any."""
+    def program_size(self) -> int:
+        """The number of nodes of the longest program; 0 if nothing was compiled."""
         paths = [path for program in self._programs for path in program.all_paths()]
         return max((path.recorded for path in paths), default=0)
 
     def start(self, objective: Objective) -> None:
-        """Evaluate the model at the start, where it must be defined.
+        """Evaluate the model at the starting point, where it must be defined.
 
         Raises
         ------
         DomainError, NumericalError
-            If it is not; the message has the parameters, and the node by their names.
+            If it is undefined; the message has the parameters, and names the node.
         """
         import numpy as np
 
         try:
             objective.start(np.array(self._parameters.start))
-        except BAD as error:
-            named = self._error_by_name() or error
-            kind = DomainError if isinstance(named, ValueError) else NumericalError
-            where = self._parameters.described()
-            raise kind(f"the function has no finite value at x0, {where}: {named}") from error
+        except UNDEFINED_POINT_ERRORS as error:
+            detailed = self._error_by_name() or error
+            kind = DomainError if isinstance(detailed, ValueError) else NumericalError
+            where = self._parameters.format_start()
+            raise kind(f"the function has no finite value at x0, {where}: {detailed}") from error
 
     def _error_by_name(self) -> Exception | None:
-        """Return the error of an eager call at the start with Values named as the parameters."""
+        """Return the error of an eager call at the start, with Values that have parameter names."""
         pairs = zip(self._parameters.first, self._parameters.names, strict=True)
         try:
             y = self._f(self._parameters.shaped([Value(x, name) for x, name in pairs]), *self._args)
-        except BAD as error:
+        except UNDEFINED_POINT_ERRORS as error:
             return error
         nodes = [x for x in flatten(y, "the result")[0] if isinstance(x, Value)]
         bad = next((x for x in map(first_nonfinite, nodes) if x is not None), None)
@@ -235,8 +238,10 @@ class Model:
         return NumericalError(f"the first node that went non-finite is {describe(bad)}")
 
 
-def reporter(callback: Callback | None, parameters: Parameters) -> Callable[[Point], object] | None:
-    """Return a callback of a point's parameters and cost as one of points."""
+def point_callback(
+    callback: Callback | None, parameters: Parameters
+) -> Callable[[Point], object] | None:
+    """Return a callback of parameters and cost as a function of a `Point`."""
     if callback is None:
         return None
     callback = function(callback, "callback", "lambda x, value: print(value)")
@@ -244,13 +249,13 @@ def reporter(callback: Callback | None, parameters: Parameters) -> Callable[[Poi
     def report(best: Point) -> object:
         try:
             return callback(parameters.tree(best.free.tolist()), best.cost)
-        except StopIteration:  # as callbacks of SciPy stop
+        except StopIteration:  # ends a search in SciPy, too
             return True
 
     return report
 
 
-def scipy_optimize(by: str) -> Any:
+def import_scipy_optimize(by: str) -> Any:
     """Return `scipy.optimize`.
 
     Raises
@@ -258,6 +263,6 @@ def scipy_optimize(by: str) -> Any:
     MissingPackageError
         If SciPy is not installed.
     """
-    with needed(f"{by} needs"):
+    with optional_dependency(f"{by} needs"):
         import scipy.optimize
     return scipy.optimize

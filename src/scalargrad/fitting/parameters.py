@@ -1,8 +1,14 @@
-"""The parameters of a fit: their tree, their names, and the free numbers that are moved.
+"""The parameters of a fit: their tree, their names, and their free parameters.
 
-Transforms give their ranges: differentiable bijections between the real line and a range. An
-optimiser moves free numbers, which may have any value; the model is given what `forward` makes of
-them. The names are those of Stan, TensorFlow Probability and PyMC.
+A transform is a differentiable bijection from the real line to the range of a parameter. The
+optimizer changes free parameters, which may be any real numbers; `forward` maps them to the
+parameters of the model:
+
+    x0            {"scale": 2.0}    with transforms={"scale": positive}
+    free          [0.693]           log(2)
+    forward       scale = exp(free)
+
+The names are those of Stan, TensorFlow Probability and PyMC.
 """
 
 from __future__ import annotations
@@ -14,23 +20,23 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import exp, log, sigmoid, softmax
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import is_word, number
 from scalargrad.tree import children, flatten, leaf_names, within
 
 
 class Transform:
-    """A differentiable bijection; a subclass defines the methods, which take lists of numbers.
+    """A differentiable bijection; subclasses define its methods, which take lists of numbers.
 
     Attributes
     ----------
     name : str
-        What it is called in messages.
+        Name for messages.
     needs : str
-        Which numbers have a preimage, for messages.
+        Description of its range, for messages.
     elementwise : bool
-        Whether each number depends on one free number alone.
+        Whether each number depends on a single free parameter.
     """
 
     name = "transform"
@@ -38,15 +44,15 @@ class Transform:
     elementwise = False
 
     def forward(self, free: Sequence[Any]) -> list[Any]:
-        """Return the parameters that belong to free numbers."""
+        """Map free parameters to parameters."""
         raise NotImplementedError
 
     def inverse(self, numbers: Sequence[float]) -> list[Any]:
-        """Return the free numbers that belong to parameters."""
+        """Map parameters to free parameters."""
         raise NotImplementedError
 
     def contains(self, numbers: Sequence[float]) -> bool:
-        """Return whether parameters have free numbers that belong to them."""
+        """Return True if parameters are in the range of the transform."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -54,7 +60,7 @@ class Transform:
 
 
 class _Interval(Transform):
-    """Numbers between two bounds, each by itself."""
+    """Transform of each number separately to an interval."""
 
     elementwise = True
 
@@ -63,7 +69,7 @@ class _Interval(Transform):
         above, below = math.isfinite(low), math.isfinite(high)
         parts = [f"above {low:g}"] * above + [f"below {high:g}"] * below
         self.needs = f"numbers {' and '.join(parts)}"
-        self.__doc__ = f"Transform of {self.needs}, each by itself."
+        self.__doc__ = f"Transform of {self.needs}, each separately."
         self._has_low, self._has_high = above, below
 
     def forward(self, free: Sequence[Any]) -> list[Any]:
@@ -85,19 +91,19 @@ class _Interval(Transform):
 
 
 def interval(low: float, high: float = math.inf) -> Transform:
-    """Return the transform of numbers between two bounds, one of which may be infinite.
+    """Return the transform to an interval, one of whose bounds may be infinite.
 
-    Between finite bounds it is the logistic function, beyond one bound the exponential.
+    It is the logistic function for two finite bounds, and the exponential function for one.
 
     Parameters
     ----------
     low, high : float
-        The bounds, which are not reached.
+        The bounds, which are excluded.
 
     Raises
     ------
     OperandError
-        If one is not a number.
+        If a bound is not a number.
     DomainError
         If `low` is not below `high`, or both are infinite.
 
@@ -114,7 +120,7 @@ def interval(low: float, high: float = math.inf) -> Transform:
 
 
 class _Simplex(Transform):
-    """Transform of numbers above 0 whose sum is 1, by softmax with the last number at 0."""
+    """Transform to positive numbers whose sum is 1: softmax, with the last logit fixed at 0."""
 
     name, needs = "simplex", "numbers above 0 whose sum is 1"
 
@@ -129,7 +135,7 @@ class _Simplex(Transform):
 
 
 class _Ordered(Transform):
-    """Transform of increasing numbers, by a first one and the logarithms of steps."""
+    """Transform to increasing numbers, from the first one and the logarithms of the differences."""
 
     name, needs = "ordered", "numbers in increasing order"
 
@@ -153,43 +159,45 @@ ordered: Transform = _Ordered()
 
 
 class _Block(NamedTuple):
-    """Parameters that stand side by side and are transformed together."""
+    """Consecutive parameters that are transformed together."""
 
     transform: Transform | None
     size: int
-    free: int  # how many free numbers belong to them
+    free: int  # number of free parameters
 
 
 class Parameters:
-    """A tree of parameters and its free numbers.
+    """A tree of parameters, and its free parameters.
 
     Parameters
     ----------
     x0 : tree of numbers
         The start.
     transforms : Transform, or tree of them, optional
-        A tree has the shape of `x0` or of its upper part; what a dict leaves out is free as it is.
+        A tree has the structure of `x0` or of its upper part. Entries missing from a dict have no
+        transform.
     bounds : (low, high), or tree of such pairs, optional
+        Bounds, instead of transforms.
 
     Attributes
     ----------
     names : list of str
-        Of each parameter: ``omega``, ``beta[1]``, ``noise.scale``.
+        Name of each parameter: ``omega``, ``beta[1]``, ``noise.scale``.
     first : list of float
-        The start.
+        The parameters at the start.
     start : list of float
-        The free numbers there.
+        The free parameters at the start.
     free_names : list of str
-        The parameter that each belongs to; of a simplex, all but the last.
+        Name of the parameter of each free parameter; for a simplex, all but the last.
     bounds : list of (float, float)
-        Of each free number; infinite where there is none.
+        Bounds of each free parameter; infinite where there are none.
 
     Raises
     ------
     OperandError
         If a parameter is not a number, or a transform or bound does not fit the tree.
     DomainError
-        If a parameter does not lie where its transform or bounds say.
+        If a parameter is not within the range of its transform, or not within its bounds.
     """
 
     def __init__(self, x0: Any, transforms: Any = None, bounds: Any = None) -> None:
@@ -197,7 +205,7 @@ class Parameters:
         self.names = leaf_names(x0, "")
         self.first = [number(x, name) for x, name in zip(leaves, self.names, strict=True)]
         if not self.first:
-            raise OperandError(f"x0 is {shown(x0)}: give at least one number")
+            raise OperandError(f"x0 is {format_value(x0)}: give at least one number")
         self._blocks: list[_Block] = []
         self.start: list[float] = []
         self.free_names: list[str] = []
@@ -206,7 +214,7 @@ class Parameters:
         for transform, names in _broadcast(x0, transforms, _is_transform, _TRANSFORM, ""):
             numbers = self.first[done : done + len(names)]
             done += len(names)
-            _require_image(transform, names, numbers)
+            _require_in_range(transform, names, numbers)
             free = numbers if transform is None else list(map(float, transform.inverse(numbers)))
             self._blocks.append(_Block(transform, len(names), len(free)))
             self.start += free
@@ -223,7 +231,9 @@ class Parameters:
         if not is_bounded:
             pairs = [(-math.inf, math.inf)] * len(self.start)
         elif self.is_transformed:
-            raise OperandError("give bounds or transforms; of a parameter between two, interval")
+            raise OperandError(
+                "bounds and transforms cannot be combined: use the transform interval(low, high)"
+            )
         else:
             for (low, high), x, name in zip(pairs, self.first, self.names, strict=True):
                 if not low <= x <= high:
@@ -236,7 +246,7 @@ class Parameters:
         return any(block.transform is not None for block in self._blocks)
 
     def numbers(self, free: Sequence[Any]) -> list[Any]:
-        """Return the parameters, in order, from free numbers, which may be Values."""
+        """Return the parameters, in order, from free parameters, which may be Values."""
         found: list[Any] = []
         done = 0
         for block in self._blocks:
@@ -246,42 +256,44 @@ class Parameters:
         return found
 
     def tree(self, free: Sequence[Any]) -> Any:
-        """Return the parameters as the model takes them, from free numbers."""
+        """Return the tree of parameters from free parameters."""
         return self._rebuild(iter(self.numbers(free)))
 
     def shaped(self, numbers: Sequence[Any]) -> Any:
-        """Return one number for each parameter in the shape of the start."""
+        """Return numbers, one for each parameter, in the structure of the start."""
         return self._rebuild(iter(numbers))
 
-    def place(self, name: str) -> int:
-        """Return the index of a parameter's free number.
+    def free_index(self, name: str) -> int:
+        """Return the index of the free parameter of a parameter.
 
         Raises
         ------
         OperandError
-            If there is no such parameter, or it depends on several free numbers.
+            If no parameter has this name, or it depends on several free parameters.
         """
         if not is_word(name, self.names):
             some = ", ".join(self.names[:8]) + ", …" * (len(self.names) > 8)
-            raise OperandError(f"name is {shown(name)}; the parameters are {some}")
-        of, place = self.names.index(name), 0
+            raise OperandError(f"name is {format_value(name)}; the parameters are {some}")
+        index, start = self.names.index(name), 0
         for block in self._blocks:
-            if of < block.size:
+            if index < block.size:
                 break
-            of, place = of - block.size, place + block.free
+            index, start = index - block.size, start + block.free
         if block.transform is not None and not block.transform.elementwise:
-            raise OperandError(f"{name} moves with others, by {block.transform}; choose another")
-        return place + of
+            raise OperandError(
+                f"{name} is transformed together with others, by {block.transform}; choose another"
+            )
+        return start + index
 
-    def described(self, most: int = 8) -> str:
-        """Write the parameters with their numbers at the start: ``omega = 0.1, beta[0] = 2``."""
+    def format_start(self, most: int = 8) -> str:
+        """Format the parameters at the start: ``omega = 0.1, beta[0] = 2``."""
         pairs = list(zip(self.names, self.first, strict=True))[:most]
         text = ", ".join(f"{name} = {x:g}" for name, x in pairs)
         return text + ", …" * (len(self.names) > most)
 
 
-def _require_image(transform: Transform | None, names: list[str], numbers: list[float]) -> None:
-    """Raise DomainError unless a transform leads to some parameters; name those that are wrong."""
+def _require_in_range(transform: Transform | None, names: list[str], numbers: list[float]) -> None:
+    """Raise DomainError if parameters are not in the range of a transform; name them."""
     if transform is None or transform.contains(numbers):
         return
     pairs = list(zip(names, numbers, strict=True))
@@ -292,7 +304,7 @@ def _require_image(transform: Transform | None, names: list[str], numbers: list[
 
 
 _TRANSFORM = "transforms", "positive, interval(0, 1), simplex or ordered"
-_PAIR = "bounds", "(low, high), None where there is none"
+_PAIR = "bounds", "(low, high), with None for no bound"
 
 
 def _is_transform(x: Any) -> bool:
@@ -300,7 +312,7 @@ def _is_transform(x: Any) -> bool:
 
 
 def _is_pair(x: Any) -> bool:
-    """Return whether something is a lower and an upper bound."""
+    """Return True if x is a pair of a lower and an upper bound."""
     ends = isinstance(x, tuple | list) and len(x) == 2
     return ends and all(end is None or is_real(end) for end in x)
 
@@ -308,27 +320,29 @@ def _is_pair(x: Any) -> bool:
 def _broadcast(
     tree: Any, given: Any, is_one: Callable[[Any], bool], what: tuple[str, str], where: str
 ) -> list[tuple[Any, list[str]]]:
-    """Return the value given for each part of a tree, with the names of the parameters in it."""
+    """Return pairs of a value and the names of the parameters that it is for."""
     if given is None or is_one(given):
         return [(given, leaf_names(tree, where))]
     parts = children(tree)
     if parts is None or not isinstance(given, dict | list | tuple):
-        raise OperandError(f"{what[0]} of {where or 'x0'}: {shown(given)}; give {what[1]}")
-    of = given if isinstance(given, dict) else dict(enumerate(given))
+        raise OperandError(f"{what[0]} of {where or 'x0'}: {format_value(given)}; give {what[1]}")
+    values = given if isinstance(given, dict) else dict(enumerate(given))
     keys = {key for key, _ in parts}
-    for key in of:
+    for key in values:
         if key not in keys:
-            raise OperandError(f"{what[0]} has {shown(key)}, but {where or 'x0'} has no such part")
-    if not isinstance(given, dict) and len(of) < len(keys):
-        raise OperandError(f"{what[0]} has {len(of)} parts, {where or 'x0'} {len(keys)}")
+            raise OperandError(
+                f"{what[0]} has the key {format_value(key)}, which {where or 'x0'} does not have"
+            )
+    if not isinstance(given, dict) and len(values) < len(keys):
+        raise OperandError(f"{what[0]} has {len(values)} parts, {where or 'x0'} {len(keys)}")
     found = []
     for key, part in parts:
-        found += _broadcast(part, of.get(key), is_one, what, within(where, key))
+        found += _broadcast(part, values.get(key), is_one, what, within(where, key))
     return found
 
 
 def _pair(pair: Any, name: str) -> tuple[float, float]:
-    """Return a lower and an upper bound as floats; None is none."""
+    """Return a lower and an upper bound as floats; None becomes an infinite bound."""
     low, high = pair or (None, None)
     low = -math.inf if low is None else number(low, f"the lower bound of {name}", finite=False)
     high = math.inf if high is None else number(high, f"the upper bound of {name}", finite=False)

@@ -1,4 +1,4 @@
-"""minimize and least_squares: SciPy's searches for what is lowest, and how sure the result is."""
+"""minimize and least_squares: SciPy's minimizers, and standard errors of their results."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import DomainError, NumericalError, OperandError, ScalargradError
 from scalargrad.fitting.objective import (
-    BAD,
     INTERRUPTED,
+    UNDEFINED_POINT_ERRORS,
     Callback,
-    Derivative,
     Model,
     Objective,
     Point,
-    reporter,
-    scipy_optimize,
+    ValueAndSlope,
+    import_scipy_optimize,
+    point_callback,
 )
 from scalargrad.fitting.parameters import Parameters
 from scalargrad.system.cached_property import cached_property
@@ -25,15 +25,15 @@ from scalargrad.transforms.functional import hessian, hvp, jacobian, value_and_g
 from scalargrad.tree import flatten, object_array
 
 Bounds = list[tuple[float, float]]
-#: A search: it moves an objective from its start to its minimum within bounds, and returns whether
-#: it succeeded, and why it ended.
+#: A search minimizes a started objective within bounds. It returns whether it succeeded, and why it
+#: ended.
 Search = Callable[[Objective, Bounds], tuple[bool, str]]
-#: The least curvature of a direction that is not flat, with parameters scaled to unit curvature.
-_SINGULAR = 1e-13
+#: Minimum curvature of a direction that is not flat, with parameters scaled to unit curvature.
+_MIN_CURVATURE = 1e-13
 
 
 class Profile(NamedTuple):
-    """The lowest that a function can be at each of several numbers of one parameter."""
+    """The minimum of a function over all other parameters, for several values of one parameter."""
 
     parameter: str
     values: list[float]
@@ -46,15 +46,15 @@ class FitResult:
     Attributes
     ----------
     x : tree
-        The parameters found, shaped as `x0`.
+        The parameters at the minimum, in the structure of `x0`.
     fun : float
-        The function there; of `least_squares`, the sum of the squared residuals.
+        The function at `x`; for `least_squares`, the sum of squared residuals.
     success : bool
-        Whether the search ended because it had converged.
+        Whether the search converged.
     message : str
-        Why it ended.
+        The reason why it ended.
     iterations, evaluations : int
-        The numbers of iterations, and of values with their derivatives.
+        Numbers of iterations, and of evaluations with derivatives.
     names : list of str
         The name of each parameter: ``omega``, ``beta[1]``, ``noise.scale``.
     """
@@ -75,22 +75,22 @@ class FitResult:
         self.iterations, self.evaluations = objective.iterations, objective.evaluations
         self.names = parameters.names
         if objective.verbose:
-            print(self._ending())
+            print(self._format_ending())
 
     @cached_property
     def covariance(self) -> Any:
-        """The covariance of the parameters, an array with a row for each of `names`.
+        """The covariance of the parameters, an array with one row for each of `names`.
 
         It is the inverse of the Hessian; for `least_squares`, s²·(JᵀJ)⁻¹ with the Jacobian J and s²
-        the sum of squared residuals over the degrees of freedom. Both are of the free numbers, and
-        carried over to the parameters by the delta method. A parameter
-        at its bound has nan.
+        the sum of squared residuals over the degrees of freedom. Both are computed for the free
+        parameters, and transformed to the parameters by the delta method. The entries of a
+        parameter at its bound are nan.
 
         Raises
         ------
         NumericalError
-            If the Hessian is not positive definite: the message names the parameters that are not
-            determined; if there are no more residuals than parameters.
+            If the Hessian is not positive definite; the message names the undetermined parameters.
+            Also if there are not more residuals than parameters.
         """
         import numpy as np
 
@@ -110,15 +110,15 @@ class FitResult:
         inner = curvature[np.ix_(inside, inside)]
         scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-300))
         lengths, directions = np.linalg.eigh(inner * np.outer(scale, scale))
-        if lengths.size and not lengths[0] > _SINGULAR:
+        if lengths.size and not lengths[0] > _MIN_CURVATURE:
             weights = np.abs(directions[:, 0])
             names = [self._parameters.free_names[k] for k in inside]
             undetermined = [
                 x for x, w in zip(names, weights, strict=True) if w > 0.3 * max(weights)
             ]
             raise NumericalError(
-                "the Hessian at the point found is not positive definite: the function does not "
-                f"rise with {', '.join(undetermined)}. Leave one out, or start elsewhere"
+                "the Hessian at the result is not positive definite: the function does not rise "
+                f"with {', '.join(undetermined)}. Fix one of these parameters, or use another x0"
             )
         found = np.full_like(curvature, np.nan)
         found[np.ix_(inside, inside)] = np.linalg.inv(inner)
@@ -126,75 +126,75 @@ class FitResult:
 
     @cached_property
     def standard_errors(self) -> Any:
-        """The standard error of each parameter, shaped as `x`: square roots of the `covariance`."""
+        """The standard error of each parameter, in the structure of `x`: √ of the `covariance`."""
         return self._parameters.shaped([float(x) ** 0.5 for x in self.covariance.diagonal()])
 
     def profile(self, name: str, points: int = 11, width: float = 3.0) -> Profile:
-        """Return the lowest that the function can be at each of several numbers of a parameter.
+        """Return the minimum over all other parameters for several values of one parameter.
 
         Parameters
         ----------
         name : str
             One of `names`.
         points : int
-            How many numbers, at equal distances of the free number that belongs to the parameter.
+            Number of values, equally spaced in the free parameter.
         width : float
-            How far they go to both sides, in standard errors.
+            Distance to both ends of the range of values, in standard errors.
 
         Returns
         -------
         Profile
-            The numbers, and the function there, minimised over all other parameters; nan where it
-            is not defined. A parameter's interval of confidence of 95 % is where minus a
+            The values, and the minima of the function over all other parameters; nan where it is
+            undefined. The 95 % confidence interval of a parameter is where a negative
             log-likelihood is at most 1.92 above its minimum.
 
         Raises
         ------
         OperandError
-            If there is no such parameter, or it is one of a simplex or ordered.
+            If no parameter has this name, or it is transformed by `simplex` or `ordered`.
         NumericalError
-            If there is no standard error, see `covariance`.
+            If the standard error is undefined, see `covariance`.
         """
         import numpy as np
 
-        place, column = self._parameters.place(name), self.names.index(name)
+        index, column = self._parameters.free_index(name), self.names.index(name)
         points, width = size(points, "points", 2), positive(width, "width")
-        reach = width * float(self._free_covariance[place, place]) ** 0.5
-        low, high = self._parameters.bounds[place]
-        at = self._free[place] + reach * np.linspace(-1.0, 1.0, points)
+        reach = width * float(self._free_covariance[index, index]) ** 0.5
+        low, high = self._parameters.bounds[index]
+        at = self._free[index] + reach * np.linspace(-1.0, 1.0, points)
         at = np.unique(np.clip(at, low, high))
-        here = self._free[place]
+        here = self._free[index]
         found: dict[float, float] = {}
-        for side in (at[at < here][::-1], at[at >= here]):  # outwards, from the point found
-            others = np.delete(self._free, place)
+        for side in (at[at < here][::-1], at[at >= here]):  # outwards, from the minimum
+            others = np.delete(self._free, index)
             for q in side:
-                others, lowest = self._lowest(place, q, others)
-                numbers = self._parameters.numbers(np.insert(others, place, q).tolist())
+                others, lowest = self._minimize_others(index, q, others)
+                numbers = self._parameters.numbers(np.insert(others, index, q).tolist())
                 found[float(numbers[column])] = lowest
         values = sorted(found)
         return Profile(name, values, [found[x] for x in values])
 
-    def _lowest(self, place: int, q: float, others: Any) -> tuple[Any, float]:
-        """Return all other free numbers where the function is lowest for one of them, and it."""
-        objective = self._objective.with_fixed(place, q)
+    def _minimize_others(self, index: int, q: float, others: Any) -> tuple[Any, float]:
+        """Minimize over all free parameters but one; return them and the minimum."""
+        objective = self._objective.with_fixed(index, q)
         try:
             objective.start(others)
-        except BAD:
+        except UNDEFINED_POINT_ERRORS:
             return others, math.nan
         if len(others):
             bounds = [*self._parameters.bounds]
-            del bounds[place]
+            del bounds[index]
             _, message = self._search(objective, bounds)
             if message == INTERRUPTED:
                 raise KeyboardInterrupt
         return objective.best.free, objective.best.cost
 
-    def _ending(self) -> str:
-        """Say in a line what was found, and why the search ended."""
+    def _format_ending(self) -> str:
+        """Format the minimum and the reason for the end of the search as one line."""
         return f"{self.fun:.10g} after {self.iterations} iterations: {self.message}"
 
     def __repr__(self) -> str:
-        """Write the parameters in a table, with their standard errors where there are any."""
+        """Format the parameters as a table, with their standard errors if these are defined."""
         try:
             errors = [f"{float(x) ** 0.5:.3g}" for x in self.covariance.diagonal()]
         except ScalargradError:
@@ -206,10 +206,10 @@ class FitResult:
         ]
         width = max(len(name) for name, *_ in rows)
         table = [f"{name:{width}}  {x:>12}  {error:>14}" for name, x, error in rows]
-        return "\n".join([self._ending(), *table])
+        return "\n".join([self._format_ending(), *table])
 
 
-#: SciPy's methods that take a gradient, each with the further argument that it takes of a function.
+#: Methods of SciPy that use a gradient, with the keyword of their second derivatives, if any.
 METHODS = {
     "BFGS": "",
     "CG": "",
@@ -219,9 +219,9 @@ METHODS = {
     "trust-krylov": "hessp",
     "trust-ncg": "hessp",
 }
-#: The greatest product of recorded nodes and parameters, a few seconds' work, up to which the
-#: Hessian at one point is computed eagerly: to compile it may take as long.
-_EAGER = 300_000
+#: Maximum product of program size and number of parameters for which the final Hessian is computed
+#: eagerly. This takes a few seconds, and compiling it may take as long.
+_MAX_EAGER_HESSIAN = 300_000
 
 
 def minimize(
@@ -237,58 +237,59 @@ def minimize(
     verbose: int = 0,
     jit: bool = True,
 ) -> FitResult:
-    """Find the parameters at which a function is lowest, by SciPy with exact derivatives.
+    """Minimize a function by SciPy, with exact derivatives.
 
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` with parameters shaped as `x0`; returns one number. For standard errors it
-        is minus the logarithm of a likelihood, or of a posterior density.
+        ``f(x, *args)`` with parameters in the structure of `x0`; returns one number. For standard
+        errors, it must be a negative log-likelihood or a negative log-posterior.
     x0 : tree of numbers
-        The start: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
+        The starting point: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
     *args
-        Data, which stays as it is during the fit.
+        Data; they must not change during the fit.
     method : str, optional
         "BFGS", "CG", "L-BFGS-B", "Newton-CG", "trust-exact", "trust-krylov" or "trust-ncg"; the
         last four use second derivatives. By default BFGS, with bounds L-BFGS-B.
     transforms : Transform, or tree of them, optional
-        `positive`, `interval`, `simplex` or `ordered`, for all parameters or in the shape of `x0`
-        or of its upper part; a dict may leave out what is free.
+        `positive`, `interval`, `simplex` or `ordered`, for all parameters, or a tree of them with
+        the structure of `x0` or of its upper part. Entries missing from a dict have no transform.
     bounds : (low, high), or tree of such pairs, optional
-        Bounds that may be reached, for L-BFGS-B; None stands for no bound.
+        Inclusive bounds, for L-BFGS-B; None for no bound.
     tol : float, optional
-        The tolerance of the method, as in SciPy.
+        Tolerance of the method, as in SciPy.
     max_iterations : int, optional
-        The most iterations; by default SciPy's.
+        Maximum number of iterations; by default that of SciPy.
     callback : callable, optional
         ``callback(x, value)`` after each iteration; a true result, or StopIteration, stops the fit.
     verbose : int
-        0 prints nothing, 1 a line at the end, 2 one after each iteration, too.
+        0 prints nothing, 1 one line at the end, 2 also one line after each iteration.
     jit : bool
         Whether derivatives are compiled, by `scalargrad.jit`.
 
     Returns
     -------
     FitResult
-        With `x` shaped as `x0`, `fun` and `standard_errors`.
+        The result, with `x`, `fun` and `standard_errors`.
 
     Raises
     ------
     OperandError
         If the arguments do not fit together, or `f` does not return one number.
     DomainError, NumericalError
-        If `f` is not defined, or not finite, at the start; the message names the parameters.
+        If `f` is undefined or not finite at `x0`; the message names the parameters.
     MissingPackageError
-        If SciPy is not installed, or NumPy.
+        If SciPy or NumPy is not installed.
 
     Notes
     -----
-    A step to where `f` is not finite, or raises `Infeasible`, DomainError or an ArithmeticError, as
-    NumericalError is, is made shorter; any other exception ends the fit. Ctrl-C ends it after the
-    current evaluation, with the best point so far as the result.
+    If `f` is not finite at a trial point, or raises `Infeasible`, DomainError or an ArithmeticError
+    such as NumericalError, the search takes a shorter step. Any other exception ends the fit.
+    Ctrl-C ends it after the current evaluation; the result is the best point so far.
 
-    SciPy's tolerances are absolute. So the search continues, in units measured at its end, until
-    no parameter by itself can lower `f` by 10⁻¹⁰ of its value (`tol`², if that is more).
+    SciPy's tolerances are absolute. So the search is repeated with parameters and function scaled
+    by units that are measured at its end, until no single parameter can lower `f` by 10⁻¹⁰ of its
+    value, or by `tol`² of it if that is more.
 
     Examples
     --------
@@ -301,7 +302,7 @@ def minimize(
     >>> round(fit.x["scale"], 4), round(fit.standard_errors["scale"], 4)
     (5.0, 2.5)
     """
-    optimize = scipy_optimize("minimize")
+    optimize = import_scipy_optimize("minimize")
     import numpy as np
 
     parameters = Parameters(x0, transforms, bounds)
@@ -309,7 +310,8 @@ def minimize(
     method = choice(default if method is None else method, "method", METHODS)
     if parameters.is_bounded and method != "L-BFGS-B":
         raise DomainError(
-            f"method is {method!r}, which takes no bounds; use 'L-BFGS-B' or interval"
+            f"the method {method!r} does not support bounds; use 'L-BFGS-B', or the transform "
+            "interval"
         )
     options: dict[str, Any] = {"tol": None if tol is None else positive(tol, "tol")}
     if max_iterations is not None:
@@ -318,107 +320,107 @@ def minimize(
     of_free = model.of_free()
     second: dict[str, Any] = {}
     if METHODS[method] == "hessp":
-        product = model.compiled(lambda q, v: hvp(of_free, q, v)[1])
+        product = model.compile(lambda q, v: hvp(of_free, q, v)[1])
         second["hessp"] = _with_fallback(product, lambda _, v: v)
     elif METHODS[method] == "hess":
-        second["hess"] = _with_fallback(model.compiled(hessian(of_free)), lambda q: np.eye(len(q)))
+        second["hess"] = _with_fallback(model.compile(hessian(of_free)), lambda q: np.eye(len(q)))
 
     def curvature(best: Point) -> Any:
         second = hessian(of_free)
-        many = model.recorded * len(best.free) > _EAGER
-        return (model.compiled(second) if many else second)(best.free)
+        many = model.program_size * len(best.free) > _MAX_EAGER_HESSIAN
+        return (model.compile(second) if many else second)(best.free)
 
-    derivative = model.compiled(value_and_grad(of_free))
-    objective = Objective(derivative, report=reporter(callback, parameters), verbose=verbose)
+    derivative = model.compile(value_and_grad(of_free))
+    objective = Objective(derivative, report=point_callback(callback, parameters), verbose=verbose)
     model.start(objective)
 
     def search(part: Objective, bounds: Bounds) -> tuple[bool, str]:
         chosen = Method(optimize, default, options)
         if part is objective:
             chosen = Method(optimize, method, options | second)
-        return _lowest(chosen, part, bounds)
+        return _minimize(chosen, part, bounds)
 
     return FitResult(parameters, objective, search, curvature)
 
 
 def _with_fallback(f: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
-    """Return second derivatives that have a stand-in at trial points where there are none.
+    """Return second derivatives that are replaced by `instead` at undefined trial points.
 
-    A region of trust asks for them before it refuses the point.
+    Trust-region methods evaluate them before they reject a point.
     """
 
-    def tried(*args: Any) -> Any:
+    def with_fallback(*args: Any) -> Any:
         try:
             return f(*args)
-        except BAD:
+        except UNDEFINED_POINT_ERRORS:
             return instead(*args)
 
-    return tried
+    return with_fallback
 
 
 class Units(NamedTuple):
-    """The origin and the units of the numbers that one of SciPy's methods is given.
+    """The origin and the units of the scaled numbers that a method of SciPy works with.
 
-    Its tolerances and its first step assume numbers of about 1. A first round has the numbers of
-    the model; a further one, where those are far from 1, has units measured at its start.
+    Its tolerances and its first step assume numbers of about 1. The first round uses the unscaled
+    numbers of the model; further rounds use units measured at their start.
     """
 
-    free: Any = 0.0  # where the free numbers are 0
-    step: Any = 1.0  # the unit of each free number
-    value: float = 0.0  # where the function is 0
-    change: float = 1.0  # the unit of the function
+    free: Any = 0.0  # origin of the free parameters
+    step: Any = 1.0  # unit of each free parameter
+    value: float = 0.0  # origin of the function
+    change: float = 1.0  # unit of the function
 
-    def scaled(self, free: Any) -> Any:
-        """Return free numbers in these units."""
+    def scale(self, free: Any) -> Any:
+        """Return free parameters in these units."""
         return (free - self.free) / self.step
 
-    def unscaled(self, scaled: Any) -> Any:
-        """Return the free numbers of the model."""
+    def unscale(self, scaled: Any) -> Any:
+        """Return unscaled free parameters."""
         return self.free + self.step * scaled
 
 
-#: Maximum number of rounds, each with units measured where the one before it ended.
+#: Maximum number of rounds, each with units measured at the end of the previous one.
 _MAX_ROUNDS = 20
-#: Maximum number of blocks of parameters, each of which is moved by itself to measure units.
+#: Maximum number of blocks of parameters; units are measured by moving one block at a time.
 _MAX_BLOCKS = 32
-#: Maximum number of steps, each ten times as long as the one before, by which units are measured.
+#: Maximum number of steps in a measurement of units, each ten times longer than the previous one.
 _MAX_LENGTHENINGS = 40
 #: Value of a function below which it counts as unbounded.
 _UNBOUNDED = -1e100
-#: Maximum number of times that a step is shortened, tenfold, where the function is undefined.
+#: Maximum number of times that a step to an undefined point is shortened to a tenth.
 _MAX_SHORTENINGS = 6
-#: Minimum decrease that a search must not leave undone, as a share of the function.
+#: Decrease that must not remain possible at the end, relative to the function.
 _DECREASE = 1e-10
-#: Minimum of the same, as a share of the decrease from the start: the function may be 0 at its end.
-_DECREASE_OF_ALL = 1e-12
+#: The same, relative to the decrease since the start: the function may be 0 at its minimum.
+_TOTAL_DECREASE = 1e-12
 
 
 class Method(NamedTuple):
-    """One of SciPy's methods, and what it is given in all rounds."""
+    """A method of SciPy and its options."""
 
-    optimize: Any  # SciPy's module
+    optimize: Any  # the module scipy.optimize
     name: str
     options: dict[str, Any]
 
 
-def _lowest(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool, str]:
-    """Run a method from the point at which an objective was started.
+def _minimize(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool, str]:
+    """Run a method from the starting point of an objective.
 
     Returns
     -------
     success, message
-        Whether it converged, and why it ended.
+        Whether the search converged, and why it ended.
     """
     with objective.running() as early:
-        found = _rounds(method, objective, bounds)
+        found = _run_rounds(method, objective, bounds)
     return (False, early[0]) if early else found
 
 
-def _rounds(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool, str]:
-    """Run a method in further units until it has converged.
+def _run_rounds(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool, str]:
+    """Run a method repeatedly, in newly measured units, until the search has converged.
 
-    It has if no block of parameters can lower the function, see `Block.can_fall`; SciPy's own
-    criteria are absolute.
+    It has converged if no block of parameters can lower the function, see `Block.can_decrease`;
+    SciPy's own criteria are absolute.
     """
     start, units, options = objective.best, Units(), method.options
     limit = options.get("options", {}).get("maxiter")
@@ -427,37 +429,37 @@ def _rounds(method: Method, objective: Objective, bounds: Bounds) -> tuple[bool,
         if limit is not None:
             left = limit - objective.iterations
             method = method._replace(options=options | {"options": {"maxiter": left}})
-        found = _round(method, objective, bounds, units)
-        least = _least_decrease(start, objective.best, options["tol"])
-        has_converged = not any(x.can_fall() for x in _blocks(objective, bounds, least))
+        found = _run_round(method, objective, bounds, units)
+        least = _min_decrease(start, objective.best, options["tol"])
+        has_converged = not any(x.can_decrease() for x in _blocks(objective, bounds, least))
         if objective.best.cost < _UNBOUNDED:
-            return False, "the function falls without bound"
+            return False, "the function is unbounded below"
         if limit is not None and objective.iterations >= limit:
             return has_converged and bool(found.success), str(found.message)
         if has_converged:
             return True, str(found.message)
         if k and before - objective.best.cost < least:
             return bool(found.success), str(found.message)
-        units = _measured_units(objective, bounds, least)
+        units = _measure_units(objective, bounds, least)
         if units.change == math.inf:
-            return False, "the function falls without bound"
-    return False, f"{_MAX_ROUNDS} rounds in other units have each lowered the function"
+            return False, "the function is unbounded below"
+    return False, f"the function still decreased after {_MAX_ROUNDS} rounds in new units"
 
 
-def _round(method: Method, objective: Objective, bounds: Bounds, units: Units) -> Any:
-    """Run a method from the best point so far, in some units.
+def _run_round(method: Method, objective: Objective, bounds: Bounds, units: Units) -> Any:
+    """Run a method from the best point so far, in given units.
 
-    Where the function is not defined, it is continued by a parabola that rises from the point of
-    the last iteration, and is lowest a quarter of the way to there: a line search steps back, and a
-    region of trust shrinks.
+    Where the function is undefined, it is replaced by a parabola through the point of the last
+    iteration, with its minimum at a quarter of the step. So a line search backtracks, and a trust
+    region shrinks.
     """
     import numpy as np
 
     optimize, name, options = method
     base = objective.best
 
-    def guarded(scaled: Any) -> tuple[float, Any]:
-        free = units.unscaled(scaled)
+    def extended(scaled: Any) -> tuple[float, Any]:
+        free = units.unscale(scaled)
         point = objective.at(free)
         if point is not None:
             cost, slope = point.cost, point.slope
@@ -467,35 +469,37 @@ def _round(method: Method, objective: Objective, bounds: Bounds, units: Units) -
             cost, slope = base.cost + rise, 3.0 * rise * step / float(step @ step)
         return (cost - units.value) / units.change, slope * (units.step / units.change)
 
-    def iterated(intermediate_result: Any) -> None:  # noqa: ARG001 - SciPy asks for this name
+    def end_iteration(intermediate_result: Any) -> None:  # noqa: ARG001 - SciPy passes it by this name
         nonlocal base
         base = objective.best
-        objective.iterated()
+        objective.count_iteration()
 
     def hessian_in_units(scaled: Any) -> Any:
-        return np.outer(step, step) / units.change * options["hess"](units.unscaled(scaled))
+        return np.outer(step, step) / units.change * options["hess"](units.unscale(scaled))
 
     def product_in_units(scaled: Any, vector: Any) -> Any:
-        return step / units.change * options["hessp"](units.unscaled(scaled), step * vector)
+        return step / units.change * options["hessp"](units.unscale(scaled), step * vector)
 
     step = np.broadcast_to(units.step, base.free.shape)
     second = {"hess": hessian_in_units, "hessp": product_in_units}
-    given = options | {key: f for key, f in second.items() if key in options}
+    keywords = options | {key: f for key, f in second.items() if key in options}
     if name == "L-BFGS-B":
-        low, high = (units.scaled(np.array(side)) for side in zip(*bounds, strict=True))
-        given["bounds"] = [*zip(low.tolist(), high.tolist(), strict=True)]
-    first = units.scaled(base.free)
-    return optimize.minimize(guarded, first, jac=True, method=name, callback=iterated, **given)
+        low, high = (units.scale(np.array(side)) for side in zip(*bounds, strict=True))
+        keywords["bounds"] = [*zip(low.tolist(), high.tolist(), strict=True)]
+    first = units.scale(base.free)
+    return optimize.minimize(
+        extended, first, jac=True, method=name, callback=end_iteration, **keywords
+    )
 
 
-def _least_decrease(start: Point, best: Point, tol: float | None) -> float:
-    """Return the decrease of the function beside which a smaller one does not count."""
+def _min_decrease(start: Point, best: Point, tol: float | None) -> float:
+    """Return the smallest decrease of the function that counts."""
     share = max(_DECREASE, 0.0 if tol is None else tol**2)
-    return max(share * abs(best.cost), _DECREASE_OF_ALL * (start.cost - best.cost))
+    return max(share * abs(best.cost), _TOTAL_DECREASE * (start.cost - best.cost))
 
 
 class Step(NamedTuple):
-    """A step down the gradient, and the decrease of the function that this predicts and has."""
+    """A step along minus the gradient, with the predicted and the actual decrease."""
 
     distance: float
     predicted: float
@@ -503,16 +507,18 @@ class Step(NamedTuple):
 
 
 class Block:
-    """Some of the parameters, moved by themselves along minus the gradient.
+    """A block of parameters, moved along minus the gradient while all others are fixed.
 
     Parameters
     ----------
     objective : Objective
+        The objective; the block is moved from its best point.
     bounds : list of (low, high)
+        Bounds of all free parameters.
     members : array of int
-        Indices of free numbers.
+        Indices of the free parameters in the block.
     decrease : float
-        The decrease of the function that the gradient predicts for the first step.
+        The decrease that the gradient predicts for the first step.
     """
 
     def __init__(self, objective: Objective, bounds: Bounds, members: Any, decrease: float) -> None:
@@ -527,7 +533,7 @@ class Block:
         self._length = wanted / self.square if self.square else 0.0
 
     def step(self, length: float) -> Step | None:
-        """Take a step within bounds; None where the function is undefined."""
+        """Take a step within bounds; return None where the function is undefined."""
         import numpy as np
 
         best = self._best
@@ -540,10 +546,10 @@ class Block:
             return None
         return Step(float(np.linalg.norm(moved)), float(best.slope @ moved), best.cost - point.cost)
 
-    def can_fall(self) -> bool:
-        """Return True if the first step lowers the function by half of what is predicted, or more.
+    def can_decrease(self) -> bool:
+        """Return True if the first step has at least half of the predicted decrease.
 
-        At a minimum the function rises, whatever the units of function and parameters.
+        At a minimum the function rises, in any units of function and parameters.
         """
         for _ in range(_MAX_SHORTENINGS if self.square else 0):
             if (found := self.step(self._length)) is not None:
@@ -551,13 +557,12 @@ class Block:
             self._length *= 0.1
         return False
 
-    def measured(self) -> Step:
-        """Return the step to the minimum of the parabola along the block.
+    def measure(self) -> Step:
+        """Return the step to the minimum of a parabola fitted along the block.
 
-        The parabola is drawn through the first step, each ten times as long as the one before, that
-        lowers the function by less than half of what is predicted. If there is none, it is the last
-        step before a bound, or before the function is undefined; where neither is found, the
-        decrease is infinite.
+        Steps are lengthened tenfold until one has less than half of the predicted decrease; the
+        parabola is fitted to that one. If a bound or an undefined point comes first, the last step
+        before it is returned. If nothing stops the steps, the decrease is infinite.
         """
         length, last = self._length, Step(0.0, 0.0, 0.0)
         for _ in range(_MAX_LENGTHENINGS if self.square else 0):
@@ -574,7 +579,7 @@ class Block:
 
 
 def _blocks(objective: Objective, bounds: Bounds, decrease: float) -> list[Block]:
-    """Return blocks of parameters of similar gradients; one parameter each if there are few."""
+    """Group parameters of similar gradients into blocks; with few, one parameter per block."""
     import numpy as np
 
     order = np.argsort(np.abs(objective.best.slope))
@@ -582,29 +587,29 @@ def _blocks(objective: Objective, bounds: Bounds, decrease: float) -> list[Block
     return [Block(objective, bounds, part, decrease) for part in parts]
 
 
-def _measured_units(objective: Objective, bounds: Bounds, decrease: float) -> Units:
-    """Return units in which the function has a curvature of about 1 along each parameter.
+def _measure_units(objective: Objective, bounds: Bounds, decrease: float) -> Units:
+    """Measure units in which the function has a curvature of about 1 along each parameter.
 
-    The unit of the function is the largest decrease to be had by one block of parameters.
+    The unit of the function is the largest decrease that one block can achieve.
     """
     import numpy as np
 
     center = objective.best
     parts = _blocks(objective, bounds, decrease)
-    found = [part.measured() for part in parts]
+    found = [part.measure() for part in parts]
     change = max(x.decrease for x in found) or 1.0
     step = np.abs(center.free)
     step[step == 0.0] = 1.0
     for part, x in zip(parts, found, strict=True):
-        if x.decrease > 0.0:  # a parabola falls by the square of the distance
+        if x.decrease > 0.0:  # the decrease of a parabola is quadratic in the distance
             step[part.members] = x.distance * (change / x.decrease) ** 0.5
     best = objective.best
     return Units(best.free, step, best.cost, change)
 
 
-#: The tolerance of LSMR. By SciPy's, 1e-6, a bundle adjustment of 700 observations that cameras and
-#: points may shift together takes 697 evaluations instead of 9.
-_OF_LSMR = 1e-10
+#: Tolerance of LSMR. With SciPy's default of 1e-6, a bundle adjustment of 700 observations, in
+#: which cameras and points can shift together, takes 697 evaluations instead of 9.
+_LSMR_TOLERANCE = 1e-10
 
 
 def least_squares(
@@ -621,63 +626,63 @@ def least_squares(
     sparse: bool = False,
     jit: bool = True,
 ) -> FitResult:
-    """Find the parameters at which a sum of squared residuals is lowest, by SciPy.
+    """Minimize a sum of squared residuals by SciPy, with exact derivatives.
 
     Parameters
     ----------
     residuals : callable
-        ``residuals(x, *args)`` with parameters shaped as `x0`; returns a tree of numbers, such as a
-        list or an array: measured minus predicted, each over its standard deviation where these
-        differ.
+        ``residuals(x, *args)`` with parameters in the structure of `x0`; returns a tree of numbers,
+        such as a list or an array: measured minus predicted values, divided by their standard
+        deviations if these differ.
     x0 : tree of numbers
-        The start: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
+        The starting point: a number, or numbers in lists, tuples, dicts, arrays and dataclasses.
     *args
-        Data, which stays as it is during the fit.
+        Data; they must not change during the fit.
     method : str
-        "trf", of regions of trust, or "lm", that of Levenberg and Marquardt in MINPACK.
+        "trf", a trust-region method, or "lm", the method of Levenberg and Marquardt in MINPACK.
     transforms : Transform, or tree of them, optional
-        As of `minimize`.
+        As in `minimize`.
     bounds : (low, high), or tree of such pairs, optional
-        Bounds that may be reached, for "trf"; None stands for no bound.
+        Inclusive bounds, for "trf"; None for no bound.
     tol : float
-        The relative tolerance of the sum of squares, of the parameters and of the slope.
+        Relative tolerance of the sum of squares, of the parameters and of the gradient.
     max_evaluations : int, optional
-        The most points at which residuals are computed; by default SciPy's.
+        Maximum number of evaluations; by default that of SciPy.
     callback : callable, optional
-        ``callback(x, value)`` after each evaluation that lowered the sum of squares; a true result,
-        or StopIteration, stops the fit.
+        ``callback(x, value)``, called after each evaluation that lowers the sum of squares; a true
+        result, or StopIteration, stops the fit.
     verbose : int
-        0 prints nothing, 1 a line at the end, 2 one after each iteration, too.
+        0 prints nothing, 1 one line at the end, 2 also one line after each iteration.
     sparse : bool
-        Whether the Jacobian is a sparse matrix, as that of `jacobian` with ``sparse=True``, for
-        "trf": where each residual depends on few of hundreds of parameters or more. Steps are then
-        found by LSMR, which is iterative.
+        Whether the Jacobian is computed as a sparse matrix, as by `jacobian` with ``sparse=True``;
+        for "trf". It pays if there are hundreds of parameters, and each residual depends on few of
+        them. Steps are then computed by LSMR, which is iterative.
     jit : bool
-        Whether residuals and their Jacobian are compiled, by `scalargrad.jit`; a sparse one always
-        is.
+        Whether residuals and Jacobian are compiled, by `scalargrad.jit`. A sparse Jacobian is
+        always compiled.
 
     Returns
     -------
     FitResult
-        With `x` shaped as `x0`, the sum of squares `fun`, and `standard_errors`. Each evaluation
-        computes residuals and Jacobian together; those that lowered the sum count as iterations.
+        The result, with `x`, the sum of squares `fun`, and `standard_errors`. Each evaluation
+        computes residuals and Jacobian; those that lower the sum are counted as iterations.
 
     Raises
     ------
     OperandError
         If the arguments do not fit together, or the residuals are not a tree of numbers.
     DomainError, NumericalError
-        If residuals are not defined, or not finite, at the start; the message names parameters.
+        If residuals are undefined or not finite at `x0`; the message names the parameters.
     TraceError
-        With `sparse`, if residuals cannot be compiled, or ask a number for a way to go.
+        With `sparse`, if residuals cannot be compiled, or branch on a number.
     MissingPackageError
-        If SciPy is not installed, or NumPy.
+        If SciPy or NumPy is not installed.
 
     Notes
     -----
-    Steps to where residuals are undefined, and Ctrl-C, are as for `minimize`. The search continues,
-    in units measured at its end, until residuals are orthogonal to the columns of the Jacobian up
-    to 10 · √`tol`, or their squares fall no more.
+    Undefined trial points and Ctrl-C are handled as by `minimize`. The search is repeated, in units
+    measured at its end, until the residuals are orthogonal to the columns of the Jacobian up to
+    10 · √`tol`, or the sum of squares no longer decreases.
 
     Examples
     --------
@@ -689,30 +694,36 @@ def least_squares(
     >>> round(fit.x["height"], 2), round(fit.x["rate"], 2)
     (8.09, 0.71)
     """
-    optimize = scipy_optimize("least_squares")
+    optimize = import_scipy_optimize("least_squares")
     parameters = Parameters(x0, transforms, bounds)
     method, tol = choice(method, "method", ["trf", "lm"]), positive(tol, "tol")
     most = None if max_evaluations is None else size(max_evaluations, "max_evaluations", 1)
     if parameters.is_bounded and method == "lm":
-        raise DomainError("method is 'lm', which takes no bounds; use 'trf' or interval")
+        raise DomainError(
+            "the method 'lm' does not support bounds; use 'trf', or the transform interval"
+        )
     if flag(sparse, "sparse") and method == "lm":
-        raise DomainError("method is 'lm', which takes no sparse Jacobian; use 'trf'")
+        raise DomainError("the method 'lm' does not support sparse Jacobians; use 'trf'")
     model = Model(residuals, parameters, args, jit=jit)
     objective = Objective(
-        _derivative(model, sparse=sparse), _sum_of_squares, reporter(callback, parameters), verbose
+        _derivative(model, sparse=sparse),
+        _sum_of_squares,
+        point_callback(callback, parameters),
+        verbose,
     )
     model.start(objective)
     count, free = objective.best.slope.shape
     if method == "lm" and count < free:
         raise OperandError(
-            f"{count} residuals and {free} parameters: 'lm' needs as many, 'trf' does not"
+            f"there are {count} residuals and {free} parameters: 'lm' needs at least as many "
+            "residuals as parameters; use 'trf'"
         )
     options = {"method": method, "ftol": tol, "xtol": tol, "gtol": tol, "max_nfev": most}
     if sparse:
-        options["tr_options"] = {"atol": _OF_LSMR, "btol": _OF_LSMR}
+        options["tr_options"] = {"atol": _LSMR_TOLERANCE, "btol": _LSMR_TOLERANCE}
 
     def search(objective: Objective, bounds: Bounds) -> tuple[bool, str]:
-        return _least(optimize, objective, bounds, options)
+        return _minimize_squares(optimize, objective, bounds, options)
 
     def curvature(best: Point) -> Any:
         if count <= free:
@@ -725,8 +736,8 @@ def least_squares(
     return FitResult(parameters, objective, search, curvature)
 
 
-def _derivative(model: Model, *, sparse: bool) -> Derivative:
-    """Return residuals and Jacobian as a function of free numbers."""
+def _derivative(model: Model, *, sparse: bool) -> ValueAndSlope:
+    """Return residuals and Jacobian as a function of free parameters."""
     import numpy as np
 
     of_free = model.of_free()
@@ -742,9 +753,9 @@ def _derivative(model: Model, *, sparse: bool) -> Derivative:
         return found, found
 
     if sparse:
-        values, slopes = model.compiled(residuals), jacobian(residuals, sparse=True)
+        values, slopes = model.compile(residuals), jacobian(residuals, sparse=True)
         return lambda free: (np.asarray(values(free), dtype=float), slopes(free))
-    both = model.compiled(jacobian(twice, has_aux=True))
+    both = model.compile(jacobian(twice, has_aux=True))
 
     def derivative(free: Any) -> tuple[Any, Any]:
         slopes, value = both(free)
@@ -757,28 +768,28 @@ def _sum_of_squares(residuals: Any) -> float:
     return float(residuals @ residuals)
 
 
-def _least(
+def _minimize_squares(
     optimize: Any, objective: Objective, bounds: Bounds, options: dict[str, Any]
 ) -> tuple[bool, str]:
-    """Run one of SciPy's methods from the point at which an objective was started.
+    """Run a method of SciPy from the starting point of an objective.
 
     Returns
     -------
     success, message
-        Whether it converged, and why it ended.
+        Whether the search converged, and why it ended.
     """
     with objective.running() as early:
-        found = _least_rounds(optimize, objective, bounds, options)
+        found = _run_least_squares_rounds(optimize, objective, bounds, options)
     return (False, early[0]) if early else found
 
 
-def _least_rounds(
+def _run_least_squares_rounds(
     optimize: Any, objective: Objective, bounds: Bounds, options: dict[str, Any]
 ) -> tuple[bool, str]:
-    """Run a method in further units until it has converged.
+    """Run a method repeatedly, in newly measured units, until the search has converged.
 
-    It has if the residuals are orthogonal to the columns of the Jacobian, see `_is_orthogonal`, or
-    a round in units measured at its start does not lower their squares.
+    It has converged if the residuals are orthogonal to the columns of the Jacobian, see
+    `_is_orthogonal`, or a round does not lower the sum of squares.
     """
     units, tol, most = Units(), options["ftol"], options["max_nfev"]
     done = objective.evaluations
@@ -786,21 +797,21 @@ def _least_rounds(
         before = objective.best.cost
         if most is not None:
             options = options | {"max_nfev": max(1, most - objective.evaluations + done)}
-        found = _least_round(optimize, objective, bounds, options, units)
+        found = _run_least_squares_round(optimize, objective, bounds, options, units)
         best = objective.best
         has_stopped = bool(k) and before - best.cost <= tol * before
         if not found.success or has_stopped or _is_orthogonal(best, bounds, tol):
             return bool(found.success), str(found.message)
         units = _gauss_newton_units(best)
-    return False, f"{_MAX_ROUNDS} rounds in other units have each lowered the squares"
+    return False, f"the squares still decreased after {_MAX_ROUNDS} rounds in new units"
 
 
-def _least_round(
+def _run_least_squares_round(
     optimize: Any, objective: Objective, bounds: Bounds, options: dict[str, Any], units: Units
 ) -> Any:
-    """Run one of SciPy's methods from the best point so far, in some units.
+    """Run a method of SciPy from the best point so far, in given units.
 
-    Where residuals are not defined, they count as infinite, and the method takes a shorter step.
+    Undefined residuals are replaced by inf, so that the method takes a shorter step.
     """
     import numpy as np
     from scipy.sparse import issparse
@@ -809,23 +820,23 @@ def _least_round(
     scale = units.step / units.change
 
     def residuals(scaled: Any) -> Any:
-        before, point = objective.best, objective.at(units.unscaled(scaled))
+        before, point = objective.best, objective.at(units.unscale(scaled))
         if objective.best is not before:
-            objective.iterated()
+            objective.count_iteration()
         return np.full_like(first.value, np.inf) if point is None else point.value / units.change
 
     def slopes(scaled: Any) -> Any:
-        point = objective.at(units.unscaled(scaled))  # computed along with the residuals
+        point = objective.at(units.unscale(scaled))  # cached from the residuals
         slope = (point or first).slope
         return slope.multiply(scale).tocsr() if issparse(slope) else slope * scale
 
-    sides = tuple(units.scaled(np.array(side)) for side in zip(*bounds, strict=True))
+    sides = tuple(units.scale(np.array(side)) for side in zip(*bounds, strict=True))
     options = options | {"bounds": sides, "x_scale": "jac"}
-    return optimize.least_squares(residuals, units.scaled(first.free), slopes, **options)
+    return optimize.least_squares(residuals, units.scale(first.free), slopes, **options)
 
 
 def _column_norms(slope: Any) -> Any:
-    """Return the Euclidean norm of each column of a Jacobian, sparse or not."""
+    """Return the Euclidean norm of each column of a Jacobian, dense or sparse."""
     import numpy as np
     from scipy.sparse import issparse
 
@@ -833,15 +844,15 @@ def _column_norms(slope: Any) -> Any:
     return np.sqrt(np.asarray(squares.sum(axis=0), dtype=float).ravel())
 
 
-#: Ratio of residuals to the terms of the model at which they are rounding errors.
+#: Ratio of residuals to the terms of the model below which they are rounding errors.
 _ROUNDING = 1e-13
 
 
 def _is_orthogonal(best: Point, bounds: Bounds, tol: float) -> bool:
-    """Return True if no parameter by itself can lower the sum of squares by much.
+    """Return True if no single parameter can lower the sum of squares by more than 100 · `tol`.
 
-    That is by a share of 100 · `tol`, to first order in the residuals, and within bounds. It
-    depends neither on the units of parameters nor on those of residuals.
+    The decrease is relative, to first order in the residuals, and within bounds. It does not depend
+    on the units of parameters and residuals.
     """
     import numpy as np
 
@@ -857,9 +868,9 @@ def _is_orthogonal(best: Point, bounds: Bounds, tol: float) -> bool:
 
 
 def _gauss_newton_units(best: Point) -> Units:
-    """Return units in which residuals and the columns of the Jacobian have the norm 1.
+    """Return units in which the residuals and the columns of the Jacobian have norm 1.
 
-    Each free number is 1 in them, too: SciPy derives its first step from these.
+    The scaled free parameters are 1, too, because SciPy derives its first step from them.
     """
     import numpy as np
 

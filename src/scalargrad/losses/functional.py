@@ -29,7 +29,7 @@ from scalargrad.ops import (
     take,
     where,
 )
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import choice, flag, is_word, listed, number, scalar, whole
 from scalargrad.tree import flatten, flatten_like
@@ -227,7 +227,9 @@ def check_class(target: Any, classes: int, name: str) -> Any:
         return target / (ge(target, 0.0) * lt(target, classes) * eq(floor(target), target))
     if not is_number(target) or not eq(floor(target), target):
         number = target.data if isinstance(target, Value) else target
-        raise OperandError(f"{name}: a target is {shown(number)}; a class must be a whole number")
+        raise OperandError(
+            f"{name}: a target is {format_value(number)}; a class must be a whole number"
+        )
     if not ge(target, 0.0) * lt(target, classes):
         number = target.data if isinstance(target, Value) else target
         raise DomainError(
@@ -271,7 +273,7 @@ def is_batch(input: Any) -> bool:
     except (TypeError, IndexError, KeyError):
         first = None
     if first is None:
-        raise OperandError(f"scores must be a list, not {shown(input)}")
+        raise OperandError(f"scores must be a list, not {format_value(input)}")
     return is_sequence(first)
 
 
@@ -661,7 +663,7 @@ def kl_div(
     """
     is_batchmean = is_word(reduction, {"batchmean"})
     if is_batchmean and not is_sequence(input):
-        raise OperandError(f"kl_div: batchmean takes a list of examples, not {shown(input)}")
+        raise OperandError(f"kl_div: batchmean takes a list of examples, not {format_value(input)}")
     has_logarithms = flag(log_target, "log_target")
     loss = (lambda x, t: exp(t) * (t - x)) if has_logarithms else _kl_term
     inner_reduction: Any = "sum" if is_batchmean else reduction
@@ -783,7 +785,7 @@ def multi_margin_loss(
     2.5
     """
     if not is_real(p) or p not in (1, 2):
-        raise DomainError(f"multi_margin_loss: p is {shown(p)}; use 1 or 2")
+        raise DomainError(f"multi_margin_loss: p is {format_value(p)}; use 1 or 2")
     margin = scalar(margin, "multi_margin_loss: margin")
     weight = _check_weights(weight, "multi_margin_loss")
 
@@ -1027,7 +1029,7 @@ def _is_positive(t: Any, name: str) -> bool:
     number = _as_number(t, f"{name}: a target")
     if number not in _BINARY_TARGETS:
         raise DomainError(
-            f"{name}: a target is {shown(t)}; for single scores, use 1 for class 1, and 0 or -1 "
+            f"{name}: a target is {format_value(t)}; for single scores, use 1 for class 1, and 0 or -1 "
             "for the other class"
         )
     return number == 1.0
@@ -1053,7 +1055,7 @@ def _predictions(input: Any, target: Any, threshold: float, name: str) -> Iterat
         elif is_real(t):
             yield check_class(t, len(numbers), name), argmax(numbers)
         else:
-            raise OperandError(f"{name}: a target is {shown(t)}; give the class as a number")
+            raise OperandError(f"{name}: a target is {format_value(t)}; give the class as a number")
 
 
 def _traced_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import listed, mapping, text, whole
 
 __all__ = ["Flatten", "ModuleDict", "ModuleList", "Sequential"]
@@ -73,7 +73,7 @@ class _ModuleContainer(Module):
 
     def _add(self, name: str, module: Any) -> None:
         if not isinstance(module, Module):
-            raise OperandError(f"{type(self).__name__} takes modules, not {shown(module)}")
+            raise OperandError(f"{type(self).__name__} takes modules, not {format_value(module)}")
         if hasattr(self, name):
             raise OperandError(
                 f"{type(self).__name__}: the name {name!r} is already in use; choose another name"
@@ -105,7 +105,7 @@ class _ModuleSequence(_ModuleContainer):
     def __getitem__(self, index: int) -> Module:
         parts = self.children()
         if not -len(parts) <= whole(index, "index") < len(parts):
-            raise IndexError(f"index is {shown(index)}, but there are {len(parts)} modules")
+            raise IndexError(f"index is {format_value(index)}, but there are {len(parts)} modules")
         return parts[index]
 
 

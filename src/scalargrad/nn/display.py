@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, NamedTuple, Protocol
 
 from scalargrad.errors import ScalargradError
-from scalargrad.system.short_repr import counted
+from scalargrad.system.short_repr import pluralize
 
 #: Maximum length, in characters, of the repr of a module in a table.
 _MAX_WIDTH = 60
@@ -96,5 +96,5 @@ def _render_row(part: SummaryLine) -> str:
 
 
 def _caption(module: HasParts) -> str:
-    text = f"{type(module).__name__}: {counted(len(module.parameters()), 'parameter')}"
+    text = f"{type(module).__name__}: {pluralize(len(module.parameters()), 'parameter')}"
     return f'<div style="font-size:90%;opacity:0.75">{text}</div>'

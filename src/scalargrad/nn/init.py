@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.state import flatten_nested, parameter_shape
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import choice, number, whole
 from scalargrad.transforms.draws import drawn
@@ -71,7 +71,7 @@ def _fill(tensor: T, draw: Callable[[], Any]) -> T:
     parameters = list(flatten_nested(tensor))
     for parameter in parameters:
         if not isinstance(parameter, Parameter):
-            raise OperandError(f"initializers fill Parameters, not {shown(parameter)}")
+            raise OperandError(f"initializers fill Parameters, not {format_value(parameter)}")
     for parameter in parameters:
         number = draw()
         if isinstance(number, Value):  # while a function is traced

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table import numbers
 from scalargrad.table.validation import listed
 from scalargrad.tree import nesting_error
@@ -94,7 +94,9 @@ def check_index(index: Any, size: int, owner: object) -> Any:
     try:
         number = operator.index(index)
     except TypeError:
-        raise OperandError(f"{owner} takes whole numbers as indices, not {shown(index)}") from None
+        raise OperandError(
+            f"{owner} takes whole numbers as indices, not {format_value(index)}"
+        ) from None
     if not 0 <= number < size:
         raise DomainError(f"index {number} of {owner} is out of range: use 0 … {size - 1}")
     return number

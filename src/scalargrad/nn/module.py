@@ -27,7 +27,7 @@ from scalargrad.nn.state import (
     require_in_state,
     to_state_dict,
 )
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import flag, mapping
 from scalargrad.tree import flatten_like, is_object_array, replaced
 from scalargrad.value import Parameter, Value
@@ -386,7 +386,7 @@ def functional_call(
     {'weight': [[3.0, 4.0]], 'bias': [1.0]}
     """
     if not isinstance(module, Module):
-        raise OperandError(f"module is {shown(module)}; give a Module")
+        raise OperandError(f"module is {format_value(module)}; give a Module")
     by_name = mapping(parameters, "parameters", "numbers by name")
     keywords = mapping({} if kwargs is None else kwargs, "kwargs", "arguments by name")
     with _substitution_lock, substitute_parameters(module, _numbers_by_parameter(module, by_name)):
@@ -441,7 +441,7 @@ def substitute_parameters(module: Module, numbers: Mapping[Value, Any]) -> Itera
                         attributes[name] = new
             if not_found:
                 raise StateError(
-                    f"{shown(next(iter(not_found)))} is in a deque or a namespace of "
+                    f"{format_value(next(iter(not_found)))} is in a deque or a namespace of "
                     f"{type(module).__name__}, where it cannot be replaced; put it in a list"
                 )
             yield

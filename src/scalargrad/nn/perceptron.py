@@ -12,7 +12,7 @@ from scalargrad.nn.inputs import check_length, is_batch
 from scalargrad.nn.module import Module
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.operation import Unary
 from scalargrad.table.validation import is_word, listed, size
 from scalargrad.value import Parameter, Scalar, Value
@@ -34,7 +34,7 @@ def _resolve_activation(activation: str | Activation) -> Activation:
     if not isinstance(op, _ONE_OPERAND):
         known = [x for x, op in TABLE.items() if isinstance(op, _ONE_OPERAND) and x[0] != "_"]
         raise OperandError(
-            f"activation {shown(activation)} is neither a function nor the name of an operation "
+            f"activation {format_value(activation)} is neither a function nor the name of an operation "
             f"with one operand: {', '.join(sorted(known))}"
         )
     return op

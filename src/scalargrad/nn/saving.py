@@ -13,7 +13,7 @@ from scalargrad.errors import StateError
 from scalargrad.nn.module import Module
 from scalargrad.nn.state import IncompatibleKeys, flatten_nested, format_shape, number_shape
 from scalargrad.system.files import file_path, write_atomically
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.table.validation import flag, instance, mapping, text
 
 __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
@@ -65,7 +65,7 @@ def save_file(
     ...     load_file(path)
     {'w': [1.0, 0.1]}
     """
-    with needed("saving and loading weights needs"):
+    with optional_dependency("saving and loading weights needs"):
         from safetensors.numpy import save
     file_path(path)
     named = mapping(tensors, "tensors", "numbers by name").items()
@@ -224,7 +224,7 @@ def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 @contextmanager
 def _open_safetensors(path: AnyPath) -> Iterator[Any]:
     """Open a safetensors file; the package checks its header before anything is read."""
-    with needed("saving and loading weights needs"):
+    with optional_dependency("saving and loading weights needs"):
         from safetensors import SafetensorError, safe_open
     if Path(file_path(path)).is_dir():
         raise StateError(f"{path} is a folder; give the path of a file written by save_model")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError, StateError
 from scalargrad.nn.sparse import ParameterMatrix
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.value import Parameter, Value
 
@@ -77,7 +77,7 @@ def require_in_state(
     for parameter in parameters:
         if id(parameter) not in in_state:
             raise StateError(
-                f"{kind}.parameters() returns {shown(parameter)}, which its state would lack: a "
+                f"{kind}.parameters() returns {format_value(parameter)}, which its state would lack: a "
                 "state contains the Parameters in attributes. Write Parameter(0.5), not "
                 "Value(0.5), and assign it to an attribute, or put it in a list or dict in one"
             )

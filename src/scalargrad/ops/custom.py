@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.declaration import REAL, Domain
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, Operation, Unary
@@ -123,8 +123,8 @@ def custom_op(
     code = partials.__code__ if isinstance(partials, FunctionType) else None
     if code is not None and not code.co_flags & _VARIADIC and code.co_argcount < _LEAST:
         raise OperandError(
-            f"custom_op was given {shown(partials)} as partials, which takes a result and at least "
-            "one operand: write @custom_op(partials=lambda y, x: (…,)) above the function"
+            f"custom_op was given {format_value(partials)} as partials, which takes a result and "
+            "at least one operand: write @custom_op(partials=lambda y, x: (…,)) above the function"
         )
 
     def declare(function: Callable[..., float]) -> Custom:
@@ -142,7 +142,7 @@ def _require_plain_parameters(function: Callable[..., float]) -> None:
     if code is None or variadic or code.co_kwonlyargcount or not code.co_argcount:
         raise OperandError(
             f"custom_op needs a Python function of plain positional parameters, not "
-            f"{shown(function)}: write one with def that calls it"
+            f"{format_value(function)}: write one with def that calls it"
         )
 
 
@@ -157,5 +157,6 @@ def _require_one_partial_each(op: Elementwise) -> None:
     wrong = [p for p in found if not isinstance(p, Symbol | float | int)]
     if len(found) != op.arity or wrong:
         raise OperandError(
-            f"the partials of {op.name} are {shown(found)}: give {op.arity}, one for each operand"
+            f"the partials of {op.name} are {format_value(found)}: give {op.arity}, one for each "
+            "operand"
         )

@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import eq, ge, le, lt, ne, where
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import format_data, holds, is_real
 from scalargrad.table.validation import scalars
 
@@ -98,12 +98,13 @@ def take(values: Any, index: Any) -> Any:
     """
     entries = hasattr(values, "__getitem__") and getattr(values, "ndim", 1) != 0
     if not entries or isinstance(values, dict | type):
-        raise OperandError(f"take: values is {shown(values)}; give a list or an array")
+        raise OperandError(f"take: values is {format_value(values)}; give a list or an array")
     size = len(values)
     if is_real(index):
         if not -size <= index < size or index != int(index):
             raise IndexError(
-                f"take: index {shown(index)} is not a whole number from {-size} to {size - 1}"
+                f"take: index {format_value(index)} is not a whole number from {-size} to "
+                f"{size - 1}"
             )
         return values[int(index)]
     if not holds(ge(index, -size) * lt(index, size) * eq(floor(index), index)):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.eager import compile_comparison
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Elementwise, Operation
@@ -86,7 +86,7 @@ def logical(op: Elementwise, sign: str) -> _BinaryMethod:
             return NotImplemented
         for x in (self, other):
             if not is_truth(x):
-                raise OperandError(f"an operand of {sign} is {shown(x)}: {remedy}")
+                raise OperandError(f"an operand of {sign} is {format_value(x)}: {remedy}")
         return self._apply(op, (self, other))
 
     return joined

@@ -14,7 +14,7 @@ from scalargrad.ops.activations import sigmoid
 from scalargrad.ops.arithmetic import abs, mul, square
 from scalargrad.ops.exponential import exp, log1p, sqrt
 from scalargrad.ops.selection import eq, gt, maximum, where
-from scalargrad.system.short_repr import counted
+from scalargrad.system.short_repr import pluralize
 from scalargrad.table.declaration import ATOM, SUM, Notation
 from scalargrad.table.numbers import as_floats
 from scalargrad.table.operation import (
@@ -271,7 +271,7 @@ class Dot(Reduction):
         weights, inputs = _terms(w, "w"), _terms(x, "x")
         if len(weights) != len(inputs):
             raise OperandError(
-                f"dot: {counted(len(weights), 'weight')} but {counted(len(inputs), 'input')}; "
+                f"dot: {pluralize(len(weights), 'weight')} but {pluralize(len(inputs), 'input')}; "
                 "give one input per weight"
             )
         operands = (*weights, *inputs) if bias is None else (*weights, *inputs, bias)
@@ -359,7 +359,7 @@ def var(values: Iterable[Any], *, correction: float = 1) -> Any:
     degrees = len(numbers) - number(correction, "correction")
     if not degrees > 0.0:
         raise OperandError(
-            f"the variance of {counted(len(numbers), 'number')} with correction={correction} is "
+            f"the variance of {pluralize(len(numbers), 'number')} with correction={correction} is "
             "undefined: give at least one more, or correction=0"
         )
     centre = mean(numbers)

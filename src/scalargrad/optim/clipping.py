@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.grad_mode import refuse_if_recorded
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import flag, listed, number
 from scalargrad.value import Value
 
@@ -17,7 +17,7 @@ def _as_list(parameters: Iterable[Value] | Value) -> list[Value]:
     members = listed(iterable, "parameters", "Parameters", ordered=False)
     for parameter in members:
         if not isinstance(parameter, Value):
-            raise OperandError(f"parameters must be Parameters, not {shown(parameter)}")
+            raise OperandError(f"parameters must be Parameters, not {format_value(parameter)}")
     return members
 
 

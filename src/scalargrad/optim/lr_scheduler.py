@@ -17,12 +17,11 @@ from typing import Any, ClassVar
 from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.state import Group
-from scalargrad.system.short_repr import counted as pluralize
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import (
     choice,
-    counted,
+    count_from_state,
     flag,
     fraction,
     function,
@@ -97,7 +96,7 @@ class LRScheduler:
     """
 
     #: The entries of `state_dict`, and the check of each on loading.
-    kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {"last_epoch": counted}
+    kept: ClassVar[dict[str, Callable[[Any, str], Any]]] = {"last_epoch": count_from_state}
     #: Minimum rate, an option of some schedules.
     eta_min = 0.0
 
@@ -111,7 +110,7 @@ class LRScheduler:
         """Check the options; called before anything is changed."""
         if not isinstance(self.optimizer, Optimizer):
             raise OperandError(
-                f"optimizer must be an optimizer of scalargrad.optim, not {shown(self.optimizer)}"
+                f"optimizer must be an optimizer of scalargrad.optim, not {format_value(self.optimizer)}"
             )
         for name in [option.name for option in fields(self) if option.name in _OPTIONS]:
             setattr(self, name, _OPTIONS[name](getattr(self, name), name))
@@ -738,7 +737,7 @@ def _check_schedulers(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
     for part in parts:
         if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
             raise OperandError(
-                f"{shown(part)} cannot be combined; give schedules other than ReduceLROnPlateau"
+                f"{format_value(part)} cannot be combined; give schedules other than ReduceLROnPlateau"
             )
         if part.optimizer is not optimizer:
             raise OperandError("all schedules must have the same optimizer")
@@ -898,8 +897,8 @@ class ReduceLROnPlateau(LRScheduler):
     kept: ClassVar = {
         **LRScheduler.kept,
         "best": partial(number, finite=False),
-        "num_bad_epochs": counted,
-        "cooldown_counter": counted,
+        "num_bad_epochs": count_from_state,
+        "cooldown_counter": count_from_state,
     }
 
     mode: str = "min"

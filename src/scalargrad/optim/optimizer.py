@@ -23,7 +23,7 @@ from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.nn.sparse import Touched
 from scalargrad.optim import rules
 from scalargrad.optim.state import Group, active_state_names, check_options, read_state
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, float_of
 from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import NO_GRADIENT, Value
@@ -456,14 +456,14 @@ def _set_rows(column: array[float], rows: Any, numbers: Any) -> None:
 def _parse_params(group: Any) -> list[Value]:
     """Return the parameters of a group as a list; check that they are leaves."""
     if not isinstance(group, Mapping) or "params" not in group:
-        raise OperandError(f"a parameter group is {shown(group)}; give a dict with 'params'")
+        raise OperandError(f"a parameter group is {format_value(group)}; give a dict with 'params'")
     params = group["params"]
     parameters = [params] if isinstance(params, Value) else listed(params, "params", "Parameters")
     for x in parameters:
         if not isinstance(x, Value):
             remedy = "; give a flat list of Parameters, such as module.parameters()"
             suffix = remedy if isinstance(x, list | tuple) else ""
-            raise OperandError(f"an optimizer trains Parameters, not {shown(x)}{suffix}")
+            raise OperandError(f"an optimizer trains Parameters, not {format_value(x)}{suffix}")
         if x.parents:
             raise OperandError(f"{x!r} was computed by {x.op}; only leaves can be trained")
     return parameters

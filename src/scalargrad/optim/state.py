@@ -16,9 +16,9 @@ from itertools import count, groupby, islice
 from typing import Any, TypeAlias
 
 from scalargrad.errors import OperandError, StateError
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
-from scalargrad.table.validation import counted, flag, fraction, number
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
+from scalargrad.table.validation import count_from_state, flag, fraction, number
 
 Group: TypeAlias = dict[str, Any]
 
@@ -27,7 +27,7 @@ Group: TypeAlias = dict[str, Any]
 
 def _check_betas(x: Any, name: str) -> tuple[float, ...]:
     if not isinstance(x, list | tuple) or len(x) != 2:  # JSON turns tuples into lists
-        raise OperandError(f"{name} is {shown(x)}; give 2 numbers, as in (0.9, 0.999)")
+        raise OperandError(f"{name} is {format_value(x)}; give 2 numbers, as in (0.9, 0.999)")
     return tuple(fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
 
 
@@ -113,7 +113,9 @@ def read_state(
         for name, column in columns.items():
             column.extend(row[name] for row in rows)
     if states:
-        raise ValueError(f"the state of {shown(next(iter(states)))} does not belong to any group")
+        raise ValueError(
+            f"the state of {format_value(next(iter(states)))} does not belong to any group"
+        )
     return groups, columns
 
 
@@ -127,13 +129,15 @@ def _merge_group(
     options = {k: x.item() if hasattr(x := saved[k], "item") else x for k in names}
     steps = [_read_step_count(x["step"]) for x in entries if "step" in x]
     step = saved.get("step", max(steps, default=int(any(entries))))
-    return {**own, **options, "params": own["params"], "step": counted(step, "step")}
+    return {**own, **options, "params": own["params"], "step": count_from_state(step, "step")}
 
 
 def _read_step_count(x: Any) -> int:
     """Return a step count, which PyTorch saves as a tensor with one float."""
     count = x.item() if hasattr(x, "item") else x
-    return counted(int(count) if isinstance(count, float) and count.is_integer() else count, "step")
+    return count_from_state(
+        int(count) if isinstance(count, float) and count.is_integer() else count, "step"
+    )
 
 
 def _read_rows(
@@ -207,11 +211,13 @@ def torch_state_dict(optimizer: Any, model: Any) -> dict[str, Any]:
     """
     if not hasattr(optimizer, "state_names") or isinstance(optimizer, type):
         raise OperandError(
-            f"optimizer is {shown(optimizer)}; give an optimizer of scalargrad.optim"
+            f"optimizer is {format_value(optimizer)}; give an optimizer of scalargrad.optim"
         )
     if isinstance(model, type) or not hasattr(model, "named_tensors"):
-        raise OperandError(f"model is {shown(model)}; give the Module whose parameters these are")
-    with needed("states for PyTorch need"):
+        raise OperandError(
+            f"model is {format_value(model)}; give the Module whose parameters these are"
+        )
+    with optional_dependency("states for PyTorch need"):
         import torch
     shapes = [torch.tensor(numbers).shape for numbers in model.state_dict().values()]
     parameters, saved, ordinals = iter(model.parameters()), optimizer.state, count()

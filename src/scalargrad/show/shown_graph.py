@@ -21,7 +21,7 @@ from scalargrad.names import names
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
 from scalargrad.show.weighted_sums import Row, dense_layers
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
@@ -310,8 +310,8 @@ def module_of(model: object) -> Model | None:
         return cast("Model | None", model)
     if isinstance(model, type) or not any(_values_in(model)):
         raise OperandError(
-            f"model is {shown(model)}; give the Module, or the object or dict with the Values, "
-            "that the graph was computed with"
+            f"model is {format_value(model)}; give the Module, or the object or dict with the "
+            "Values, that the graph was computed with"
         )
     return None
 

@@ -1,1 +1,1 @@
-"""The process around the engine: atomic file writes, optional packages, the garbage collector."""
+"""Services of the process: atomic file writes, optional packages, signals, messages, terminals."""

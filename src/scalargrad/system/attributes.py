@@ -1,4 +1,4 @@
-"""Attributes of objects and classes of any kind, whose own `__getattr__` may raise any error."""
+"""Safe access to attributes of arbitrary objects, whose `__getattr__` may raise any error."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 def has_attribute(x: object, name: str) -> bool:
     """Return True if an object has an attribute; False if the lookup raises an error.
 
-    ``hasattr`` lets all errors but AttributeError pass, as the KeyError of a class that looks names
-    up in a dict. Code that a user has not written may not end with these.
+    ``hasattr`` catches only AttributeError. A class that looks names up in a dict may raise a
+    KeyError instead, which must not escape from library code.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def has_attribute(x: object, name: str) -> bool:
 
 
 def get_attribute(x: object, name: str, default: Any = None) -> Any:
-    """Return an attribute of an object; `default` if it has none, or the lookup raises an error.
+    """Return an attribute of an object, or `default` if the lookup raises an error.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""cached_property: that of functools without its lock.
+"""cached_property: the class of functools without its lock.
 
-Before Python 3.12, functools holds a lock while an attribute is computed, one for all instances.
-First calls of compiled functions would wait for one another, and a process that is forked during
-one would wait for ever: the thread that holds the lock does not exist there.
+Before Python 3.12, functools acquires one lock for all instances while an attribute is computed.
+First calls of compiled functions would wait for each other, and a process that is forked meanwhile
+would deadlock, because the thread that owns the lock does not exist in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class cached_property(functools.cached_property[T]):  # noqa: N801 - the name in functools
-    """An attribute that is computed when it is first read, and then kept.
+    """An attribute that is computed when it is first read, and then cached.
 
     Threads that read it at the same time may each compute it.
     """
@@ -29,6 +29,6 @@ class cached_property(functools.cached_property[T]):  # noqa: N801 - the name in
         if instance is None:
             return self
         assert self.attrname is not None
-        found: T = self.func(instance)
-        instance.__dict__[self.attrname] = found
-        return found
+        value: T = self.func(instance)
+        instance.__dict__[self.attrname] = value
+        return value

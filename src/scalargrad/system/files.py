@@ -1,4 +1,4 @@
-"""Atomic file writes: a file appears whole or not at all."""
+"""Atomic file writes: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 
-#: The prefix of the names of unfinished files.
+#: Prefix of the names of temporary files.
 _PREFIX = ".scalargrad-"
 
 
 def file_path(path: Any, name: str = "path") -> str:
-    """Return the path of a file or folder as text.
+    """Return the path of a file or folder as a string.
 
     Raises
     ------
     OperandError
-        If it is not a path, or one that no system of files could have.
+        If it is not a path, or not a valid one.
 
     Examples
     --------
@@ -31,27 +31,29 @@ def file_path(path: Any, name: str = "path") -> str:
     'a.txt'
     """
     if isinstance(path, str | os.PathLike):
-        found = os.fspath(path)
+        text = os.fspath(path)
         with suppress(UnicodeEncodeError):
-            if isinstance(found, str) and os.fsencode(found) and "\0" not in found:
-                return found
-    raise OperandError(f"{name} is {shown(path)}, of type {type(path).__name__}; give a path (str)")
+            if isinstance(text, str) and os.fsencode(text) and "\0" not in text:
+                return text
+    raise OperandError(
+        f"{name} is {format_value(path)}, of type {type(path).__name__}; give a path (str)"
+    )
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:
-    """Write a file so that `path` holds either what it held before or all of `content`.
+    """Write a file atomically: `path` has either its old content or all of `content`.
 
-    The content goes to a new file beside it, which then takes its place in one step, and its
-    permissions; a symbolic link is followed.
+    The content is written to a temporary file in the same folder, which then replaces the target in
+    one step and keeps its permissions. Symbolic links are followed.
 
     Parameters
     ----------
     path : str or path
-        Its folder must exist.
+        The file; its folder must exist.
     content : bytes
         The contents of the file.
     durable : bool
-        Whether to wait until a power cut could not undo it; what can be made again need not.
+        Whether to wait until the data are on disk and survive a power cut.
 
     Returns
     -------
@@ -61,8 +63,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written to, or `path` is a device or a pipe; an
-        old file is left as it was.
+        If the folder does not exist or cannot be written to, or `path` is a device or a pipe. An
+        existing file is not changed.
     OperandError
         If `path` is not a path.
 
@@ -73,21 +75,21 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     ...     write_atomically(Path(folder) / "a.txt", b"whole").name
     'a.txt'
     """
-    with _unfinished(path) as (target, unfinished):
-        with unfinished.open("xb") as file:
-            with suppress(OSError):  # there is none, or the system has no such thing
-                shutil.copymode(target, unfinished)
+    with _temporary_file(path) as (target, temporary):
+        with temporary.open("xb") as file:
+            with suppress(OSError):  # the file is new, or the system has no permissions
+                shutil.copymode(target, temporary)
             file.write(content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        unfinished.replace(target)
+        temporary.replace(target)
     return Path(path)
 
 
 def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[Any]]) -> Path:
-    """Write rows as comma-separated values, whole or not at all; floats keep every digit."""
-    import csv  # loaded by whoever writes a table
+    """Write rows as comma-separated values, atomically; floats keep every digit."""
+    import csv  # imported only when a table is written
     import io
 
     text = io.StringIO()
@@ -96,12 +98,12 @@ def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[Any]]) -> 
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:
-    """Check that a file can be written, before the work whose result it will hold.
+    """Raise an error if a file cannot be written; called before long computations.
 
     Parameters
     ----------
     path : str or path
-        Nothing is written to it.
+        The file; it is not changed.
 
     Raises
     ------
@@ -114,17 +116,17 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     >>> with TemporaryDirectory() as folder:
     ...     require_writable(Path(folder) / "a.txt")
     """
-    with _unfinished(path) as (_, probe):
+    with _temporary_file(path) as (_, probe):
         probe.touch(exist_ok=False)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder, and those above it, where there is none yet.
+    """Create a folder and its parents if they do not exist.
 
     Raises
     ------
     OSError
-        If it cannot be made, or `path` is a file.
+        If it cannot be created, or `path` is a file.
 
     Examples
     --------
@@ -137,37 +139,39 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise NotADirectoryError(f"{path} is, or lies in, a file: name a folder") from None
+        raise NotADirectoryError(f"{path} is a file, or is inside a file; give a folder") from None
     except OSError as error:
-        raise type(error)(f"the folder {path} cannot be made: {error.strerror or error}") from None
+        raise type(error)(
+            f"the folder {path} cannot be created: {error.strerror or error}"
+        ) from None
     return folder
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """Return the file that is to be replaced, behind any links."""
+    """Return the file that will be replaced, with symbolic links resolved."""
     target = Path(os.path.realpath(file_path(path)))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: create the folder {target.parent}")
     if target.is_dir():
         raise IsADirectoryError(f"{path} cannot be written: it is a folder")
-    if target.exists() and not target.is_file():  # it would be gone: another takes its place
-        raise OSError(f"{path} cannot be written: it is a device or a pipe, no file")
+    if target.exists() and not target.is_file():  # replacing it would delete it
+        raise OSError(f"{path} cannot be written: it is a device or a pipe, not a file")
     return target
 
 
 @contextmanager
-def _unfinished(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
-    """Give the file that is to be replaced, and a new name beside it, which is gone at the end.
+def _temporary_file(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
+    """Yield the file to replace and a temporary path in its folder, which is deleted at the end.
 
-    An error names the file asked for, not that one.
+    Errors name `path`, not the temporary file.
     """
     target = _target(path)
-    unfinished = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+    temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
     try:
         try:
-            yield target, unfinished
+            yield target, temporary
         finally:
-            unfinished.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         reason = f"{error.strerror or error}; it cannot be written"
         raise OSError(error.errno, reason, str(path)) from None

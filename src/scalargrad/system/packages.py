@@ -1,4 +1,4 @@
-"""Optional packages: the error when one is needed and not installed."""
+"""Optional packages: the error when a required one is not installed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from contextlib import contextmanager
 
 from scalargrad.errors import MissingPackageError
 
-#: Packages that are installed by another name than they are imported by.
+#: Names of packages on PyPI that differ from their import names.
 _DISTRIBUTIONS = {"PIL": "pillow", "fpdf": "fpdf2", "sklearn": "scikit-learn"}
 
 
 @contextmanager
-def needed(by: str) -> Iterator[None]:
-    """Turn a failed import in the block into an error that says what to install.
+def optional_dependency(by: str) -> Iterator[None]:
+    """Replace an ImportError in the block by an error that says what to install.
 
     Parameters
     ----------
     by : str
-        What needs the package, with its verb: ``"plots need"``.
+        Start of the message, with a verb: ``"plots need"``.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def needed(by: str) -> Iterator[None]:
 
     Examples
     --------
-    >>> with needed("this needs"):
+    >>> with optional_dependency("this needs"):
     ...     import no_such
     Traceback (most recent call last):
         ...
@@ -35,7 +35,7 @@ def needed(by: str) -> Iterator[None]:
     """
     try:
         yield
-    except MissingPackageError:  # what is imported says already what it needs
+    except MissingPackageError:  # raised by an inner block, and complete
         raise
     except ImportError as error:
         module = (error.name or "").partition(".")[0]

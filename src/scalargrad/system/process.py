@@ -1,4 +1,4 @@
-"""Ctrl-C, deferred until a step has finished, and pauses of the garbage collector."""
+"""Deferred handling of Ctrl-C, and pauses of the garbage collector."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from types import FrameType
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause Python's search for cycles.
+    """Pause Python's cyclic garbage collector.
 
-    Graphs and programs have none and are freed by reference counting, but their many new objects
-    would set off the search again and again: a third of the time of a step over a hundred
-    examples, a tenth of what compiling one takes.
+    Graphs and programs have no reference cycles and are freed by reference counting, but creating
+    many objects triggers the collector repeatedly. It would take a third of the time of a training
+    step over a hundred examples, and a tenth of the time to compile one.
 
     Examples
     --------
@@ -34,58 +34,58 @@ def collector_paused() -> Iterator[None]:
 
 
 class Interrupt:
-    """A press of Ctrl-C, if there was one; a second press does not wait.
+    """A handler of Ctrl-C, which records a press; a second press interrupts immediately.
 
     Parameters
     ----------
-    around : Interrupt, optional
-        The handler of Ctrl-C before: it takes note of a press, too.
+    previous : Interrupt, optional
+        The previous handler of Ctrl-C, which records the press, too.
     waits : bool
-        Whether the first press waits for `check`.
+        Whether the first press is deferred until `check` is called.
     """
 
-    def __init__(self, around: Interrupt | None = None, *, waits: bool = True) -> None:
+    def __init__(self, previous: Interrupt | None = None, *, waits: bool = True) -> None:
         self.pressed = False
-        self._around = around
+        self._previous = previous
         self._waits = waits
 
-    def press(self, *signal_and_frame: int | FrameType | None) -> None:  # noqa: ARG002 - given
-        """Take note of the first press, and give up waiting on the second."""
-        at_once = self.pressed or not self._waits
-        self._note()
-        if at_once:
+    def press(self, *signal_and_frame: int | FrameType | None) -> None:  # noqa: ARG002 - of a signal handler
+        """Record a press; raise KeyboardInterrupt at the second, or if none is deferred."""
+        is_immediate = self.pressed or not self._waits
+        self._record_press()
+        if is_immediate:
             raise KeyboardInterrupt
 
-    def _note(self) -> None:
+    def _record_press(self) -> None:
         self.pressed = True
-        if self._around is not None:
-            self._around._note()
+        if self._previous is not None:
+            self._previous._record_press()
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was pressed since training began."""
+        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
         if self.pressed:
             raise KeyboardInterrupt
 
 
 @contextmanager
 def deferred_interrupt(*, waits: bool = True) -> Iterator[Interrupt]:
-    """Hold Ctrl-C back until `check` is called, so that no step of training is torn apart.
+    """Defer Ctrl-C until `check` is called, so that no training step is interrupted midway.
 
-    Without `waits` nothing is held back, but a press is noted: a function that is called may end in
-    good order at it, as `fit` does, and what it returns is then not whole.
+    With ``waits=False`` Ctrl-C is not deferred, but recorded. A function called in the block, such
+    as `fit`, may handle Ctrl-C itself and return an incomplete result; `check` detects that.
 
-    Where signals are not ours to handle, in a thread or under another handler, neither is done.
+    In a thread, or if another handler is installed, Ctrl-C is neither deferred nor recorded.
     """
-    before = signal.getsignal(signal.SIGINT)
-    around = getattr(before, "__self__", None)
-    around = around if isinstance(around, Interrupt) else None
+    handler = signal.getsignal(signal.SIGINT)
+    previous = getattr(handler, "__self__", None)
+    previous = previous if isinstance(previous, Interrupt) else None
     main = threading.current_thread() is threading.main_thread()
-    if not main or (around is None and before is not signal.default_int_handler):
+    if not main or (previous is None and handler is not signal.default_int_handler):
         yield Interrupt()
         return
-    interrupt = Interrupt(around, waits=waits)
+    interrupt = Interrupt(previous, waits=waits)
     signal.signal(signal.SIGINT, interrupt.press)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)

@@ -11,7 +11,7 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import recorder
 from scalargrad.system.attributes import get_attribute, has_attribute
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 
 #: The largest integer up to which every integer, of either sign, is a float.
 SMALL = 2**53
@@ -55,8 +55,8 @@ def as_float(x: Any, where: str) -> float:
                 "take its numbers one by one, as in [f(x) for x in numbers] or vmap(f)(numbers)"
             )
         raise OperandError(
-            f"{where} is {shown(x)}, of type {type(x).__name__}: scalargrad computes with Values "
-            f"and real numbers (int, float, bool, NumPy real scalars); {remedy}"
+            f"{where} is {format_value(x)}, of type {type(x).__name__}: scalargrad computes with "
+            f"Values and real numbers (int, float, bool, NumPy real scalars); {remedy}"
         )
     try:
         return float(x)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Container, Mapping
 from typing import Any, TypeVar
 
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, format_data, is_real
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def number(
     if not is_real(x):
         remedy = ": take its .data" if hasattr(x, "_apply") else ""
         raise OperandError(
-            f"{name} is {shown(x)}, of type {type(x).__name__}; give a number{remedy}"
+            f"{name} is {format_value(x)}, of type {type(x).__name__}; give a number{remedy}"
         )
     try:
         found = float(x)
@@ -159,16 +159,16 @@ def whole(x: Any, name: str, low: int | None = None, high: int | None = None) ->
         found = operator.index(x)
     except Exception:  # noqa: BLE001 - a foreign __index__ may raise anything
         raise OperandError(
-            f"{name} is {shown(x)}, of type {type(x).__name__}; give a whole number (int)"
+            f"{name} is {format_value(x)}, of type {type(x).__name__}; give a whole number (int)"
         ) from None
     if low is not None and found < low:
-        raise OperandError(f"{name} is {shown(found)}; give {low} or more")
+        raise OperandError(f"{name} is {format_value(found)}; give {low} or more")
     if high is not None and found > high:
-        raise OperandError(f"{name} is {shown(found)}; give {high:,} or less")
+        raise OperandError(f"{name} is {format_value(found)}; give {high:,} or less")
     return found
 
 
-def counted(x: Any, name: str) -> int:
+def count_from_state(x: Any, name: str) -> int:
     """Return a saved state's count of steps or epochs, which a float can hold.
 
     Raises
@@ -217,7 +217,7 @@ def flag(x: Any, name: str) -> bool:
         return x
     if is_real(x) and getattr(getattr(x, "dtype", None), "kind", "") == "b":
         return bool(x)
-    raise OperandError(f"{name} is {shown(x)}; give True or False")
+    raise OperandError(f"{name} is {format_value(x)}; give True or False")
 
 
 def is_word(x: Any, among: Container[str]) -> bool:
@@ -248,7 +248,7 @@ def choice(x: Any, name: str, among: Collection[str]) -> str:
         return str(x)
     *others, last = map(repr, among)
     words = f"{', '.join(others)} or {last}" if others else last
-    raise DomainError(f"{name} is {shown(x)}; use {words}")
+    raise DomainError(f"{name} is {format_value(x)}; use {words}")
 
 
 def function(x: Any, name: str, example: str) -> Any:
@@ -266,7 +266,9 @@ def function(x: Any, name: str, example: str) -> Any:
     """
     if callable(x):
         return x
-    raise OperandError(f"{name} is {shown(x)}, which cannot be called; give a function: {example}")
+    raise OperandError(
+        f"{name} is {format_value(x)}, which cannot be called; give a function: {example}"
+    )
 
 
 def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
@@ -293,7 +295,7 @@ def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
             raise TypeError
         entries = iter(x)
     except TypeError:
-        raise OperandError(f"{name} is {shown(x)}; give a list of {what}") from None
+        raise OperandError(f"{name} is {format_value(x)}; give a list of {what}") from None
     return list(entries)
 
 
@@ -318,7 +320,9 @@ def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
     """
     if isinstance(x, Mapping):
         return x
-    raise OperandError(f"{name} is {shown(x)}, of type {type(x).__name__}; give a dict of {what}")
+    raise OperandError(
+        f"{name} is {format_value(x)}, of type {type(x).__name__}; give a dict of {what}"
+    )
 
 
 def text(x: Any, name: str) -> str:
@@ -336,7 +340,7 @@ def text(x: Any, name: str) -> str:
     """
     if isinstance(x, str) and _encodes(x):
         return x
-    raise OperandError(f"{name} is {shown(x)}, of type {type(x).__name__}; give text (str)")
+    raise OperandError(f"{name} is {format_value(x)}, of type {type(x).__name__}; give text (str)")
 
 
 def _encodes(x: str) -> bool:
@@ -362,4 +366,4 @@ def instance(x: Any, name: str, kind: type[T], what: str) -> T:
     """
     if isinstance(x, kind):
         return x
-    raise OperandError(f"{name} is {shown(x)}, of type {type(x).__name__}; give {what}")
+    raise OperandError(f"{name} is {format_value(x)}, of type {type(x).__name__}; give {what}")

@@ -1,8 +1,8 @@
 """Training: fit a model to examples, with metrics, early stopping and checkpoints.
 
-`fit` checks its arguments, prepares the `examples`, tries model and loss on a few of them, and runs
-epochs, which it notes in the `history`. Steps are eager or `compiled`. A `checkpoint` keeps the
-state of a run, and tells whether it may be resumed.
+`fit` checks its arguments, prepares the `examples`, checks model and loss on a few of them, and
+runs epochs, which it records in the `history`. Steps are eager or `compiled`. A `checkpoint` holds
+the state of a run and its settings, which must match when the run is resumed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Steps of `fit` as a function under `jit`, which takes parameters and examples in arrays.
+"""Compiled steps of `fit`: a function under `jit` of arrays of parameters and examples.
 
-The first batch of each size is evaluated eagerly as well, and compared.
+The first batch of each size is also evaluated eagerly, and the losses are compared.
 """
 
 from __future__ import annotations
@@ -32,46 +32,46 @@ from scalargrad.value import Value
 if TYPE_CHECKING:
     from scalargrad.train.fit import StepResult, Trainer
 
-#: Optimisers whose rules move numbers in arrays; SparseAdam asks which rows were looked up.
-_OF_ARRAYS = (SGD, Adam, AdamW, RMSprop, Adagrad)
-#: The time to record a step, in eager steps.
-RECORDING = 5
-#: The time to compile it, in operands visited eagerly.
+#: Optimizers with updates of arrays; SparseAdam has none, because it needs the rows looked up.
+_ARRAY_OPTIMIZERS = (SGD, Adam, AdamW, RMSprop, Adagrad)
+#: Time to trace a step, in eager steps.
+TRACING = 5
+#: Time to compile a step, in operands visited by an eager step.
 COMPILING = 200_000
 
 
 class CompiledSteps:
-    """Takes steps by a compiled gradient and an update in arrays, which hold the parameters.
+    """Takes steps by a compiled gradient and an update of arrays, which hold the parameters.
 
     Parameters
     ----------
     run : Trainer
-        The run; a part that cannot be compiled is refused, at the first step that would pay.
+        The run. If a part cannot be compiled, this is found at the first step that would be.
     epochs : int
-        The number of epochs to run; by default steps are compiled if that pays within them.
+        The number of epochs, from which it is decided whether compilation pays.
     operands : int
-        How many an eager step visits for an example.
+        Number of operands that an eager step visits for one example.
 
     Attributes
     ----------
     refusal : str
-        Why steps could not be compiled; "" if they could.
+        The reason why steps could not be compiled; "" if they could.
     """
 
     def __init__(self, run: Trainer, epochs: int, operands: int) -> None:
         self._run = run
         self._optimizer: Any = run.optimizer
         self._epochs, self._operands, self.refusal = epochs, max(1, operands), ""
-        self._generators = generators_of(run.called)
-        self._leaves: list[Value] = []  # those that the optimizer moves, then the others
-        self._count = 0  # of those that it moves
-        self._held: set[Value] = set()  # by the model, the loss and the penalty
-        self._is_ahead = False  # the arrays, of the parameters
+        self._generators = generators_of(run.callables)
+        self._leaves: list[Value] = []  # those of the optimizer, then the others
+        self._count = 0  # number of leaves of the optimizer
+        self._owned: set[Value] = set()  # parameters of model, loss and penalty
+        self._is_ahead = False  # whether the arrays are newer than the parameters
         self._rows: Any = None  # the examples
-        self._forget()
+        self._clear_programs()
 
-    def _forget(self) -> None:
-        """Forget programs, which are of the parameters and layers that there were."""
+    def _clear_programs(self) -> None:
+        """Discard compiled programs, after a change of parameters or layers."""
         self._programs: dict[str, Any] = {}
         self._running: dict[str, Callable[..., Any]] = {}
         self._compared: set[tuple[str, int]] = set()
@@ -80,16 +80,16 @@ class CompiledSteps:
     # Parameters -------------------------------------------------------------------------------
 
     def begin_epoch(self) -> None:
-        """Read the parameters, and what a callback could have changed."""
-        if self.refusal or (self._leaves and not self._run.is_looked_at):
+        """Read the parameters, which callbacks may have changed."""
+        if self.refusal or (self._leaves and not self._run.needs_synced_model):
             return
-        if type(self._optimizer) in _OF_ARRAYS:
+        if type(self._optimizer) in _ARRAY_OPTIMIZERS:
             self._optimizer.require_unchanged()
-        trained, held = self._run.trained, _modules(self._run.called).parameters()
-        leaves = [*dict.fromkeys([*trained, *held])]
-        if (leaves, len(trained), {*held}) != (self._leaves, self._count, self._held):
-            self._forget()
-            self._leaves, self._count, self._held = leaves, len(trained), {*held}
+        trained, owned = self._run.trained, _modules(self._run.callables).parameters()
+        leaves = [*dict.fromkeys([*trained, *owned])]
+        if (leaves, len(trained), {*owned}) != (self._leaves, self._count, self._owned):
+            self._clear_programs()
+            self._leaves, self._count, self._owned = leaves, len(trained), {*owned}
         self._read()
 
     def _read(self) -> None:
@@ -97,7 +97,7 @@ class CompiledSteps:
         self._data = np.array([leaf.data for leaf in self._leaves], dtype=np.float64)
 
     def write_back(self) -> None:
-        """Write numbers and gradients to the Values, as the same steps taken eagerly leave them."""
+        """Write data and gradients to the Values, like the same steps taken eagerly."""
         if self._is_ahead:
             trained = self._leaves[: self._count]
             write_data(trained, self._data[: self._count].tolist())
@@ -117,9 +117,9 @@ class CompiledSteps:
         try:
             if self._pays(rows):
                 result = self._result(rows, before)
-        except Exception as error:  # whatever it is, eager steps are not affected
+        except Exception as error:  # eager steps are not affected
             if self._run.jit:
-                raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
+                raise TraceError(f"fit(…, jit=True) cannot compile a step: {error}") from error
             self.refusal = str(error)
         if result is None:
             rewind(before)
@@ -128,24 +128,24 @@ class CompiledSteps:
         return result
 
     def _states(self) -> list[tuple[Any, Any]]:
-        """Return the generators with their states."""
+        """Return the random number generators with their states."""
         return [(x, state_of(x)) for x in self._generators]
 
     def _pays(self, rows: Sequence[int]) -> bool:
-        """Return whether there are enough batches like this one for compiling a step to pay."""
+        """Return True if there are enough batches of this kind for compilation to pay."""
         if self._rows is None:
             pairs = list(zip(*self._run.train, strict=True))
-            self._rows = Rows(pairs, alike=self._run.batch_size > 1)
+            self._rows = Rows(pairs, one_structure=self._run.batch_size > 1)
         count, size = self._rows.counts[self._rows.keys[rows[0]]], len(rows)
         batches = count // size if size == self._run.batch_size else 1
-        pays = self._epochs * batches > RECORDING + COMPILING / (self._operands * size)
+        pays = self._epochs * batches > TRACING + COMPILING / (self._operands * size)
         return self._run.jit or pays
 
     def _result(self, rows: Sequence[int], before: list[tuple[Any, Any]]) -> StepResult | None:
-        if type(self._optimizer) not in _OF_ARRAYS:
+        if type(self._optimizer) not in _ARRAY_OPTIMIZERS:
             raise TraceError(
-                f"{type(self._optimizer).__name__} moves parameters one by one: use SGD, Adam, "
-                "AdamW, RMSprop or Adagrad of scalargrad.optim"
+                f"{type(self._optimizer).__name__} has no update of arrays: use SGD, Adam, AdamW, "
+                "RMSprop or Adagrad of scalargrad.optim"
             )
         if not self._running and not self._is_ahead:
             self._read()
@@ -155,8 +155,8 @@ class CompiledSteps:
         (loss, predictions), grads = found
         if grads.dtype == object:
             raise TraceError(
-                "the loss depends on a Value that neither the model nor the optimizer has: make it "
-                "a Parameter of the model, or a plain number"
+                "the loss depends on a Value that is neither in the model nor in the optimizer: "
+                "make it a Parameter of the model, or a plain number"
             )
         batch = self._rows.keys[rows[0]], len(rows)
         if batch not in self._compared:
@@ -173,7 +173,7 @@ class CompiledSteps:
         return loss, numbers, grads.tolist() if wanted else []
 
     def _gradient(self, rows: Sequence[int]) -> Any:
-        """Return ((loss, predictions), gradient) of a batch; None if it must be taken eagerly."""
+        """Return ((loss, predictions), gradient) of a batch; None if computed eagerly."""
         key = self._rows.keys[rows[0]]
         if key not in self._programs:
             self._programs[key] = self._program(self._rows.rebuilds[key])
@@ -182,21 +182,24 @@ class CompiledSteps:
         return self._running[key](self._data, self._rows.at(rows))
 
     def _program(self, rebuild: Rebuild) -> Any:
-        """Return the compiled gradient of batches of examples, each rebuilt from its numbers."""
-        called, batch_loss = self._run.called, self._run.batch_loss  # which `jit` is to see
-        places = [k for k, leaf in enumerate(self._leaves) if leaf in self._held]
-        held = [self._leaves[k] for k in places]
+        """Return the compiled gradient for batches of examples, each rebuilt from its numbers."""
+        callables, batch_loss = (
+            self._run.callables,
+            self._run.batch_loss,
+        )  # closure variables of `jit`
+        positions = [k for k, leaf in enumerate(self._leaves) if leaf in self._owned]
+        owned = [self._leaves[k] for k in positions]
 
-        def step_of_fit(data: Any, cells: Any) -> Any:
+        def step_of_fit(data: Any, rows: Any) -> Any:
             if not isinstance(data[0], Value):
                 return None  # called eagerly
 
             def loss_of(data: Any) -> Any:
-                numbers = dict(zip(held, [data[k] for k in places], strict=True))
-                inputs, targets = zip(*[rebuild(iter(row)) for row in cells], strict=True)
-                with substitute_parameters(_modules(called), numbers):
-                    found = _predictions(called[0], [*inputs])
-                    return batch_loss(called, found, [*targets]), found
+                numbers = dict(zip(owned, [data[k] for k in positions], strict=True))
+                inputs, targets = zip(*[rebuild(iter(row)) for row in rows], strict=True)
+                with substitute_parameters(_modules(callables), numbers):
+                    found = _predictions(callables[0], [*inputs])
+                    return batch_loss(callables, found, [*targets]), found
 
             return value_and_grad(loss_of, has_aux=True)(data)
 
@@ -205,9 +208,9 @@ class CompiledSteps:
     def _compare(
         self, rows: Sequence[int], loss: float, found: list[Any], before: list[tuple[Any, Any]]
     ) -> None:
-        """Raise TraceError if eager evaluation gives a different loss for a batch.
+        """Raise TraceError if eager evaluation of a batch gives another loss.
 
-        The model is evaluated on one example, unless it draws random numbers, and the loss on all.
+        The loss is evaluated on all examples; the model on one, unless it draws random numbers.
         """
         self.write_back()
         after = self._states()
@@ -217,8 +220,10 @@ class CompiledSteps:
             count = len(inputs) if repr(after) != repr(before) else 1
             predictions = [self._run.model(x) for x in inputs[:count]]
             numbers, rebuild = flatten(found[count:], "the predictions")
-            predictions += rebuild(map(Value, numbers))  # as a model makes them
-            expected = float(detached(self._run.batch_loss(self._run.called, predictions, targets)))
+            predictions += rebuild(map(Value, numbers))  # predictions of a model are Values
+            expected = float(
+                detached(self._run.batch_loss(self._run.callables, predictions, targets))
+            )
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
 
@@ -239,29 +244,29 @@ class CompiledSteps:
                 pairs = [flatten(part, "")[0] for part in (detached(found[0]), first)]
                 for x, y in zip(*pairs, strict=True):
                     _require_near(x, y, "a prediction")
-        except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
+        except Exception:  # noqa: BLE001 - eager evaluation is not affected
             rewind(before)
             self._evaluate = False
             return None
         return found
 
 
-def _modules(called: tuple[Any, ...]) -> ModuleList:
-    """Return the model with its loss and its penalty, which may be modules with Parameters, too."""
-    return ModuleList([x for x in called if isinstance(x, Module)])
+def _modules(callables: tuple[Any, ...]) -> ModuleList:
+    """Return the modules among model, loss and penalty; all of them may have Parameters."""
+    return ModuleList([x for x in callables if isinstance(x, Module)])
 
 
 def _predictions(model: Module, inputs: list[Any]) -> list[Any]:
-    """Return a prediction for each input; of several, one is recorded for all."""
+    """Return a prediction for each input; several inputs are traced once, by `vmap`."""
     return [model(inputs[0])] if len(inputs) == 1 else vmap(model)(inputs)
 
 
 def _require_near(found: float, expected: float, what: str) -> None:
-    """Raise TraceError if a number differs from the eager one by more than rounding."""
+    """Raise TraceError if a number differs from the eager one by more than rounding errors."""
     if not math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-9):
         raise TraceError(
-            f"{what} is {expected:.6g}, and {found:.6g} as a program: the model or the loss "
-            "depends on more than numbers and shapes, for example on isinstance(target, int)"
+            f"{what} is {expected:.6g} in eager evaluation, but {found:.6g} if compiled: the model "
+            "or the loss depends on more than numbers and shapes, such as isinstance(target, int)"
         )
 
 
@@ -269,41 +274,43 @@ def _require_near(found: float, expected: float, what: str) -> None:
 
 
 class Rows:
-    """Examples, each as a row of numbers, with the structures that they have.
+    """Examples, each as a row of numbers and a structure.
+
+    The example ``([0.5, 2.0], 1.0)`` is the row ``0.5 2.0 1.0`` of the structure ``([0, 0], 0)``.
 
     Parameters
     ----------
     examples : sequence
-        Numbers nested in any way.
-    alike : bool
-        Whether they must have one structure, as those that share a batch.
+        Trees of numbers.
+    one_structure : bool
+        Whether all must have the same structure, as examples of one batch do.
 
     Attributes
     ----------
     keys : list of str
-        The structure of each: how its numbers are nested, with the texts beside them.
+        The structure of each example: its nesting, with 0 for numbers, and its texts.
     counts : mapping from str to int
-        How many examples have each.
+        Number of examples of each structure.
     rebuilds : dict from str to callable
-        What makes an example of each of its numbers, from an iterator over them.
+        For each structure, a function from an iterator over numbers to an example.
 
     Raises
     ------
     TraceError
-        If they are not nested alike.
+        If the examples must have one structure, but have several.
     OperandError, TypeError
         If an example holds anything but numbers, text and None.
     """
 
-    def __init__(self, examples: Sequence[Any], *, alike: bool) -> None:
+    def __init__(self, examples: Sequence[Any], *, one_structure: bool) -> None:
         found = [flatten(x, "an example") for x in examples]
         self.keys = [repr(rebuild(repeat(0))) for _, rebuild in found]
         self.counts = Counter(self.keys)
         self.rebuilds = {key: rebuild for key, (_, rebuild) in zip(self.keys, found, strict=True)}
-        if alike and len(self.counts) > 1:
+        if one_structure and len(self.counts) > 1:
             raise TraceError(
-                "the examples are not all nested alike: give every input, and every target, as "
-                "many numbers in the same places, or train with batch_size=1"
+                "the examples differ in structure: give all inputs, and all targets, the same "
+                "number and nesting of numbers, or train with batch_size=1"
             )
         rows = [row for row, _ in found]
         self._rows: Any = [np.array(row, dtype=np.float64) for row in rows]
@@ -311,7 +318,7 @@ class Rows:
             self._rows = np.array(self._rows).reshape(len(rows), -1)
 
     def at(self, rows: Sequence[int]) -> Any:
-        """Return the numbers of examples of one structure, as an array of a row for each."""
+        """Return the numbers of examples of one structure, as an array with one row for each."""
         if isinstance(self._rows, list):
             return np.stack([self._rows[i] for i in rows])
         return self._rows[rows.start : rows.stop] if isinstance(rows, range) else self._rows[rows]

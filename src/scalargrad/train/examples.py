@@ -1,4 +1,4 @@
-"""Prepare examples for training: check them, split off held-out ones, cut them into batches."""
+"""Prepare examples for training: check them, copy them, and split off a held-out part."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real, widened
 from scalargrad.table.validation import listed, number
 from scalargrad.value import Value
 
 
 class Examples(NamedTuple):
-    """Inputs, and a target for each."""
+    """Inputs, and one target for each."""
 
     inputs: list[Any]
     targets: list[Any]
 
     def at(self, rows: Sequence[int]) -> Examples:
-        """Return the examples with these numbers, in this order."""
+        """Return the examples at these indices, in this order."""
         return Examples([self.inputs[i] for i in rows], [self.targets[i] for i in rows])
 
 
 def examples(inputs: Any, targets: Any, what: str) -> Examples:
-    """Return copies of inputs and targets as lists; arrays become lists of plain floats.
+    """Return copies of inputs and targets as lists; arrays become lists of floats.
 
-    Arrays and numbers of NumPy in a list have 64 bits for each number.
+    NumPy arrays and numbers inside a list are converted to 64 bits.
 
     Raises
     ------
     OperandError
-        If there are none, or not as many targets as inputs.
+        If there are no examples, or the numbers of inputs and targets differ.
     """
-    found = Examples(_listed(inputs, f"X of {what}"), _listed(targets, f"y of {what}"))
+    found = Examples(_as_list(inputs, f"X of {what}"), _as_list(targets, f"y of {what}"))
     n, m = len(found.inputs), len(found.targets)
     if n != m or not n:
         raise OperandError(
@@ -43,64 +43,70 @@ def examples(inputs: Any, targets: Any, what: str) -> Examples:
     return found
 
 
-def _listed(rows: Any, what: str) -> list[Any]:
+def _as_list(rows: Any, what: str) -> list[Any]:
     if hasattr(rows, "to_numpy") and not hasattr(rows, "tolist"):  # a DataFrame
         rows = rows.to_numpy()
     if getattr(getattr(rows, "dtype", None), "kind", "") in {"M", "m"}:
-        raise OperandError(f"{what} is an array of dates, which are no numbers: give days, say")
+        raise OperandError(
+            f"{what} contains dates: convert them to numbers first, for example to days"
+        )
     if hasattr(rows, "tolist"):
         found = rows.tolist()
         return found if isinstance(found, list) else [found]
     if isinstance(rows, str | bytes | dict | set | frozenset):
-        raise OperandError(f"{what} is {shown(rows)}; give a list with one entry for each example")
+        raise OperandError(
+            f"{what} is {format_value(rows)}; give a list with one entry for each example"
+        )
     found = [x.tolist() if _is_tensor(x) else x for x in listed(rows, what, "examples")]
-    return [_copied(widened(x, "iuf")) for x in found]
+    return [_copy_example(widened(x, "iuf")) for x in found]
 
 
-def _copied(x: Any) -> Any:
-    """Return a copy of an example, in lists, dicts and arrays of its own."""
+def _copy_example(x: Any) -> Any:
+    """Return a deep copy of the lists, dicts and arrays of an example."""
     if type(x) in {list, tuple}:
-        return x[:] if {*map(type, x)} <= {float, int, bool} else type(x)(map(_copied, x))
+        return x[:] if {*map(type, x)} <= {float, int, bool} else type(x)(map(_copy_example, x))
     if type(x) is dict:
-        return {key: _copied(part) for key, part in x.items()}
+        return {key: _copy_example(part) for key, part in x.items()}
     return x.copy() if type(x).__name__ == "ndarray" else x
 
 
 def _is_tensor(x: Any) -> bool:
-    """Return whether an example is another package's tensor, no sequence of numbers."""
+    """Return True if an example is a tensor or a series of PyTorch or pandas."""
     return type(x).__module__.partition(".")[0] in {"torch", "pandas"} and hasattr(x, "tolist")
 
 
 def split(given: Examples, fraction: Any, data: Any, seed: int) -> tuple[Examples, Examples | None]:
-    """Return examples to train on, and those held out: a fraction drawn by seed, or other data.
+    """Return training examples and held-out ones: a random fraction, or separate data.
 
     Raises
     ------
     OperandError
-        If both are given, or one of two parts would be empty.
+        If fraction and data are combined, or one part would be empty.
     """
     fraction = number(fraction, "validation_split", 0.0, 1.0)
     if data is not None:
         if fraction:
-            raise OperandError("validation_split and validation_data exclude each other: give one")
+            raise OperandError(
+                "validation_split and validation_data cannot be combined: give one of them"
+            )
         if not isinstance(data, tuple | list) or len(data) != 2:
-            raise OperandError(f"validation_data is {shown(data)}; give (inputs, targets)")
+            raise OperandError(f"validation_data is {format_value(data)}; give (inputs, targets)")
         return given, examples(data[0], data[1], "the validation data")
     if not fraction:
         return given, None
     rows = list(range(len(given.inputs)))
     random.Random(seed).shuffle(rows)
-    held = round(fraction * len(rows))
-    if not 0 < held < len(rows):
+    count = round(fraction * len(rows))
+    if not 0 < count < len(rows):
         raise OperandError(
-            f"validation_split={fraction} holds out {held} of {len(rows)} examples: give a "
-            "fraction that leaves some on both sides"
+            f"validation_split={fraction} holds out {count} of {len(rows)} examples: give a "
+            "fraction that leaves at least one example in each part"
         )
-    return given.at(sorted(rows[held:])), given.at(sorted(rows[:held]))
+    return given.at(sorted(rows[count:])), given.at(sorted(rows[:count]))
 
 
 def numbers_in(x: Any) -> Sequence[float]:
-    """Return the numbers in an example: those of lists, and the keys and entries of dicts."""
+    """Return the numbers in an example, including the keys and entries of dicts."""
     if is_real(x):
         return [x]
     if isinstance(x, dict):
@@ -113,7 +119,7 @@ def numbers_in(x: Any) -> Sequence[float]:
 
 
 def detached(prediction: Any) -> Any:
-    """Return a prediction as floats, so that its graph can be freed.
+    """Return a prediction with floats in place of Values, so that its graph can be freed.
 
     >>> detached([Value(1.0), Value(2.0)])
     [1.0, 2.0]

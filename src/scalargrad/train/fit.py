@@ -1,4 +1,4 @@
-"""fit: train a model on examples, once everything it is given has been checked and tried."""
+"""fit: check the arguments, try model and loss on a few examples, and train."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from scalargrad.graph import topological_order
 from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from scalargrad.system.files import require_writable
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import Interrupt, collector_paused, deferred_interrupt
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.system.terminals import ProgressBar
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, function, instance, listed, number, size, whole
 from scalargrad.train.checkpoint import RunState
 from scalargrad.train.examples import Examples, detached, examples, numbers_in, split
-from scalargrad.train.history import History, Row, attach
+from scalargrad.train.history import History, Row, attach_history
 from scalargrad.transforms.evaluation import in_place_advice
 from scalargrad.value import Parameter, Value
 
@@ -43,29 +43,29 @@ _COLUMNS = ("epoch", "loss", "val_loss", "gradient_norm", "learning_rate")
 
 
 class Stateful(Protocol):
-    """An object whose state a checkpoint can hold."""
+    """An object whose state can be stored in a checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as numbers, text, lists, tuples and dicts."""
 
     def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Restore such a state."""
+        """Restore a state returned by `state_dict`."""
 
 
 @runtime_checkable
 class OptimizerLike(Stateful, Protocol):
-    """The methods that `fit` needs of an optimiser; all of `scalargrad.optim` have them."""
+    """The methods of an optimizer that `fit` calls; all of `scalargrad.optim` have them."""
 
     def zero_grad(self) -> None:
         """Clear the gradients of the last step."""
 
     def step(self) -> Any:
-        """Move the parameters against their gradients."""
+        """Update the parameters by their gradients."""
 
 
 @runtime_checkable
 class Schedule(Stateful, Protocol):
-    """The methods that `fit` needs of a learning-rate schedule."""
+    """The methods of a learning-rate schedule that `fit` calls."""
 
     def step(self) -> None:
         """Set the learning rate of the next epoch."""
@@ -101,136 +101,134 @@ def fit(
     jit: bool | None = None,
     quiet: bool = False,
 ) -> History:
-    """Minimise the mean of a loss over examples, one optimiser step per batch.
+    """Minimize the mean of a loss over examples, with one optimizer step per batch.
 
     Parameters
     ----------
     model : Module
-        Called with one input at a time. It is trained in place.
+        Called with one input at a time. Its parameters are updated in place.
     X : sequence of n inputs
-        Whatever `model` takes: lists of floats, dicts of sparse entries, token numbers; of an
-        array, a pandas DataFrame or a PyTorch tensor, the rows. Copied at the start. Numbers are
-        finite: fill in those that are missing.
+        Inputs of `model`: lists of floats, dicts of sparse entries, token numbers, or the rows of
+        an array, a pandas DataFrame or a PyTorch tensor. They are copied at the start. Numbers must
+        be finite: fill in missing ones.
     y : sequence of n targets
-        Whatever `loss` takes; a Series, or a column, too.
+        Targets of `loss`; they may be a pandas Series or a column.
     loss : callable
-        ``loss(predictions, targets)`` with a batch's predictions, as the model returned them,
-        and its targets, both lists; returns one Value, the batch's mean. Every function of
-        `scalargrad.losses` is one.
+        ``loss(predictions, targets)``, where both are lists for one batch; returns one Value, the
+        mean over the batch. All functions of `scalargrad.losses` can be used.
     optimizer : object with step, zero_grad, state_dict and load_state_dict
-        Made with the model's parameters.
+        An optimizer of the parameters of the model.
     epochs : int
-        Passes over the examples, those of a resumed run included.
+        Number of passes over the examples, including those before a run was resumed.
     batch_size : int or None
-        Examples per step: 1 is single-sample descent, None the whole set at once.
+        Number of examples per step; None for all examples.
     shuffle : bool
-        Draw a new order of the examples for each epoch, by `seed`.
+        Whether the examples are shuffled in each epoch.
     seed : int
-        Fixes every draw made here: the orders, and which examples are held out.
+        Seed for shuffling and for the choice of held-out examples.
     validation_split : float
-        Fraction of the examples, in [0, 1), drawn by `seed` and held out.
+        Fraction of the examples, in [0, 1), that is held out at random.
     validation_data : (inputs, targets), optional
-        Examples held out, instead of a split.
+        Held-out examples, instead of a split.
     metrics : callables, or mapping from name to callable
-        ``metric(predictions, targets)`` over all examples of an epoch, predictions as floats.
+        ``metric(predictions, targets)`` over all examples of an epoch; predictions are floats.
     regularizer : callable, optional
-        ``regularizer(parameters)``, a Value added to each batch's loss.
+        ``regularizer(parameters)`` returns a Value that is added to the loss of each batch.
     scheduler : object with step, get_last_lr, state_dict and load_state_dict, optional
-        Stepped after each epoch; a ReduceLROnPlateau with the held-out loss if there is one, else
-        with the loss.
+        Stepped after each epoch. A ReduceLROnPlateau gets the held-out loss, or the loss if there
+        is none.
     patience : int, optional
-        Stop when the held-out loss has not improved for this many epochs, and give the model
-        back the weights of the best epoch.
+        Number of epochs without improvement of the held-out loss after which training stops. The
+        model then has the weights of the best epoch.
     min_delta : float
-        By how much the held-out loss must fall to count as improved, in its own unit.
+        Minimum decrease of the held-out loss that counts as an improvement.
     gradient_tolerance : float, optional
-        Record the gradient's norm and stop when it is at or under this; 0 only records.
+        Record the norm of the gradient, and stop when it is at most this; 0 only records.
     clip_grad_norm : float, optional
-        The largest norm of the gradient, Euclidean, over all parameters trained; a longer one
-        is scaled before the step, as by `optim.clip_grad_norm_`.
+        Maximum Euclidean norm of the gradient over all trained parameters. A larger gradient is
+        scaled down before the step, as by `optim.clip_grad_norm_`.
     callbacks : iterable of callable
-        ``callback(model, history)`` after each epoch; a true result stops training.
+        ``callback(model, history)``, called after each epoch; a true result stops training.
     checkpoint : path, optional
-        File to which the run's state is written every `checkpoint_every` epochs and at the end.
+        File for the state of the run, written every `checkpoint_every` epochs and at the end.
     checkpoint_every : int
-        Epochs between two checkpoints.
+        Number of epochs between two checkpoints.
     resume : bool
-        If the file `checkpoint` exists, go on from it. The run then equals one that was never
-        stopped, bit for bit. It does up to rounding where compiled steps take more than four paths
-        through their conditions, or where `epochs` is larger now, so that it pays to compile.
-        Data, loss, learning rate, schedule, metrics and the other options must be the same: the
-        error says what differs. The generators that model, loss and regularizer draw from,
-        Python's and NumPy's, and that of the module ``random`` are restored too. What a model keeps
-        in other attributes while it trains, such as a running mean, is not, unless it is a
-        Parameter.
+        Whether to continue from the file `checkpoint` if it exists. The result is bit for bit that
+        of a run that was not stopped. It agrees only up to rounding if compiled steps take more
+        than four paths through their conditions, or if a larger `epochs` makes compilation pay.
+        Data, loss, learning rate, schedule, metrics and other options must not change; the error
+        names the differences. The random number generators of Python and NumPy that model, loss and
+        regularizer use are restored, too, including that of the module ``random``. Other attributes
+        of the model, such as a running mean, are not, unless they are Parameters.
     jit : bool, optional
-        Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
-        them, False for none. By default they are where NumPy is installed, the steps can be
-        recorded and are many enough for it to pay; see Notes. Within `disable_jit` and
-        `detect_anomaly`, none are.
+        Whether steps are compiled, as by `scalargrad.jit`. By default they are if NumPy is
+        installed, the steps can be compiled, and there are enough of them for compilation to pay;
+        see Notes. Within `disable_jit` and `detect_anomaly`, steps are always eager.
     quiet : bool
-        Show no progress bar.
+        Whether to hide the progress bar.
 
     Returns
     -------
     History
-        One row per epoch, with the columns ``epoch`` (from 1), ``loss`` (mean over the epoch's
-        batches as they were met, weighted by size, penalty included), each metric,
+        One row per epoch, with the columns ``epoch`` (from 1), ``loss`` (mean over the batches at
+        the time of their steps, weighted by size, with penalty), each metric,
         ``val_loss`` (without penalty) and ``val_`` metrics after the epoch,
-        ``gradient_norm`` (Euclidean, of the epoch's mean gradient as the steps took it, in loss
-        unit / weight unit; of the parameters that the optimiser moves)
-        and ``learning_rate``; the last five only where asked for.
+        ``gradient_norm`` (Euclidean norm of the mean of the gradients used by the steps, in loss
+        unit / weight unit, over the parameters of the optimizer)
+        and ``learning_rate``. The last five are present only if the options require them.
 
     Raises
     ------
     OperandError
-        If examples, functions or options do not fit together, before anything is changed.
+        If examples, functions or options do not fit together; nothing was changed.
     NumericalError
-        If a loss is not finite; the message names the node that first was not.
+        If a loss is not finite; the message names the first node that is not.
     StateError
-        If the checkpoint cannot be written, which is found out before the first step, or read,
-        or belongs to another run. If it cannot be written later, the model keeps what it learned.
-        With `checkpoint` or `patience` also if the model's state would leave out one of its
-        parameters, and with `checkpoint` if the optimiser moves parameters that are not the
-        model's.
+        If the checkpoint cannot be written or read, or belongs to another run. This is checked
+        before the first step; if writing fails later, the model keeps its trained weights.
+        With `checkpoint` or `patience`, also if the state of the model would omit one of its
+        parameters; with `checkpoint`, if the optimizer updates parameters outside the model.
     GraphError
-        Within `no_grad`, and if there is no parameter in the graph of the loss, unless that is 0.
+        Within `no_grad`, and if the graph of the loss has no parameter, unless the loss is 0.
     TraceError
-        With ``jit=True``, if a step does what a program could not repeat; the message says what.
+        With ``jit=True``, if a step cannot be compiled; the message names the reason.
     MissingPackageError
         With ``jit=True``, if NumPy is not installed.
 
     Notes
     -----
-    A compiled step is a function under `jit`, which computes the forward and the backward pass by
-    `nn.functional_call`, and an update in arrays; it agrees with the eager step up to rounding. At
-    the end of an epoch, if a callback, a metric of your own, a schedule or a checkpoint could look
-    or examples are held out, and after an error, parameters, gradients and the optimiser's state
-    are in their objects. Steps are compiled if the examples all have the
-    same structure (with ``batch_size=1``, each structure that is frequent enough is), the optimiser
-    is SGD, Adam, AdamW, RMSprop or Adagrad of `scalargrad.optim`, and model and loss draw random
-    numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``; in a
-    batch of several, the model must not ask a number for a way to go, as `vmap` says.
-    Otherwise, and if a step meets a number that is not finite or takes more paths through its
-    conditions than `jit` keeps, steps are eager. If a callback changes a number or a layer, steps
-    are recorded anew; what another thread changes is seen at the next epoch.
-    Gradients of parameters that the optimiser does not move are computed by eager steps only.
+    A compiled step computes the loss and its gradient by a function under `jit`, with
+    `nn.functional_call`, and updates the parameters in arrays; it agrees with the eager step up to
+    rounding. Parameters, gradients and the state of the optimizer are written back to their objects
+    after an error, and at the end of each epoch if there are callbacks, metrics, a schedule, a
+    checkpoint or held-out examples.
 
-    Before the first step the model is called with the first example (and with the first that has
-    another number of numbers), in evaluation mode, and loss and metrics with what it returned for
-    it, so that most examples, labels and functions that cannot be used are found at once.
+    Steps are compiled if the following hold. All examples have the same structure; with
+    ``batch_size=1``, each structure that is frequent enough is compiled. The optimizer is SGD,
+    Adam, AdamW, RMSprop or Adagrad of `scalargrad.optim`. Model and loss draw random numbers only
+    by `drawn`, as Dropout does; they do not store values for later, and do not read ``.data``. With
+    more than one example in a batch, the model does not branch on a number, see `vmap`.
 
-    A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
-    cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, where
-    the optimiser moves parameters that the model does not have, and where the schedule is one of
-    another optimiser.
+    Otherwise steps are eager. They are also eager if a step produces a number that is not finite,
+    or takes more paths through its conditions than `jit` keeps. If a callback changes a number or a
+    layer, steps are compiled again; changes by another thread take effect at the next epoch. Only
+    eager steps compute gradients of parameters that the optimizer does not update.
 
-    An error during training, also one of a callback's or a metric's, has the attribute `history`:
-    the History of the epochs completed before. The model keeps what it learned.
+    Before the first step the model is called in evaluation mode with the first example, and with
+    the first one of a different size. Loss and metrics are called with the predictions. So most
+    unusable examples, labels and functions are found before training.
 
-    Ctrl-C ends training after the step under way: the model keeps what it learned, and the
-    history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
-    given the best epoch's weights then too. The model is left in evaluation mode.
+    A TrainingWarning is issued if labels do not suit the loss (1 and 2, or -1 and 1, for binary
+    cross-entropy; 0 for the hinge loss), if `accuracy` would treat probabilities as scores, if the
+    optimizer updates parameters outside the model, and if the schedule has another optimizer.
+
+    An error during training, including one in a callback or a metric, has the attribute `history`
+    with the completed epochs. The model keeps its trained weights.
+
+    Ctrl-C ends training after the current step. The model keeps its trained weights (with
+    `patience`, those of the best epoch), and the history has all completed epochs. A second Ctrl-C
+    interrupts immediately. At the end the model is in evaluation mode.
 
     Examples
     --------
@@ -244,7 +242,7 @@ def fit(
     (2.0, 1.0)
     """
     if not builds_graphs():
-        raise GraphError("fit trains by gradients, which no_grad switches off: call it outside")
+        raise GraphError("fit needs gradients, which no_grad disables: call it outside no_grad")
     _require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
     per_batch = _optional(batch_size, "batch_size", _count)
@@ -255,13 +253,13 @@ def fit(
     n, min_delta = len(train.inputs), number(min_delta, "min_delta")
     if patience is not None and held_out is None:
         raise OperandError(
-            "patience watches the held-out loss: give validation_split or validation_data"
+            "patience needs a held-out loss: give validation_split or validation_data"
         )
     run = Trainer(
         model,
         loss,
         regularizer,
-        _named_metrics(metrics, _COLUMNS),
+        _metrics_by_name(metrics, _COLUMNS),
         train,
         held_out,
         optimizer=optimizer,
@@ -276,18 +274,18 @@ def fit(
         callbacks=_callables(callbacks, "callbacks", "model", "history"),
         jit=_optional(jit, "jit", flag),
     )
-    _warn_of_strangers(run)
-    _warn_of_labels(run)
+    _warn_if_parameters_outside(run)
+    _warn_of_unsuitable_labels(run)
     model.eval()
     try:
-        operands = _try_out(run, given, "the training data")
+        operands = _sanity_check(run, given, "the training data")
         if held_out is not None and train is given:
-            _try_out(run, held_out, "the validation data")
+            _sanity_check(run, held_out, "the validation data")
         if run.patience is not None:
-            model.state_dict()  # raises where the best weights could not be kept
+            model.state_dict()  # raises an error if the best weights cannot be stored
         has_numpy = importlib.util.find_spec("numpy") is not None
         if not is_anomaly_enabled() and (has_numpy if run.jit is None else run.jit):
-            with needed("jit=True needs"):
+            with optional_dependency("jit=True needs"):
                 from scalargrad.train.compiled import CompiledSteps
             run.steps = CompiledSteps(run, epochs, operands)
         saved = None if checkpoint is None else RunState(run, checkpoint)
@@ -299,66 +297,67 @@ def fit(
     with closing(ProgressBar(epochs * n, len(run.history) * n, quiet=quiet)) as bar:
         _train(run, epochs, saved, every, bar)
     if run.steps and run.steps.refusal and not quiet:
-        print(f"Steps could not be compiled, and were evaluated eagerly: {run.steps.refusal}")
+        print(f"Steps could not be compiled and were evaluated eagerly: {run.steps.refusal}")
     run.finish()
     return run.history
 
 
 def _train(run: Trainer, epochs: int, saved: RunState | None, every: int, bar: ProgressBar) -> None:
-    """Run epochs until all are done, there is a reason to stop, or Ctrl-C is pressed."""
+    """Run epochs until all are done, a stopping criterion holds, or Ctrl-C is pressed."""
     history, texts = run.history, [f"epoch {len(run.history)}/{epochs}"]
     with deferred_interrupt() as interrupt:
         try:
             history.stopped = run.reason(epochs)
             while not history.stopped:
                 row = run.epoch(interrupt, lambda count: bar.advance(count, *texts))
-                texts[:] = [f"epoch {row['epoch']}/{epochs}", *_numbers(row)]
+                texts[:] = [f"epoch {row['epoch']}/{epochs}", *_format_row(row)]
                 bar.advance(0, *texts)
-                answers = [callback(run.model, history) for callback in run.callbacks]
-                history.stopped = run.reason(epochs) or ("a callback asked" if any(answers) else "")
+                results = [callback(run.model, history) for callback in run.callbacks]
+                history.stopped = run.reason(epochs) or ("a callback asked" if any(results) else "")
                 if saved is not None and (history.stopped or len(history) % every == 0):
                     saved.save()
         except KeyboardInterrupt:
             history.stopped = "interrupted"
         except Exception as error:
-            attach(history, error)
+            attach_history(history, error)
             raise
         finally:
             run.write_back()
 
 
-def _numbers(row: Mapping[str, float]) -> list[str]:
-    """Write loss and metrics, each followed by its held-out value after a bar.
+def _format_row(row: Mapping[str, float]) -> list[str]:
+    """Format loss and metrics, each with its held-out value after a bar.
 
-    >>> _numbers({"epoch": 3, "loss": 0.5, "accuracy": 0.875, "val_loss": 0.625})
+    >>> _format_row({"epoch": 3, "loss": 0.5, "accuracy": 0.875, "val_loss": 0.625})
     ['loss 0.5|0.625', 'accuracy 0.875']
     """
     hidden = {"epoch", "gradient_norm", "learning_rate"}
-    shown = [name for name in row if name not in hidden and not name.startswith("val_")]
-    held_out = {name: f"|{row[f'val_{name}']:.3g}" for name in shown if f"val_{name}" in row}
-    return [f"{name} {row[name]:.3g}{held_out.get(name, '')}" for name in shown]
+    names = [name for name in row if name not in hidden and not name.startswith("val_")]
+    held_out = {name: f"|{row[f'val_{name}']:.3g}" for name in names if f"val_{name}" in row}
+    return [f"{name} {row[name]:.3g}{held_out.get(name, '')}" for name in names]
 
 
 # A run -----------------------------------------------------------------------------------------
 
-#: The loss of a batch, its predictions where wanted, and where that is, the gradient of the step.
+#: Loss of a batch, its predictions for metrics, and its gradient for `gradient_tolerance`; the
+#: last two are empty if they are not needed.
 StepResult = tuple[float, list[Any], Sequence[float]]
 
 
 @dataclass
 class Trainer:
-    """Runs the epochs of a run, and keeps what they change; see `fit` for what each option is.
+    """Runs the epochs of a training run, and holds its state; the options are documented in `fit`.
 
     Attributes
     ----------
     train, held_out : Examples
-        To train on, and to measure on after each epoch, if any.
+        The training examples, and those for measurements after each epoch.
     history : History
-        A row for each epoch.
+        One row per epoch.
     best_state : dict or None
-        The state of the model after the best epoch, with `patience`.
+        With `patience`, the state of the model after the best epoch.
     steps : CompiledSteps or None
-        Those that are compiled, if any.
+        The compiled steps, if any.
     """
 
     model: Module
@@ -388,57 +387,57 @@ class Trainer:
             self.optimizer.has_warned = True  # a loss may read no parameter, as a perceptron's
 
     @property
-    def called(self) -> tuple[Any, ...]:
-        """The functions and modules that a step calls."""
+    def callables(self) -> tuple[Any, ...]:
+        """The model, the loss and the regularizer: the callables of a step."""
         return self.model, self.loss, self.regularizer
 
     @property
     def trained(self) -> list[Any]:
-        """The parameters that the optimiser moves; the model's if it does not say which."""
+        """The parameters of the optimizer; those of the model if it has no `param_groups`."""
         groups = getattr(self.optimizer, "param_groups", None)
         if not groups:
             return self.model.parameters()
         return [p for group in groups for p in group["params"]]
 
-    def strangers(self, *modules: Module) -> list[Any]:
-        """Return the parameters that the optimiser moves and that none of these modules has."""
+    def parameters_outside(self, *modules: Module) -> list[Any]:
+        """Return the parameters of the optimizer that do not belong to any of these modules."""
         known = {id(p) for part in modules for p in part.parameters()}
         return [p for p in self.trained if id(p) not in known]
 
     @property
-    def is_looked_at(self) -> bool:
-        """True if what a user has given may look at the model after the steps of an epoch.
+    def needs_synced_model(self) -> bool:
+        """True if code of the user may read the model after the steps of an epoch.
 
-        With examples held out it is switched to evaluation, which a module may do in its own way.
+        With held-out examples, `Module.eval` is called, which a module may override.
         """
         return any((self.callbacks, self.held_out, self.scheduler, self.metrics))
 
     @staticmethod
-    def batch_loss(called: tuple[Any, ...], predictions: list[Any], targets: list[Any]) -> Any:
-        """Return the loss of a batch, penalty included, of a model with its loss and its penalty.
+    def batch_loss(callables: tuple[Any, ...], predictions: list[Any], targets: list[Any]) -> Any:
+        """Return the loss of a batch, including the penalty.
 
         Raises
         ------
         OperandError
-            If it is no Value, and so cannot be minimised.
+            If it is not a Value, and so cannot be minimized.
         """
-        model, function, regularizer = called
+        model, function, regularizer = callables
         loss = _number(function(predictions, targets), function, "one Value, such as a mean")
         if regularizer is not None:
             penalty = regularizer(model.parameters())
             loss = loss + _number(penalty, regularizer, "one Value")
         if not isinstance(loss, Value):
             raise OperandError(
-                f"the loss is {shown(loss)} whatever the parameters: compute it from the "
-                "predictions, not from their .data"
+                f"the loss is the number {format_value(loss)}, which does not depend on "
+                "parameters: compute it from the predictions, not from their .data"
             )
         return loss
 
     # One epoch --------------------------------------------------------------------------------
 
     def epoch(self, interrupt: Interrupt, advance: Callable[[int], None]) -> Row:
-        """Take one step per batch, measure, and add a row to the history."""
-        if self.is_looked_at or not self.history.rows:
+        """Take one step per batch, measure, and append a row to the history."""
+        if self.needs_synced_model or not self.history.rows:
             self.model.train()
         if self.steps:
             self.steps.begin_epoch()
@@ -456,7 +455,7 @@ class Trainer:
             gradient = [g + len(batch) * x for g, x in pairs]
             advance(len(batch))
             interrupt.check()
-        if self.is_looked_at:
+        if self.needs_synced_model:
             self.write_back()
         row = {"epoch": len(self.history) + 1, "loss": loss / len(order)}
         row |= self._metrics(predictions, [self.train.targets[i] for i in order])
@@ -470,14 +469,14 @@ class Trainer:
         return row
 
     def _keep_best(self) -> None:
-        """Keep the state of a model whose held-out loss has improved; over NaN, any has."""
+        """Store the state of the model if the held-out loss has improved; any loss improves NaN."""
         losses, best = self.history["val_loss"], self.history.best_epoch
         before = math.nan if best is None else losses[best - 1]
         if math.isnan(before) or losses[-1] < before - self.min_delta:
             self.history.best_epoch, self.best_state = len(losses), self.model.state_dict()
 
     def write_back(self) -> None:
-        """Give the parameters what compiled steps have made of them."""
+        """Write the results of compiled steps to the parameters."""
         if self.steps:
             self.steps.write_back()
 
@@ -493,7 +492,7 @@ class Trainer:
     def _eager_step(self, rows: Sequence[int]) -> StepResult:
         batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
-        loss = self.batch_loss(self.called, predictions, batch.targets)
+        loss = self.batch_loss(self.callables, predictions, batch.targets)
         self.optimizer.zero_grad()
         loss.backward()
         if self.clip_grad_norm is not None:
@@ -505,7 +504,7 @@ class Trainer:
         return loss.data, numbers, gradient
 
     def _measure(self) -> Row:
-        """Measure loss and metrics on the held-out examples, recording no graph."""
+        """Compute loss and metrics on the held-out examples, without building a graph."""
         if self.held_out is None:
             return {}
         inputs, targets = self.held_out
@@ -535,13 +534,13 @@ class Trainer:
         return {name: float(detached(x)) for name, x in found.items()}
 
     def measured(self, function: Any, predictions: list[Any], targets: list[Any]) -> Any:
-        """Return the number that a loss or a metric makes of lists of its own: it may sort them."""
+        """Return the number that a loss or metric computes; it gets copies, which it may sort."""
         return _number(function([*predictions], [*targets]), function, "one number, such as a mean")
 
     # The end ----------------------------------------------------------------------------------
 
     def reason(self, epochs: int) -> str:
-        """Return the reason why training ends after the last epoch; "" if it continues."""
+        """Return the reason to stop training after the last epoch; "" if it continues."""
         done, tolerance = len(self.history), self.gradient_tolerance
         if self.patience is not None and done - (self.history.best_epoch or 0) >= self.patience:
             return f"held-out loss has not improved for {self.patience} epochs"
@@ -550,62 +549,67 @@ class Trainer:
         return "all epochs done" if done >= epochs else ""
 
     def finish(self) -> None:
-        """Leave the model ready for use, with the best weights if early stopping kept some."""
+        """Switch the model to evaluation, with the best weights if early stopping stored some."""
         if self.patience is not None and self.best_state is not None:
             self.model.load_state_dict(self.best_state)
         self.model.eval()
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:
-    """Return the result of a user's function, which must be a number."""
+    """Check that the result of a user's function is a number, and return it."""
     if isinstance(found, Value) or is_real(found):
         return found
-    raise OperandError(f"{name_of(function)} returned {shown(found)}; it must return {wanted}")
+    raise OperandError(
+        f"{name_of(function)} returned {format_value(found)}; it must return {wanted}"
+    )
 
 
 def name_of(function: Any) -> str:
-    """Return the name of a function, a class's object or a partial in messages."""
+    """Return the name of a function, a callable object or a partial for messages."""
     inner = getattr(function, "func", function)  # of functools.partial
     return str(getattr(inner, "__name__", type(inner).__name__))
 
 
-# Checks of what is given ------------------------------------------------------------------------
+# Checks of arguments ----------------------------------------------------------------------------
 
-#: The checks of options that are a number of 1 or more, and a number that is not negative.
+#: Check of an integer option of at least 1.
 _count = partial(whole, low=1)
+#: Check of a number option of at least 0.
 _not_negative = partial(number, low=0.0, finite=False)
 
 
 def _optional(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
-    """Return a checked option; None if it is not given."""
+    """Check an option, and return it; None if it is None."""
     return None if x is None else check(x, name)
 
 
 def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, scheduler: Any) -> None:
-    """Raise OperandError if a part given to `fit` cannot be used for training."""
+    """Raise OperandError if an argument of `fit` cannot be used for training."""
     instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
-    function(loss, "loss", "scalargrad.losses.mse_loss, say")
+    function(loss, "loss", "scalargrad.losses.mse_loss, for example")
     _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
-    _optional(regularizer, "regularizer", partial(function, example="losses.l2_penalty, say"))
+    _optional(
+        regularizer, "regularizer", partial(function, example="losses.l2_penalty, for example")
+    )
     if scheduler is not None:
         _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
     if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
-        _warn("the scheduler is over another optimizer than the one given: make it with this one")
+        _warn("the scheduler belongs to another optimizer: make it with the optimizer of fit")
 
 
 def _require(part: Any, protocol: Any, name: str, example: str) -> None:
     if not isinstance(part, protocol) or isinstance(part, type):
-        raise OperandError(f"{name} is {shown(part)}; give an object such as {example}")
+        raise OperandError(f"{name} is {format_value(part)}; give an object such as {example}")
 
 
 def _callables(given: Any, name: str, *arguments: str) -> list[Any]:
-    """Return functions of such arguments, given in a list."""
+    """Check a list of functions of these arguments, and return it."""
     wanted = f"of ({', '.join(arguments)})"
     return [function(f, f"one of {name}", wanted) for f in listed(given, name, "functions")]
 
 
-def _named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:
-    """Return metrics by name, by default the name of the function."""
+def _metrics_by_name(given: Any, columns: Iterable[str]) -> dict[str, Any]:
+    """Return metrics by name; the default name is that of the function."""
     if isinstance(given, Mapping):
         pairs = [(name, function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()]
     else:
@@ -614,16 +618,16 @@ def _named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:
     distinct = len(named) == len(pairs) and named.keys().isdisjoint(columns)
     if not distinct or not all(isinstance(name, str) for name in named):
         raise OperandError(
-            f"metrics are named {', '.join(str(name) for name, _ in pairs)}: give a dict from name "
-            f"to metric, with names that differ from each other and from {', '.join(columns)}"
+            f"the names of metrics are {', '.join(str(name) for name, _ in pairs)}: give a dict "
+            f"from name to metric, with distinct names other than {', '.join(columns)}"
         )
     return named
 
 
 def _require_file(given: Any, *, resume: bool) -> None:
-    """Raise an error if a checkpoint cannot be written, or there is none to resume from."""
+    """Raise an error if the checkpoint cannot be written, or is missing with resume=True."""
     if given is None and resume:
-        raise OperandError("resume=True needs the file to go on from: give checkpoint=path")
+        raise OperandError("resume=True needs a checkpoint to continue from: give checkpoint=path")
     try:
         if given is not None:
             require_writable(given)
@@ -631,26 +635,25 @@ def _require_file(given: Any, *, resume: bool) -> None:
         raise StateError(f"the checkpoint cannot be written: {error}") from error
 
 
-# A trial ------------------------------------------------------------------------------------------
+# Sanity check -------------------------------------------------------------------------------------
 
 
-def _try_out(run: Trainer, data: Examples, what: str) -> int:
-    """Raise OperandError if model, loss or metrics cannot take examples; evaluation mode is on.
+def _sanity_check(run: Trainer, data: Examples, what: str) -> int:
+    """Raise OperandError if model, loss or metrics fail on examples, in evaluation mode.
 
-    The model is called with the first, and with the first that has another number of numbers. The
-    prediction for the first stands for those of all others; if examples have unlike numbers of
-    numbers, loss and metrics are given those alone that were called with. PyTorch Lightning calls
-    this a sanity check.
+    The model is called with the first example, and with the first one of a different size. If all
+    have one size, loss and metrics are called with the first prediction repeated for all targets,
+    else with the two predictions. PyTorch Lightning has the same sanity check.
 
     Returns
     -------
     int
-        The number of operands on the way to the first prediction.
+        The number of operands in the graph of the first prediction.
 
     Raises
     ------
     GraphError
-        If the loss is computed without the parameters.
+        If the graph of the loss has no parameters.
     """
     _require_finite(data, what)
     sizes = [len(numbers_in(x)) for x in data.inputs]
@@ -658,8 +661,8 @@ def _try_out(run: Trainer, data: Examples, what: str) -> int:
     found: dict[int, Any] = {}
     for i in (0, *others[:1]):
         x = data.inputs[i]
-        asking = partial(_prediction, run.model, x)
-        found[i] = _attempt(asking, "the model", f"X of {what} at {i}, {shown(x)}")
+        call = partial(_predict, run.model, x)
+        found[i] = _attempt(call, "the model", f"X of {what} at {i}, {format_value(x)}")
     if found[0] is None:
         return 0
     indices = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
@@ -669,49 +672,49 @@ def _try_out(run: Trainer, data: Examples, what: str) -> int:
         _require_parameters(run, loss)
     numbers = [detached(x) for x in predictions]
     for f in run.metrics.values():
-        # ValueErrors, too: a correlation may be undefined for the predictions made here
-        cured = ArithmeticError, ValueError
-        _attempt(partial(run.measured, f, numbers, targets), name_of(f), what, cured)
+        # a correlation may be undefined for predictions of an untrained model
+        tolerated = ArithmeticError, ValueError
+        _attempt(partial(run.measured, f, numbers, targets), name_of(f), what, tolerated)
     first = found[0] if isinstance(found[0], list | tuple) else [found[0]]
     nodes = [topological_order(x) for x in first if isinstance(x, Value)]
     return sum(len(node.parents) for part in nodes for node in part)
 
 
 def _require_parameters(run: Trainer, loss: Value) -> None:
-    """Raise GraphError if no parameter is under a loss, whoever trains it.
+    """Raise GraphError if the graph of a loss has no parameter, of this optimizer or another.
 
-    None need be where it is 0, as that of a perceptron whose answers are all right.
+    A loss of 0 is accepted, such as that of a perceptron that classifies all examples correctly.
     """
     trained = {*run.trained}  # may be plain Values
     nodes = topological_order(loss)
     if loss.data and not any(isinstance(x, Parameter) or x in trained for x in nodes):
         raise GraphError(
-            f"{name_of(run.loss)} returned {loss.data:.6g}, in whose graph there is no parameter "
-            "to train: let model and loss compute outside no_grad, and with Values themselves, not "
-            "with their .data or .detach()"
+            f"{name_of(run.loss)} returned {loss.data:.6g}, whose graph has no parameter to train: "
+            "compute model and loss outside no_grad, and with Values, not with their .data or "
+            ".detach()"
         )
 
 
-def _prediction(model: Module, x: Any) -> Any:
+def _predict(model: Module, x: Any) -> Any:
     before = repr(x)
     if (found := model(x)) is None:
         raise OperandError("it returned None: let forward return its prediction")
     if repr(x) != before:
         raise OperandError(
-            "it changes its input, so that each epoch would find another: let it change a copy, "
+            "it changes its input, so the next epoch would get another one: change a copy instead, "
             "as in x = [*x]"
         )
     return found
 
 
-def _attempt(f: Callable[[], Any], name: str, what: str, cured: Any = ArithmeticError) -> Any:
-    """Return the result of a call; None after an error that training may cure.
+def _attempt(f: Callable[[], Any], name: str, what: str, tolerated: Any = ArithmeticError) -> Any:
+    """Return the result of a call; None after a tolerated error, which may vanish with training.
 
-    Any other error is raised as one that says what cannot take what.
+    Any other error is raised as an OperandError that names the function and the data.
     """
     try:
         return f()
-    except cured:
+    except tolerated:
         return None
     except Exception as error:
         kind = "" if isinstance(error, ScalargradError) else f"{type(error).__name__}: "
@@ -725,8 +728,8 @@ def _require_finite(data: Examples, what: str) -> None:
         for i, x in enumerate(column):
             for odd in [n for n in numbers_in(x) if not abs(n) < math.inf]:
                 raise OperandError(
-                    f"{name} of {what} has {shown(odd)} at {i}: leave such examples out, or fill "
-                    "them in"
+                    f"{name} of {what} has {format_value(odd)} at {i}: leave such examples out, or "
+                    "fill them in"
                 )
 
 
@@ -737,39 +740,42 @@ def _warn(message: str) -> None:
     warnings.warn(message, TrainingWarning, stacklevel=4)
 
 
-def _warn_of_strangers(run: Trainer) -> None:
-    """Warn of parameters that the optimiser moves but that do not belong to what is trained."""
-    if strange := run.strangers(*[x for x in run.called if isinstance(x, Module)]):
+def _warn_if_parameters_outside(run: Trainer) -> None:
+    """Warn if the optimizer updates parameters that no module of the run has."""
+    if outside := run.parameters_outside(*[x for x in run.callables if isinstance(x, Module)]):
         _warn(
-            f"{len(strange)} of the {len(run.trained)} parameters that the optimizer moves are not "
-            "the model's: make it with model.parameters(), of the model that is trained"
+            f"{len(outside)} of the {len(run.trained)} parameters that the optimizer updates are "
+            "not in the model: make it with model.parameters() of the model that is trained"
         )
 
 
-def _warn_of_labels(run: Trainer) -> None:
-    """Warn where targets, or a metric, do not suit the loss."""
-    loss = _function(run.loss)
+def _warn_of_unsuitable_labels(run: Trainer) -> None:
+    """Warn if targets or a metric do not suit the loss."""
+    loss = _unwrap_loss(run.loss)
     if loss in (losses.binary_cross_entropy, losses.binary_cross_entropy_with_logits):
         odd = [t for t in numbers_in(run.train.targets) if not 0.0 <= t <= 1.0]
-        wanted = "binary cross-entropy takes 1 for yes and 0 for no"
+        wanted = "the targets of binary cross-entropy are 0 and 1"
         remedy = "y - 1 for classes 1 and 2, (y + 1) / 2 for -1 and 1"
     elif loss is losses.hinge_loss:
         odd = [t for t in numbers_in(run.train.targets) if t not in {-1.0, 1.0}]
-        wanted, remedy = "the hinge loss takes 1 and -1", "2 * y - 1 for classes 0 and 1"
+        wanted, remedy = (
+            "the targets of the hinge loss are -1 and 1",
+            "2 * y - 1 for classes 0 and 1",
+        )
     else:
         return
     if odd:
-        _warn(f"{wanted}, and a target is {odd[0]:g}: give {remedy}")
+        _warn(f"{wanted}, but a target is {odd[0]:g}: use {remedy}")
     counts = (losses.accuracy, losses.error_rate, losses.zero_one_loss)
     for name, metric in run.metrics.items():
         if loss is losses.binary_cross_entropy and metric in counts:
             _warn(
-                f"{name} counts what is above 0 as class 1, and the loss takes probabilities: give "
-                f"{{'{name}': partial({name}, threshold=0.5)}}"
+                f"{name} counts predictions above 0 as class 1, but the loss takes probabilities: "
+                f"give {{'{name}': partial({name}, threshold=0.5)}}"
             )
 
 
-def _function(loss: Any) -> Any:
-    """Return the function that a loss wraps, where it can be found."""
+def _unwrap_loss(loss: Any) -> Any:
+    """Return the function that a loss object or partial wraps."""
     inner = getattr(loss, "func", loss)  # of functools.partial
     return type(inner).function if isinstance(inner, losses.Loss) else inner

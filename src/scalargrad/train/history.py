@@ -1,4 +1,4 @@
-"""History: what training measured after each epoch, as a table, a file or a plot."""
+"""History: the measurements of training after each epoch, as a table, a file or a plot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_table
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import is_word, listed, text, whole
 
@@ -27,21 +27,21 @@ class History:
     Parameters
     ----------
     rows : list of dicts from str to float
-        One per epoch, all with the same columns.
+        One per epoch; all have the same columns.
     stopped : str
-        Why training ended; empty while it runs.
+        The reason why training ended; empty while it runs.
     best_epoch : int, optional
-        The epoch whose weights early stopping keeps, from 1: that of the lowest loss so far.
+        The epoch, from 1, with the lowest held-out loss, whose weights early stopping restores.
 
     Raises
     ------
     OperandError
-        If a row is not a dict of numbers, or has other columns than the first.
+        If a row is not a dict of numbers, or its columns differ from those of the first.
 
     Attributes
     ----------
     rows, stopped, best_epoch
-        As given. `fit` says what each column measures.
+        The parameters. The columns are documented in `fit`.
 
     Examples
     --------
@@ -57,16 +57,18 @@ class History:
     best_epoch: int | None = None
 
     def __post_init__(self) -> None:
-        self.rows = [_row(row) for row in listed(self.rows, "rows", "dicts of numbers")]
+        self.rows = [_check_row(row) for row in listed(self.rows, "rows", "dicts of numbers")]
         if len({tuple(row) for row in self.rows}) > 1:
-            raise OperandError("the rows of a history have the same columns, in the same order")
+            raise OperandError(
+                "the rows of a history must have the same columns, in the same order"
+            )
         text(self.stopped, "stopped")
         if self.best_epoch is not None:
             self.best_epoch = whole(self.best_epoch, "best_epoch", 1, len(self.rows))
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns, in the order they are shown."""
+        """The names of the columns, in display order."""
         return list(self.rows[0]) if self.rows else []
 
     def __len__(self) -> int:
@@ -78,7 +80,8 @@ class History:
     def __getitem__(self, column: str) -> list[float]:
         if self.rows and not is_word(column, self.columns):
             raise OperandError(
-                f"the history has no column {shown(column)}: it has {', '.join(self.columns)}"
+                f"the history has no column {format_value(column)}: it has "
+                f"{', '.join(self.columns)}"
             )
         return [row[column] for row in self.rows]
 
@@ -86,46 +89,46 @@ class History:
         last = f", loss {self.rows[-1]['loss']:.4g}" if "loss" in self.columns else ""
         return f"History({len(self)} epochs{last}, stopped: {self.stopped or 'not yet'})"
 
-    def _texts(self) -> list[list[str]]:
-        """Return the names of the columns, and ten rows, evenly spread, with both ends."""
-        shown = [self.rows[i].values() for i in spread(len(self), 10)]
-        return [self.columns, *([f"{x:.6g}" for x in row] for row in shown)]
+    def _format_rows(self) -> list[list[str]]:
+        """Format the header and up to ten evenly spread rows, with the first and the last."""
+        chosen = [self.rows[i].values() for i in spread(len(self), 10)]
+        return [self.columns, *([f"{x:.6g}" for x in row] for row in chosen)]
 
     def __str__(self) -> str:
-        rows = self._texts()
+        rows = self._format_rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         pairs = [zip(row, widths, strict=True) for row in rows]
         lines = ["  ".join(f"{text:>{width}}" for text, width in row) for row in pairs]
         return "\n".join([*lines, f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}"])
 
     def _repr_html_(self) -> str:
-        """Return the table as a notebook and a page show it."""
-        head, *shown = self._texts()
+        """Return the table as HTML, for notebooks and pages."""
+        head, *body = self._format_rows()
         rows = [f"<tr><th>{'</th><th>'.join(map(escape, head))}</th></tr>"]
-        rows += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in shown]
+        rows += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in body]
         return f"<table>{''.join(rows)}</table><p>stopped: {escape(self.stopped) or 'not yet'}</p>"
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write every row as comma-separated values; floats keep every digit.
+        """Write all rows as comma-separated values; floats keep every digit.
 
-        The file appears whole or not at all.
+        The file is written atomically.
 
         Returns
         -------
         Path
-            As given.
+            `path`.
         """
         return write_table(path, [self.columns, *(row.values() for row in self.rows)])
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Plot the loss of each epoch, the held-out loss beside it.
+        """Plot the loss and the held-out loss of each epoch.
 
-        The metric given to `fit` first, such as the accuracy, gets an axis of its own.
+        The first metric of `fit`, such as the accuracy, has its own axis.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; by default a new figure of pyplot.
+            The axes to draw on; by default those of a new pyplot figure.
 
         Returns
         -------
@@ -139,36 +142,38 @@ class History:
         from scalargrad.plots import training_curves
 
         if not self.rows:
-            raise OperandError("there is nothing to plot: no epoch was completed")
+            raise OperandError("no epoch was completed, so there is nothing to plot")
         return training_curves({name: self[name] for name in self.columns}, ax=ax)
 
 
-def attach(history: History, error: Exception) -> None:
-    """Give an error that ended training what was measured until then, and a note that says so.
+def attach_history(history: History, error: Exception) -> None:
+    """Attach the history to an error that ended training, and add a note about it.
 
-    An error of a `fit` inside, in a callback, keeps the history of that one.
+    An error from an inner `fit`, called in a callback, keeps the history of the inner one.
     """
     if "history" in vars(error):
         return
-    vars(error)["history"] = history  # of any class, as all exceptions have attributes
+    vars(error)["history"] = history  # works for every exception class
     history.stopped = history.stopped or type(error).__name__
     if history.rows:
         completed = "1 epoch was" if len(history) == 1 else f"{len(history)} epochs were"
-        error.add_note(f"{completed} completed; what they measured is this error's `history`")
+        error.add_note(f"{completed} completed; their measurements are in this error's `history`")
     if isinstance(error, NumericalError):
-        error.add_note("if parameters grew from step to step, take a smaller learning rate")
+        error.add_note("if the parameters grew from step to step, use a smaller learning rate")
 
 
-def _row(given: Any) -> Row:
+def _check_row(given: Any) -> Row:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise OperandError(f"a row of a history is {shown(given)}; give a dict of numbers by name")
+        raise OperandError(
+            f"a row of a history is {format_value(given)}; give a dict of numbers by name"
+        )
     for name, x in given.items():
         as_float(x, f"{name} in a history")
     return {name: x if type(x) is int else float(x) for name, x in given.items()}
 
 
 def spread(count: int, most: int) -> list[int]:
-    """Choose at most `most` of `count` indices, evenly spread, with both ends.
+    """Return at most `most` of `count` indices, evenly spread, with the first and the last.
 
     >>> spread(100, 4)
     [0, 33, 66, 99]

@@ -11,7 +11,7 @@ from scalargrad.call import Call, Signals
 from scalargrad.errors import GraphChangedError, OperandError, TraceError
 from scalargrad.grad_mode import builds_graphs, enable_grad, recorder
 from scalargrad.ops.selection import where
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.code import expand
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import NodeInFormulaError, Symbol, evaluate
@@ -97,7 +97,9 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
             In a compiled function, if the rule cannot be recorded.
         """
         if kwargs:
-            raise OperandError(f"{self.name} was given {shown(kwargs)}: pass arguments by position")
+            raise OperandError(
+                f"{self.name} was given {format_value(kwargs)}: pass arguments by position"
+            )
         numbers, rebuild = flatten(args, f"the arguments of {self.name}")
         if not any(isinstance(x, Value) for x in numbers):
             return self._fun(*args)  # type: ignore[no-any-return]
@@ -119,7 +121,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
 
 def _reads_around(name: str, returned: Any) -> OperandError:
     """Return the error for a Value that a rule made of floats, so of one around it."""
-    return OperandError(f"{name} returned {shown(returned)} for plain numbers: {_REMEDY}")
+    return OperandError(f"{name} returned {format_value(returned)} for plain numbers: {_REMEDY}")
 
 
 _REMEDY = "give what it reads around it as arguments, so that its rule can send them gradients"
@@ -163,7 +165,8 @@ class _Rule:
         found = owner.fwd(*self._rebuild(iter(numbers)))
         if not isinstance(found, tuple) or len(found) != 2:
             raise OperandError(
-                f"fwd of {owner.name} returned {shown(found)}: return the result and the residuals"
+                f"fwd of {owner.name} returned {format_value(found)}: return the result and the "
+                "residuals"
             )
         return found
 
@@ -181,8 +184,8 @@ class _Rule:
         found = owner.bwd(residuals, signals)
         if not isinstance(found, tuple) or len(found) != self._count:
             raise OperandError(
-                f"bwd of {owner.name} returned {shown(found)}: return a tuple of "
-                f"{counted(self._count, 'gradient')}, one for each argument"
+                f"bwd of {owner.name} returned {format_value(found)}: return a tuple of "
+                f"{pluralize(self._count, 'gradient')}, one for each argument"
             )
         args = self._rebuild(iter(range(len(self.numbers))))
         shares: list[Any] = [None] * len(self.numbers)
@@ -191,7 +194,7 @@ class _Rule:
             parts = [] if gradient is None else flatten(gradient, f"gradient {k} of bwd")[0]
             if gradient is not None and len(parts) != len(places):
                 raise OperandError(
-                    f"gradient {k} of {owner.name} has {counted(len(parts), 'number')}, and its "
+                    f"gradient {k} of {owner.name} has {pluralize(len(parts), 'number')}, and its "
                     f"argument {len(places)}"
                 )
             for place, part in zip(places, parts, strict=False):

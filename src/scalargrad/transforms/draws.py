@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 
 #: The generator behind the functions of the module `random`, shared by a whole process.
 MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
@@ -87,7 +87,7 @@ def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if not _has_state(getattr(method, "__self__", None)):
         raise OperandError(
             f"drawn takes a method of a random generator, as in drawn(rng.random), not "
-            f"{shown(method)}: compute with what it returns afterwards"
+            f"{format_value(method)}: compute with what it returns afterwards"
         )
     if any(hasattr(x, "_apply") for x in (*args, *kwargs.values())):
         raise OperandError(

@@ -15,8 +15,8 @@ from typing import Any
 
 from scalargrad.errors import GradcheckError, OperandError
 from scalargrad.grad_mode import builds_graphs, no_grad
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import flag, function, number, positive
 from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated
@@ -33,7 +33,7 @@ def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
         return tuple(operator.index(position) for position in several)
     except TypeError:
         raise OperandError(
-            f"argnums is {shown(argnums)}: give the position of an argument, or several"
+            f"argnums is {format_value(argnums)}: give the position of an argument, or several"
         ) from None
 
 
@@ -51,7 +51,8 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
             is_array_of_one = getattr(y, "ndim", None) == 0
             remedy = "return its .item()" if is_array_of_one else _ONE_NUMBER
             raise OperandError(
-                f"{evaluation.name} returned {shown(y)}: a gradient needs one number; {remedy}"
+                f"{evaluation.name} returned {format_value(y)}: a gradient needs one number; "
+                f"{remedy}"
             )
         y = float(y)
     evaluation.require_finite(y)
@@ -65,7 +66,7 @@ def _results(evaluation: Evaluation, has_aux: bool) -> tuple[Any, Any]:
         return result, None
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise OperandError(
-            f"{evaluation.name} returned {shown(result)}: with has_aux it returns "
+            f"{evaluation.name} returned {format_value(result)}: with has_aux it returns "
             "(number, auxiliary)"
         )
     return result[0], result[1]
@@ -269,7 +270,9 @@ def jvp(
     (12.0, 34.0)
     """
     if not isinstance(primals, tuple | list):
-        raise OperandError(f"primals is {shown(primals)}: give the arguments as a tuple, (x,)")
+        raise OperandError(
+            f"primals is {format_value(primals)}: give the arguments as a tuple, (x,)"
+        )
     evaluation = evaluated(f, range(len(primals)), primals, {})
     result, aux = _results(evaluation, flag(has_aux, "has_aux"))
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
@@ -419,7 +422,7 @@ def _sparse(
     function(f, "f", "one of numbers")
     if has_aux:
         raise OperandError("sparse=True returns a matrix alone: leave has_aux out")
-    with needed("sparse=True needs"):
+    with optional_dependency("sparse=True needs"):
         from scalargrad.sparse_jacobian import SparseJacobian
     return SparseJacobian(f, argnums)
 

@@ -54,7 +54,7 @@ from scalargrad.compiler.trace.watching import data_of
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.system.attributes import get_attribute, has_attribute
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.tree import is_dataclass, like, nesting_error, object_array
 from scalargrad.value import Parameter, Value
@@ -613,8 +613,8 @@ def strict_float(x: float) -> float:
     number = as_float(x, "an argument")
     if number != x and number == number:
         raise TraceError(
-            f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
-            "computes with floats; give a float, or make it static, as in "
+            f"an argument is {format_value(x)}, an integer that no float equals: a compiled "
+            "function computes with floats; give a float, or make it static, as in "
             "jit(f, static_argnames='n')"
         )
     return number

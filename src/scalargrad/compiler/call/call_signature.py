@@ -17,7 +17,7 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, SPACE, Key, Walk, replaced
 from scalargrad.compiler.guards.comparable import is_read_whole
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.tree import nesting_error
 
 
@@ -33,7 +33,7 @@ def static_of(
     """
     if not callable(function):
         raise OperandError(
-            f"jit was given {shown(function)}, which cannot be called: give a function"
+            f"jit was given {format_value(function)}, which cannot be called: give a function"
         )
     if not numbers and not names:
         return frozenset()
@@ -52,7 +52,9 @@ def static_of(
         found |= {k % count, places[k]} if k < count else {k}
     for name in names:
         if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
-            raise OperandError(f"jit: static_argnames {shown(name)} is none of {', '.join(known)}")
+            raise OperandError(
+                f"jit: static_argnames {format_value(name)} is none of {', '.join(known)}"
+            )
         found |= {places.index(name)} if name in places else {name}
     return frozenset(found)
 

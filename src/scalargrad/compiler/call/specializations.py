@@ -25,7 +25,7 @@ from scalargrad.compiler.guards.surroundings import Layout, Surroundings
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.watching import Lock
 from scalargrad.errors import TraceError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.tree import nesting_error
 
 #: The most nodes of all programs that are kept, and how many each shape of arguments counts as
@@ -281,8 +281,8 @@ class Specializations(Lock):
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed([x for x, _ in trace.outside])) is not None:
             raise TraceError(
-                f"{compiled!r} reads {shown(missed)}, to which no name in its code leads, so that "
-                "another one in its place would not be seen: pass it as an argument"
+                f"{compiled!r} reads {format_value(missed)}, to which no name in its code leads, "
+                "so that another one in its place would not be seen: pass it as an argument"
             )
         name = getattr(compiled, "__name__", "compiled")
 

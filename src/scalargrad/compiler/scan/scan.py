@@ -15,7 +15,7 @@ from scalargrad.compiler.scan.recorded_steps import recorded
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import function, size
 
 #: Types of containers that keep their entries, so that all can be read before the first step.
@@ -111,8 +111,8 @@ def _pair(result: Any) -> tuple[Any, Any]:
     if isinstance(result, tuple) and len(result) == 2:
         return result
     raise OperandError(
-        f"scan: the step returned {shown(result)}: return a pair, the next carry and a result, "
-        "as in return carry, None"
+        f"scan: the step returned {format_value(result)}: return a pair, the next carry and a "
+        "result, as in return carry, None"
     )
 
 

@@ -44,7 +44,7 @@ from scalargrad.grad_mode import (
     run_recorded,
 )
 from scalargrad.ops import add, div, eq, identity, mul, neg, pow, sub, where
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import defers, is_real
 from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import NodeInFormulaError, Symbol
@@ -480,7 +480,8 @@ class Trace(Recorder):
             return op.number_beside(other)  # NotImplemented for an array, or an error
         if isinstance(other, int) and nearest_float(other) != other:
             self.refuse(
-                f"a number was compared with {shown(other)}, an integer that no float equals,",
+                f"a number was compared with {format_value(other)}, an integer that no float "
+                "equals,",
                 "compare it with a float",
             )
         made = self.node(op, (x, other))
@@ -497,7 +498,9 @@ class Trace(Recorder):
         if is_real(other):
             return self.compared(op, x, other)
         if isinstance(other, Number):
-            self.refuse(f"a number was compared with {shown(other)}", "compare it with a float")
+            self.refuse(
+                f"a number was compared with {format_value(other)}", "compare it with a float"
+            )
         if not isinstance(other, Value):
             return NotImplemented
         first, second = self.refer(x, op), self.refer(other, op)

@@ -43,7 +43,7 @@ from scalargrad.show.graphs.view import Group, Unit, View
 from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, Item
-from scalargrad.system.short_repr import counted
+from scalargrad.system.short_repr import pluralize
 from scalargrad.value import Parameter, Value
 
 
@@ -308,6 +308,6 @@ def _details(part: Fold) -> Iterator[str]:
     if part.shape is not None:
         yield f"{part.shape[0]:,} → {part.shape[1]:,}"
     if held and part.kind == "call":
-        yield counted(held, "parameter")
+        yield pluralize(held, "parameter")
     if not part.is_module:
         yield visible(part.path)

@@ -14,7 +14,7 @@ from scalargrad.show.graphs.view import SIDE_BY_SIDE, View, expanded_folds
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
 from scalargrad.value import Value
 
@@ -117,7 +117,9 @@ def draw(
     <Picture: Computation graph of v7 ≈ −0.03898: 20 nodes, 4 folded parts>
     """
     if not is_word(direction, SIDES):
-        raise LayoutError(f"direction is {shown(direction)}: use {' or '.join(map(repr, SIDES))}")
+        raise LayoutError(
+            f"direction is {format_value(direction)}: use {' or '.join(map(repr, SIDES))}"
+        )
     if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     limit, dpi = whole(limit, "limit", 1), resolution(dpi)
@@ -161,7 +163,7 @@ def _title(builder: Builder) -> str:
     """Return the title sentence of a picture."""
     graph, closed = builder.graph, len(builder.view.closed)
     written = (f"{graph.names[x]} {builder.sign(x)} {number(x.data)}" for x in graph.roots)
-    count, parts = len(graph.order), f", {counted(closed, 'folded part')}" * bool(closed)
+    count, parts = len(graph.order), f", {pluralize(closed, 'folded part')}" * bool(closed)
     return f"Computation graph of {', '.join(written)}: {count} node{'s' * (count != 1)}{parts}"
 
 

@@ -12,7 +12,7 @@ from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Line
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.shown_graph import unit_name
-from scalargrad.system.short_repr import counted
+from scalargrad.system.short_repr import pluralize
 from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
@@ -92,7 +92,7 @@ def _diagram(layers: Sequence[Sequence[Sequence[float]]]) -> Diagram:
     weights = [w for layer in layers for row in layer for w in row]
     greatest = max((abs(w) for w in weights if isfinite(w)), default=0.0)
     *first, last = map(str, sizes)
-    count = counted(len(weights), "weight")
+    count = pluralize(len(weights), "weight")
     diagram = Diagram(f"Network of {', '.join(first)} and {last} units: {count}")
     diagram.note = f"solid: w > 0, dashed: w < 0, width: |w|, at most {number(greatest)}"
 

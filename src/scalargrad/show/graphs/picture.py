@@ -23,8 +23,8 @@ from scalargrad.show.graphs.layout import DPI, LETTERS, DiagramLayout, placed
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
 
 
 class Picture:
@@ -133,7 +133,7 @@ class Picture:
         if path.suffix.lower() not in formats:
             known = ", ".join(formats)
             raise LayoutError(
-                f"a picture cannot be saved as {shown(path.name)}: end the name in {known}"
+                f"a picture cannot be saved as {format_value(path.name)}: end the name in {known}"
             )
         return formats[path.suffix.lower()]()
 
@@ -167,7 +167,7 @@ def png(svg: str, dpi: int) -> bytes:
     MissingPackageError
         If there is no resvg, or no font.
     """
-    with needed("PNG needs"):
+    with optional_dependency("PNG needs"):
         from fontpkg_arimo import ROOT
         from resvg_py import svg_to_bytes
     width, height = (points * dpi / 72 for points in size(svg))
@@ -191,7 +191,7 @@ def pdf(svgs: Sequence[str]) -> bytes:
     MissingPackageError
         If there is no fpdf2, or no font.
     """
-    with needed("PDF needs"):
+    with optional_dependency("PDF needs"):
         from fontpkg_arimo import ROOT
         from fpdf import FPDF
         from fpdf.fonts import TTFFont

@@ -23,7 +23,7 @@ from zlib import compress
 
 from scalargrad.errors import LayoutError
 from scalargrad.system.files import file_path, require_writable, write_atomically
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -106,7 +106,9 @@ def require_page(path: str | os.PathLike[str]) -> None:
     """
     path = file_path(path)
     if Path(path).suffix.lower() not in {".html", ".htm"}:
-        raise LayoutError(f"a page cannot be saved as {shown(Path(path).name)}: end it in .html")
+        raise LayoutError(
+            f"a page cannot be saved as {format_value(Path(path).name)}: end it in .html"
+        )
     require_writable(path)
 
 

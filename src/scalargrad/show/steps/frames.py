@@ -19,8 +19,8 @@ from scalargrad.show.graphs.picture import pdf, png
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import document
 from scalargrad.show.steps.step import Step
-from scalargrad.system.packages import needed
-from scalargrad.system.short_repr import shown
+from scalargrad.system.packages import optional_dependency
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.validation import is_word
 
 #: What slides can be written as: a file for each, or one for all.
@@ -45,7 +45,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
     """
     if not is_word(kind, KINDS):
         known = ", ".join(map(repr, KINDS))
-        raise LayoutError(f"slides cannot be written as {shown(kind)}: use one of {known}")
+        raise LayoutError(f"slides cannot be written as {format_value(kind)}: use one of {known}")
     scene = steps[0].scene
     if len(scene.order) > _MOST:
         raise GraphTooLargeError(
@@ -75,7 +75,7 @@ def frames(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> list[by
 
 def _animated(pictures: Sequence[bytes], kind: str) -> bytes:
     """Return PNGs as one animated GIF or WebP, which stays longer at the last."""
-    with needed(f"slides as {kind} need"):
+    with optional_dependency(f"slides as {kind} need"):
         from PIL import Image
     first, *others = (Image.open(BytesIO(picture)).convert("RGB") for picture in pictures)
     durations = [*[_SHOWN] * len(others), 3 * _SHOWN]

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.weighted_sums import Row
-from scalargrad.system.short_repr import counted
+from scalargrad.system.short_repr import pluralize
 from scalargrad.value import Value
 
 Json: TypeAlias = Any
@@ -98,7 +98,7 @@ def _forward(title: str, rows: Sequence[Row]) -> str:
     active = rows[0].activation
     formula = "W x + b" if rows[0].bias is not None else "W x"
     formula = f"{active}({formula})" if active else formula
-    sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
+    sizes = f"{pluralize(inputs, 'input')}, {pluralize(units, 'unit')}"
     return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
 
 

@@ -25,7 +25,7 @@ from scalargrad.show.number_format import (
 from scalargrad.show.shown_graph import largest_of
 from scalargrad.show.steps.partials import SymbolicGate, is_plain_sum, shorten
 from scalargrad.show.steps.scene import Scene
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.declaration import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.table.printing import MATHML_PAIR, MINUS, Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol
@@ -144,7 +144,7 @@ class FormulaWriter:
         """Write the gradient of the root with respect to a node."""
         if not is_word(notation, get_args(Notation)):
             known = ", ".join(map(repr, get_args(Notation)))
-            raise OperandError(f"notation is {shown(notation)}; use one of {known}")
+            raise OperandError(f"notation is {format_value(notation)}; use one of {known}")
         if notation == "partial":
             return self.partial(root, node)
         return self.bar(node) if notation == "bar" else self.put("delta", self.name(node))
@@ -592,7 +592,7 @@ class Step:
         scene = self.scene
         sums = [node for node in scene.order if scene.readers[node] > 1]
         announced = [
-            f"{scene.names[node]} feeds {counted(scene.feeds[node], 'gate')}; "
+            f"{scene.names[node]} feeds {pluralize(scene.feeds[node], 'gate')}; "
             f"{self._signal(node, TEXT, notation)} needs {scene.readers[node]} terms"
             for node in sums[:_MOST_NAMES]
         ]
@@ -620,7 +620,7 @@ def _listed(words: Sequence[str]) -> str:
 
 def _writer(form: Form) -> FormulaWriter:
     if not is_word(form, _WRITERS):
-        raise OperandError(f"form is {shown(form)}; use 'text' or 'mathml'")
+        raise OperandError(f"form is {format_value(form)}; use 'text' or 'mathml'")
     return _WRITERS[form]
 
 

@@ -22,7 +22,7 @@ from scalargrad.names import names
 from scalargrad.show.shown_graph import shown_order
 from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around
 from scalargrad.show.weighted_sums import readers_of
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.validation import is_word
 from scalargrad.value import Parameter, Value
 
@@ -122,7 +122,9 @@ class Fold:
         if not is_word(path, paths):
             known = [repr(name) for name in paths if name]
             there = ", ".join(known[:_SHOWN]) + ", …" * (len(known) > _SHOWN)
-            raise GraphError(f"there is no fold {shown(path)}: there are {there or 'none at all'}")
+            raise GraphError(
+                f"there is no fold {format_value(path)}: there are {there or 'none at all'}"
+            )
         return paths[path]
 
     def __repr__(self) -> str:
@@ -143,7 +145,7 @@ def name_folds(whole: Fold, order: Sequence[Value]) -> None:
         within = [call for inner in part.folds for call in calls[inner]]
         calls[part] = [part] if part.kind == "call" else within
         part.title = part.title or _title(part, within)
-    whole.title = counted(whole.size, "node")
+    whole.title = pluralize(whole.size, "node")
 
 
 def _name_paths(parts: Sequence[Fold], order: Sequence[Value]) -> None:
@@ -185,7 +187,7 @@ def _name_inside(part: Fold, outer: Fold | None) -> str:
 def _title(part: Fold, calls: Sequence[Fold]) -> str:
     """Return a description of a fold, in which there are calls."""
     if part.kind == "parameters":
-        return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
+        return f"{_module_name(part)}: {pluralize(part.size, 'parameter')}"
     if part.kind != "call":
         return _row_title(part, calls)
     detail = _activation(part.module)
@@ -217,8 +219,8 @@ def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
     if not any(node.parents for node in part.everything()):
         held = {isinstance(node, Parameter) for node in part.everything()}
         words = ["parameter"] * (True in held) + ["input"] * (False in held)
-        return counted(part.size, "s and ".join(words))
-    return _repeated(part) or counted(part.size, "node")
+        return pluralize(part.size, "s and ".join(words))
+    return _repeated(part) or pluralize(part.size, "node")
 
 
 def _repeated(part: Fold) -> str:

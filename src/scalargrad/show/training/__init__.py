@@ -22,9 +22,9 @@ main            what can be changed, and training that goes on meanwhile; puttin
 
 from __future__ import annotations
 
-from scalargrad.system.packages import needed
+from scalargrad.system.packages import optional_dependency
 
-with needed("watch needs"):
+with optional_dependency("watch needs"):
     from scalargrad.show.training.training_page import TrainingPage as TrainingPage
     from scalargrad.show.training.training_page import watch as watch
 

@@ -24,7 +24,7 @@ from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.shown_graph import unit_name
 from scalargrad.show.weighted_sums import WeightedSum, weighted_sums
-from scalargrad.system.short_repr import counted, shown
+from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.numbers import as_float, is_real, json_number
 from scalargrad.table.operation import Operation
@@ -189,7 +189,7 @@ def record_model(model: Model, example: Sequence[float]) -> tuple[Recording, Any
     found, outline = _recorded(lambda *xs: model(list(xs)), leaves, "the model")
     if not found.program.outputs:
         raise OperandError(
-            f"the model returns {shown(outline)}: a Value or a list of them is needed"
+            f"the model returns {format_value(outline)}: a Value or a list of them is needed"
         )
     return found, outline
 
@@ -382,7 +382,7 @@ def _target(t: Any, outputs: int, i: int) -> Any:
     numbers = list(t) if hasattr(t, "__len__") else [t]
     if not all(is_real(x) for x in numbers) or len(numbers) not in {1, outputs}:
         raise OperandError(
-            f"target {i} is {shown(t)}: give a number, or one for each of {outputs} outputs"
+            f"target {i} is {format_value(t)}: give a number, or one for each of {outputs} outputs"
         )
     return numbers[0] if len(numbers) == 1 else [float(x) for x in numbers]
 
@@ -457,7 +457,7 @@ def study(
     programs = [_written(record_loss(loss, outputs, outline, y), used) for y in data.targets]
     losses = {str(program): program for program in programs}
     places = {key: place for place, key in enumerate(losses)}
-    features = _named(feature_names, "feature_names", width, counted(width, "input"), "a feature")
+    features = _named(feature_names, "feature_names", width, pluralize(width, "input"), "a feature")
     task = find_task(data.targets, outputs, target_names)
     recorded = {
         "model": _written(program, used),
@@ -508,7 +508,7 @@ def _named(
     names = listed(names, parameter, "text")
     if len(names) != count:
         raise OperandError(
-            f"{parameter} has {counted(len(names), 'name')} for {things}: give one for each"
+            f"{parameter} has {pluralize(len(names), 'name')} for {things}: give one for each"
         )
     return [text(str(name), f"the name of {one}") for name in names]
 
@@ -548,10 +548,10 @@ def rectangle(inputs: Sequence[Any]) -> list[list[float]]:
     for i, x in enumerate(inputs):
         is_row = isinstance(x, list | tuple) or hasattr(x, "tolist")
         if not is_row or not len(x) or not all(is_real(number) for number in x):
-            raise OperandError(f"input {i} is {shown(x)}: give a list of numbers")
+            raise OperandError(f"input {i} is {format_value(x)}: give a list of numbers")
         if len(x) != len(inputs[0]):
             raise OperandError(
-                f"input {i} has {counted(len(x), 'number')}, but input 0 has {len(inputs[0])}: "
+                f"input {i} has {pluralize(len(x), 'number')}, but input 0 has {len(inputs[0])}: "
                 "give as many in each"
             )
         rows.append([float(number) for number in x])

@@ -19,7 +19,7 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.show import html
 from scalargrad.show.training.setting import Loss, Model, rectangle, study
-from scalargrad.system.short_repr import shown
+from scalargrad.system.short_repr import format_value
 from scalargrad.table.javascript import javascript_lanes
 from scalargrad.table.numbers import json_number
 from scalargrad.table.validation import function, instance, size, text, whole
@@ -150,7 +150,9 @@ def watch(
     <training page of 61 snapshots, epoch 0 to 60: loss 0.6996 → 0.002898>
     """
     if not callable(model) or isinstance(model, type):
-        raise OperandError(f"model is {shown(model)}; give a Module, or a function of an input")
+        raise OperandError(
+            f"model is {format_value(model)}; give a Module, or a function of an input"
+        )
     epochs = None if epochs is None else size(epochs, "epochs", 1)
     page = TrainingPage(
         model,

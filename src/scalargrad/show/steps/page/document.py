@@ -44,7 +44,7 @@ from scalargrad.show.steps.step import (
     gate_sentence,
     table_html,
 )
-from scalargrad.system.short_repr import counted
+from scalargrad.system.short_repr import pluralize
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
 from scalargrad.table.operation import Operation
@@ -121,7 +121,7 @@ def _expression(scene: Scene) -> str:
         written = "; ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
         if len(written) <= _LONGEST_EXPRESSION:
             return written
-    inputs = counted(len(scene.inputs), "input")
+    inputs = pluralize(len(scene.inputs), "input")
     return f"{scene.names[scene.root]}: {len(gates)} gates over {inputs}"
 
 
