@@ -1029,8 +1029,8 @@ def _is_positive(t: Any, name: str) -> bool:
     number = _as_number(t, f"{name}: a target")
     if number not in _BINARY_TARGETS:
         raise DomainError(
-            f"{name}: a target is {format_value(t)}; for single scores, use 1 for class 1, and 0 or -1 "
-            "for the other class"
+            f"{name}: a target is {format_value(t)}; for single scores, use 1 for class 1, and "
+            "0 or -1 for the other class"
         )
     return number == 1.0
 

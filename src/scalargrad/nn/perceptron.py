@@ -34,8 +34,8 @@ def _resolve_activation(activation: str | Activation) -> Activation:
     if not isinstance(op, _ONE_OPERAND):
         known = [x for x, op in TABLE.items() if isinstance(op, _ONE_OPERAND) and x[0] != "_"]
         raise OperandError(
-            f"activation {format_value(activation)} is neither a function nor the name of an operation "
-            f"with one operand: {', '.join(sorted(known))}"
+            f"activation {format_value(activation)} is neither a function nor the name of an "
+            f"operation with one operand: {', '.join(sorted(known))}"
         )
     return op
 

@@ -110,7 +110,8 @@ class LRScheduler:
         """Check the options; called before anything is changed."""
         if not isinstance(self.optimizer, Optimizer):
             raise OperandError(
-                f"optimizer must be an optimizer of scalargrad.optim, not {format_value(self.optimizer)}"
+                "optimizer must be an optimizer of scalargrad.optim, "
+                f"not {format_value(self.optimizer)}"
             )
         for name in [option.name for option in fields(self) if option.name in _OPTIONS]:
             setattr(self, name, _OPTIONS[name](getattr(self, name), name))
@@ -737,7 +738,8 @@ def _check_schedulers(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
     for part in parts:
         if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
             raise OperandError(
-                f"{format_value(part)} cannot be combined; give schedules other than ReduceLROnPlateau"
+                f"{format_value(part)} cannot be combined; "
+                "give schedules other than ReduceLROnPlateau"
             )
         if part.optimizer is not optimizer:
             raise OperandError("all schedules must have the same optimizer")

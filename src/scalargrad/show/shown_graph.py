@@ -97,7 +97,7 @@ def _warn_of_misspelt_labels(order: Iterable[Value]) -> None:
         for name, text in {} if node.label else node.__dict__.items():
             if isinstance(text, str) and text and _misspells(name.lower(), "label"):
                 warnings.warn(
-                    f".{name} = {shown(text)} names no node: write .label = {shown(text)}",
+                    f".{name} = {format_value(text)} names no node: write .label = {format_value(text)}",
                     UserWarning,
                     stacklevel=2,
                 )
