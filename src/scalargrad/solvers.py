@@ -19,7 +19,7 @@ from typing import Any
 from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import derivatives, no_grad, recorder
+from scalargrad.grad_mode import active_derivatives, no_grad, recorder
 from scalargrad.linalg import is_open, number, solve, vector
 from scalargrad.ops import (
     clip,
@@ -332,7 +332,9 @@ class _Unknowns(Equations):
 
         If y agrees with the root up to derivatives of order k - 1, y - J⁻¹·r(y) does up to order k.
         """
-        taken = len(derivatives.get()) - (recorder() is not None)  # a recording counts as one
+        taken = len(active_derivatives.get()) - (
+            recorder() is not None
+        )  # a recording counts as one
         order = max(_ORDER, taken + 1)
         first = self.residuals(x)
         y = moved(x, -1.0, self._solved(slopes, first, x))

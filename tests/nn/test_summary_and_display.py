@@ -38,7 +38,7 @@ def test_bytes_are_what_the_interpreter_allocates() -> None:
     kept = model(example)
     gc.collect()
     here = f"{Path(nn.__file__).parents[1]}*"  # other threads allocate elsewhere meanwhile
-    by_us = [tracemalloc.Filter(True, files) for files in (here, "<printed from scalargrad*")]
+    by_us = [tracemalloc.Filter(True, files) for files in (here, "<generated from scalargrad*")]
     traces = tracemalloc.take_snapshot().filter_traces(by_us).traces
     tracemalloc.stop()
     allocated = sum(trace.size for trace in traces)

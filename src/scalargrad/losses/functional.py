@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import recorder, switches
+from scalargrad.grad_mode import active_modes, recorder
 from scalargrad.ops import (
     abs,
     argmax,
@@ -1092,7 +1092,7 @@ def zero_one_loss(
     """
     reduction_of(reduction, "zero_one_loss")
     wrong: list[Any]
-    if switches and recorder() is not None:
+    if active_modes and recorder() is not None:
         wrong = [*_recorded_errors(input, target, threshold, "zero_one_loss")]
     else:
         wrong = [float(t != y) for t, y in _verdicts(input, target, threshold, "zero_one_loss")]

@@ -101,11 +101,11 @@ def checked_index(index: Any, size: int, owner: object) -> Any:
 
 
 def _checked_value(index: Value, size: int, owner: object) -> Value:
-    if not numbers.holds(eq(floor(index), index)):
+    if not numbers.is_true_for_all(eq(floor(index), index)):
         raise OperandError(
             f"{owner} takes whole numbers as indices, not {numbers.format_data(index)}"
         )
-    if not numbers.holds(ge(index, 0.0) * lt(index, size)):
+    if not numbers.is_true_for_all(ge(index, 0.0) * lt(index, size)):
         raise DomainError(
             f"{owner} was given index {numbers.format_data(index)}; it has 0 … {size - 1}"
         )
