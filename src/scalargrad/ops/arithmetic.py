@@ -106,8 +106,8 @@ def div(a: float, b: float) -> float:
 
     Raises
     ------
-    DivisionByZeroError
-        If b is 0.
+    DomainError
+        If b is 0; it is a DivisionByZeroError.
 
     Examples
     --------
@@ -285,8 +285,8 @@ def reciprocal(x: Symbol) -> Symbol:
 
     Raises
     ------
-    DivisionByZeroError
-        If x is 0.
+    DomainError
+        If x is 0; it is a DivisionByZeroError.
 
     Examples
     --------
