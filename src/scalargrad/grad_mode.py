@@ -33,24 +33,21 @@ _grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 #: atomic, and ``+= 1`` is not.
 active_modes: list[None] = []
 
-#: Number of comparisons of a Value with a plain number by ``==`` or ``!=``.
-_float_comparisons = 0
+
+class Counter:
+    """A count that other modules can increase."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
-def float_comparisons() -> int:
-    """Return the number of comparisons of a Value with a plain number so far.
-
-    The guards of compiled code compare containers by ``==``, where a Value equals a plain number
-    with the same data. If this count has grown meanwhile, one container has a Value where the
-    other has a number, so that they are not interchangeable.
-    """
-    return _float_comparisons
-
-
-def count_float_comparison() -> None:
-    """Count one comparison of a Value with a plain number."""
-    global _float_comparisons  # noqa: PLW0603 - a counter of the process
-    _float_comparisons += 1
+#: Counts the comparisons of a Value with a plain number by ``==`` or ``!=``. The guards of compiled
+#: code compare containers by ``==``, where a Value equals a plain number with the same data. If the
+#: count has grown meanwhile, one container may have a Value where the other has a number, so that
+#: they are not interchangeable.
+float_comparisons = Counter()
 
 
 class Recorder(Protocol):

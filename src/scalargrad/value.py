@@ -13,7 +13,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import (
     active_derivatives,
     active_modes,
-    count_float_comparison,
+    float_comparisons,
     recorder,
     register_leaf,
 )
@@ -247,7 +247,7 @@ class Value(PythonProtocols, MicrogradNames):
         is_number = is_real(other)
         if not is_number and not isinstance(other, Number):
             return NotImplemented
-        count_float_comparison()
+        float_comparisons.count += 1
         # A float compares itself exactly with integers, fractions, decimals and complex numbers.
         exact = type(other) is int or not is_number
         number = other if exact else ops.eq.as_operand(other)
