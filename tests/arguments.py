@@ -411,7 +411,7 @@ def _is_method(owner: type, name: str, function: Any) -> bool:
         and inspect.isfunction(function)
         and (function.__module__ or "").startswith("scalargrad")
         and f"{owner.__name__}.{name}" not in LEFT_OUT
-        and function.__code__.co_name not in {"called", "refused"}  # operations, ours and others'
+        and function.__code__.co_name not in {"method", "refuse"}  # operations, ours and others'
         and len(inspect.signature(function).parameters) > 1
     )
 

@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 def curve(op: Operation) -> str:
     """Return an SVG of the operation as a function of its first operand, the others held."""
-    if not isinstance(op, Elementwise) or op.truth:
+    if not isinstance(op, Elementwise) or op.is_boolean:
         return ""
     others = [_inside(op.domain.interval(i)) for i in range(1, op.arity)]
     low, high = op.domain.interval(0)

@@ -9,19 +9,19 @@ A `Value` is a number that remembers how it was computed; `backward` fills in it
 >>> x.grad, y.grad, z.grad
 (-4.0, -4.0, 3.0)
 
-Where to go from here, each with ``help(scalargrad.NAME)``:
+The main names, each explained by ``help(scalargrad.NAME)``:
 
 ======================================== ==========================================================
-`walk`, `draw`, `watch`                  show the steps, the graph, a training; each has ``.save``
-`exp`, `tanh`, `where`, `dot`, …         operations on numbers and Values; all are in ``ops``
+`walk`, `draw`, `watch`                  show steps, a graph, a training run; each has ``.save``
+`exp`, `tanh`, `where`, `dot`, …         operations on numbers and Values; ``ops`` has them all
 `grad`, `value_and_grad`, `jacobian`, …  derivatives of functions, with JAX's signatures
-`jit`, `vmap`, `scan`                    scalar code recorded once, and run as vector instructions
+`jit`, `vmap`, `scan`                    scalar code traced once, compiled to vector instructions
 `linalg`, `solvers`                      matrices; roots, differential equations
-`nn`, `losses`, `optim`, `train.fit`     networks, by PyTorch's names
+`nn`, `losses`, `optim`, `train.fit`     networks, with PyTorch's names
 `fitting`                                models fitted to data by SciPy; standard errors
 `data`, `plots`                          small data sets; Matplotlib plots
 `parallel`, `export`                     several processes; C, JSON, NetworkX, SymPy
-`custom_op`, `custom_vjp`, `gradcheck`   a derivative of your own; a check by differences
+`custom_op`, `custom_vjp`, `gradcheck`   custom derivatives; a check by finite differences
 `parse`                                  a graph from a formula
 ======================================== ==========================================================
 
@@ -92,8 +92,8 @@ if TYPE_CHECKING:
     from scalargrad.show.training import watch
 
 
-#: The names of ``from scalargrad import *``: none that is Python's own, such as `sum`.
-#: The operations are listed where they are declared; a type checker, too, sees only what is listed.
+#: The names of ``from scalargrad import *``; names of Python's built-ins, such as `sum`, are
+#: excluded. Operations are listed where they are declared, so that type checkers see them.
 __all__ = [
     "Parameter",
     "Value",
@@ -144,9 +144,9 @@ __all__.remove("abs")
 __all__.remove("pow")
 __all__.remove("sum")
 
-#: The modules of names that are loaded when first used, so that importing the package stays quick;
-#: the packages among these names are loaded in the same way.
-_LATER = {
+#: Modules of the names that are imported at first use, to keep the import of the package fast;
+#: subpackages are imported in the same way.
+_LAZY_MODULES = {
     "cond": "compiler.control_flow",
     "disable_jit": "compiler.jit_mode",
     "draw": "show.graphs",
@@ -160,20 +160,20 @@ _LATER = {
 }
 
 
-if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sigmiod, for Any
+if not TYPE_CHECKING:  # else a type checker would accept any name, sigmiod too, as Any
 
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             from scalargrad.other_names import OTHER_NAMES
 
-            instead = f": write {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
-            raise AttributeError(f"module 'scalargrad' has no attribute {name!r}{instead}")
+            remedy = f": write {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
+            raise AttributeError(f"module 'scalargrad' has no attribute {name!r}{remedy}")
         from scalargrad.system.packages import optional_dependency
 
         with optional_dependency(f"{name} needs"):
-            module = importlib.import_module(f"scalargrad.{_LATER.get(name, name)}")
-        found = globals()[name] = getattr(module, name, module)
-        return found
+            module = importlib.import_module(f"scalargrad.{_LAZY_MODULES.get(name, name)}")
+        attribute = globals()[name] = getattr(module, name, module)
+        return attribute
 
 
 def __dir__() -> list[str]:

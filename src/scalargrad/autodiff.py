@@ -1,4 +1,14 @@
-"""The backward pass: one sweep over a graph, behind `Value.backward` and every derivative."""
+"""Reverse-mode differentiation: one backward sweep over a graph.
+
+A topological order of the graph and seeds for its roots go in; the adjoints, ∂root/∂node, of all
+nodes come out. `Value.backward` writes them to nodes, and every other derivative uses them:
+
+>>> x, y = Value(3.0, "x"), Value(4.0, "y")
+>>> f = x * y + x
+>>> adjoints = compute_adjoints(topological_order(f), {f: 1.0})
+>>> adjoints[x], adjoints[y]
+(5.0, 3.0)
+"""
 
 from __future__ import annotations
 
@@ -6,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, NamedTuple
 
-from scalargrad.call import Intermediate, Signals
+from scalargrad.call import Cotangents, Intermediate
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
@@ -19,14 +29,30 @@ from scalargrad.table.validation import flag
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
-#: The advice about a gradient that is nan.
+#: Advice in the error for a gradient that is nan.
 _REMEDY = (
-    ". Guard the operand where it is undefined, as in sqrt(where(x > 0, x, 1)), or let nan pass by "
-    "allow_nonfinite=True of backward and gradients"
+    ". Guard the operand where it is undefined, as in sqrt(where(x > 0, x, 1)), or pass "
+    "allow_nonfinite=True to backward or gradients"
 )
 
-#: Nodes that have operands, their signals, and what has arrived at other nodes.
-Swept = tuple[list[Value], list[Any], dict[Any, Any]]
+
+class Sweep(NamedTuple):
+    """Result of a backward sweep.
+
+    Attributes
+    ----------
+    interior : list of Value
+        The nodes that have operands, results before operands.
+    adjoints : list of float
+        The adjoint of each interior node.
+    leaf_adjoints : dict from Value to float
+        The adjoints of leaves, and of other nodes outside of the order.
+    """
+
+    interior: list[Value]
+    adjoints: list[Any]
+    leaf_adjoints: dict[Any, Any]
+
 
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 
@@ -34,8 +60,8 @@ _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 class detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
     """Raise NumericalError at the first gradient that is inf or nan.
 
-    Inside the block, every backward sweep checks each error signal as it is computed and
-    names the node at which the first bad one arrived.
+    Inside the block, every backward sweep checks each adjoint that it computes; the error names
+    the node at which the first one that is not finite arose.
 
     Examples
     --------
@@ -53,7 +79,7 @@ class detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
 
 
 def is_anomaly_enabled() -> bool:
-    """Return whether `detect_anomaly` is in force here (as in PyTorch)."""
+    """Return True if a `detect_anomaly` block is active here (as in PyTorch)."""
     return _anomaly.get()
 
 
@@ -61,13 +87,13 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
     if allow_nonfinite is False or not flag(allow_nonfinite, "allow_nonfinite"):
         require_finite(root)
-    order = topological_order(root, leaves=False)
-    nodes, grads, leaves = _checked(_sweep(order, {root: 1.0}), allow_nonfinite)
+    order = topological_order(root, include_leaves=False)
+    nodes, grads, leaf_adjoints = _checked(_sweep(order, {root: 1.0}), allow_nonfinite)
     grads += [
-        signal + (grad if type(grad := x.grad) is float else _float_grad(x))
-        for x, signal in leaves.items()
+        adjoint + (grad if type(grad := x.grad) is float else _float_grad(x))
+        for x, adjoint in leaf_adjoints.items()
     ]
-    nodes += leaves
+    nodes += leaf_adjoints
     _write(nodes, grads)
 
 
@@ -77,121 +103,126 @@ def _float_grad(x: Value) -> float:
 
 
 def _write(nodes: Sequence[Value], grads: Sequence[float]) -> None:
-    """Write gradients, all of them even if Ctrl-C arrives meanwhile."""
+    """Write gradients; even if Ctrl-C arrives meanwhile, all of them are written."""
     try:
         for node, grad in zip(nodes, grads):  # noqa: B905 - hot loop
             node.grad = grad
-    except BaseException:  # a single call into C is slower, but nothing can interrupt it
-        any(map(setattr, nodes, repeat("grad"), grads))  # each returns None: to the end
+    except BaseException:  # a single call into C is slower, but cannot be interrupted
+        any(map(setattr, nodes, repeat("grad"), grads))  # setattr returns None: any never stops
         raise
 
 
-def error_signals(
+def compute_adjoints(
     order: Sequence[Value], seeds: Mapping[Value, float], *, allow_nonfinite: bool = True
 ) -> dict[Value, float]:
-    """Return ∂(Σ seed · root)/∂node for every node that signals reach: the backward sweep.
+    """Return the adjoint, ∂(Σ seed · root)/∂node, of every node that the sweep reaches.
 
     Parameters
     ----------
     order : sequence of Value
         A topological order, operands before results.
     seeds : mapping from Value to float
-        Where the sweep starts, and with what.
+        The adjoints that the sweep starts with, by root.
     allow_nonfinite : bool
-        Go ahead although a gradient is nan.
+        Continue even if a gradient is nan.
 
     Returns
     -------
     dict from Value to float
-        Of the nodes with operands in `order`, results before operands, then of leaves and others
-        that were given a seed or are operands of theirs. No node is changed.
+        The adjoints of the nodes with operands in `order`, results before operands; then those of
+        leaves, and of nodes outside of `order` that have a seed or are operands. No node is
+        changed.
 
     Notes
     -----
-    Linear in the number of wires.
+    Takes time linear in the number of edges.
 
     References
     ----------
     Linnainmaa, 1970; Rumelhart, Hinton and Williams, 1986.
     """
-    inner, signals, others = _checked(_sweep(order, seeds), allow_nonfinite)
-    return dict(zip(inner, signals, strict=True)) | others
+    interior, adjoints, leaf_adjoints = _checked(_sweep(order, seeds), allow_nonfinite)
+    return dict(zip(interior, adjoints, strict=True)) | leaf_adjoints
 
 
-def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Swept:
-    """Return the nodes that have operands, their signals, and what has arrived at others.
+def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Sweep:
+    """Run one backward sweep over `order`.
 
-    Each wire adds upstream · local to the signal of its operand. A signal is complete when its
-    node is reached, so only those still incomplete are in the dict: few, and in the processor's
-    cache. What arrives at a `Call` is a vector, which it sends back to its operands at once.
+    Each edge adds upstream · local gradient to the adjoint of its operand. An adjoint is complete
+    when its node is reached, so that the dict holds only those that are still incomplete: few, and
+    in the processor's cache. The adjoint of a node with several outputs is a vector, which its
+    local gradients propagate to all operands at once.
     """
-    arrived: dict[Any, Any] = dict(seeds)
-    inner = [node for node in reversed(order) if node.parents]  # at leaves, what arrives stays
-    signals, received = [], arrived.get
-    for node in inner:
+    adjoints: dict[Any, Any] = dict(seeds)
+    interior = [node for node in reversed(order) if node.parents]
+    completed, adjoint_of = [], adjoints.get
+    for node in interior:
         parents = node.parents
-        upstream = arrived.pop(node, None)  # nothing where a call above does not depend on it
+        upstream = adjoints.pop(node, None)  # None: nothing that was swept depends on the node
         local_grads: Any = () if upstream is None else node.local_grads
-        signals.append(upstream or 0.0)
+        completed.append(upstream or 0.0)
+        # Sums start from -0.0, the identity of IEEE 754 addition: 0.0 would turn -0.0 into 0.0.
         if len(local_grads) == 1:
             (parent,), (local,) = parents, local_grads
-            arrived[parent] = received(parent, -0.0) + upstream * local
+            adjoints[parent] = adjoint_of(parent, -0.0) + upstream * local
         elif len(local_grads) == 2:  # most nodes have two: unpacked, they take half the time
             (first, second), (local, other) = parents, local_grads
             if local is not None:
-                arrived[first] = received(first, -0.0) + upstream * local
+                adjoints[first] = adjoint_of(first, -0.0) + upstream * local
             if other is not None:
-                arrived[second] = received(second, -0.0) + upstream * other
+                adjoints[second] = adjoint_of(second, -0.0) + upstream * other
         elif type(local_grads) is tuple:
             for parent, local in zip(parents, local_grads):  # noqa: B905 - hot loop
                 if local is not None:
-                    arrived[parent] = received(parent, -0.0) + upstream * local
-        else:  # of a call, which sends all back at once
-            local_grads.send_back(node, upstream, arrived)
-    return inner, signals, arrived
+                    adjoints[parent] = adjoint_of(parent, -0.0) + upstream * local
+        else:  # a node with several outputs
+            local_grads.propagate(node, upstream, adjoints)
+    return Sweep(interior, completed, adjoints)
 
 
-def _checked(swept: Swept, allow_nonfinite: bool) -> Swept:
-    """Return `swept`; raise NumericalError if the gradient of a leaf would be nan."""
-    inner, signals, leaves = swept
-    if _anomaly.get() or not (allow_nonfinite or isfinite(sum(leaves.values()))):
-        _require_numbers(inner, dict(zip(inner, signals, strict=True)) | leaves)
-    return swept
+def _checked(sweep: Sweep, allow_nonfinite: bool) -> Sweep:
+    """Return the sweep; raise NumericalError if the gradient of a leaf would be nan."""
+    interior, adjoints, leaf_adjoints = sweep
+    if _anomaly.get() or not (allow_nonfinite or isfinite(sum(leaf_adjoints.values()))):
+        _require_numbers(interior, dict(zip(interior, adjoints, strict=True)) | leaf_adjoints)
+    return sweep
 
 
-def _require_numbers(inner: Sequence[Value], signals: Mapping[Value, Any]) -> None:
-    """Raise NumericalError if a gradient is nan, naming the first wire that carried such a number.
+def _require_numbers(interior: Sequence[Value], adjoints: Mapping[Value, Any]) -> None:
+    """Raise NumericalError if an adjoint is nan; the message names the edge where it arose.
 
-    Under `detect_anomaly`, also if one is inf.
+    Within `detect_anomaly`, an infinite adjoint raises the error as well.
     """
     is_good: Callable[[Any], bool] = isfinite if _anomaly.get() else lambda x: not isnan(x)
-    bad = {x for x, signal in signals.items() if not is_good(signal)}
-    wires: list[tuple[Any, Any]] = [(node, x) for node in inner for x in node.parents if x in bad]
-    carriers = [wire for wire in wires if _carries(*wire, signals, is_good)] or wires
-    if carriers:
-        node, x = carriers[0]
+    bad = {x for x, adjoint in adjoints.items() if not is_good(adjoint)}
+    edges: list[tuple[Any, Any]] = [
+        (node, x) for node in interior for x in node.parents if x in bad
+    ]
+    bad_edges = [edge for edge in edges if _is_bad(*edge, adjoints, is_good)] or edges
+    if bad_edges:
+        node, x = bad_edges[0]
         raise NumericalError(
-            f"the gradient of {describe(x)} is {float(signals[x])}: it arrived from "
+            f"the gradient of {describe(x)} is {float(adjoints[x])}: it arrived from "
             f"{describe(node)}{'' if _anomaly.get() else _REMEDY}"
         )
 
 
-def _carries(node: Value, x: Any, signals: Mapping[Value, Any], is_good: Any) -> bool:
-    """Return whether a node sends an operand a bad signal; a call, which is opaque, may."""
-    pairs = zip(node.parents, node.local_grads, strict=False)  # of a call there are none
-    sent = [signals[node] * local for y, local in pairs if y is x and local is not None]
-    return not all(map(is_good, sent)) or not node.local_grads
+def _is_bad(node: Value, x: Any, adjoints: Mapping[Value, Any], is_good: Any) -> bool:
+    """Return True if an edge adds a bad number; a node with several outputs, opaque, may do so."""
+    pairs = zip(node.parents, node.local_grads, strict=False)  # such a node has no local gradients
+    terms = [adjoints[node] * local for y, local in pairs if y is x and local is not None]
+    return not all(map(is_good, terms)) or not node.local_grads
 
 
 def require_finite(root: Value) -> None:
-    """Raise NumericalError if `root` is inf or nan, naming the node that first was."""
+    """Raise NumericalError if `root` is inf or nan; the message names the first such node."""
     if isfinite(float_of(root)):
         return
     first = first_nonfinite(root) or root
     raise NumericalError(
-        f"backward from {describe(root)}, which is not finite; the first node that went "
-        f"non-finite is {describe(first)}. Scale its operands or guard them with where, or "
-        "pass allow_nonfinite=True to go ahead"
+        f"backward from {describe(root)}, which is not finite; the first node that is not finite "
+        f"is {describe(first)}. Scale its operands or guard them with where, or pass "
+        "allow_nonfinite=True to differentiate anyway"
     )
 
 
@@ -199,12 +230,12 @@ def require_finite(root: Value) -> None:
 
 
 def partial_values(node: Value) -> list[Scalar]:
-    """Return the local gradients of `node` as numbers or Values computed from its operands.
+    """Return the local gradients of `node`, as numbers or as Values computed from its operands.
 
     Raises
     ------
     GraphChangedError
-        If one no longer equals the local gradient stored when the node was made.
+        If one no longer equals the local gradient that is stored in the node.
     """
     assert node.op is not None
     if (own := node.op.partial_nodes(node)) is not None:
@@ -228,42 +259,42 @@ def _require_unchanged(node: Value, parent: Value, recomputed: Scalar, stored: f
     if now == stored or (now != now and stored != stored):
         return
     raise GraphChangedError(
-        f"{describe(node)} was recorded when ∂/∂({describe(parent)}) was {stored!r}, now it is "
+        f"{describe(node)} was computed when ∂/∂({describe(parent)}) was {stored!r}, now it is "
         f"{now!r}: data was assigned after the graph was built. Build the graph again before "
-        "asking for its derivatives as a graph"
+        "computing its derivatives as a graph"
     )
 
 
-def gradient_graphs(
+def compute_adjoint_graphs(
     order: Sequence[Value], seeds: Mapping[Value, Any], *, allow_nonfinite: bool = True
 ) -> dict[Value, Any]:
-    """Return the error signals, as `error_signals` does, as Values that can be differentiated.
+    """Return the adjoints of `compute_adjoints` as Values, which can be differentiated again.
 
-    Nodes that get no gradient are left out.
+    Nodes without an adjoint are left out.
     """
-    signals: dict[Value, Any] = dict(seeds)
+    adjoints: dict[Value, Any] = dict(seeds)
     for node in reversed(order):
-        if not node.parents or node not in signals:
+        if not node.parents or node not in adjoints:
             continue
-        products = products_of(node, signals[node])
+        products = pull_back_node(node, adjoints[node])
         for parent, term in zip(node.parents[::-1], products[::-1], strict=True):
             if isinstance(parent, Value) and term is not None:
-                signals[parent] = signals[parent] + term if parent in signals else term
+                adjoints[parent] = adjoints[parent] + term if parent in adjoints else term
     if _anomaly.get() or not allow_nonfinite:
-        numbers = {x: getattr(signal, "data", signal) for x, signal in signals.items()}
+        numbers = {x: getattr(adjoint, "data", adjoint) for x, adjoint in adjoints.items()}
         _require_numbers([x for x in reversed(order) if x in numbers], numbers)
-    return signals
+    return adjoints
 
 
-def products_of(node: Value, upstream: Any) -> Sequence[Any]:
-    """Return upstream · local gradient for each operand, as Values; a call pulls vectors back."""
-    if isinstance(upstream, Signals):
+def pull_back_node(node: Value, upstream: Any) -> Sequence[Any]:
+    """Return upstream · local gradient for each operand, as Values."""
+    if isinstance(upstream, Cotangents):
         return node.pull_back_as_graph(upstream)  # type: ignore[attr-defined, no-any-return]
     return [product(upstream, partial) for partial in partial_values(node)]
 
 
 def product(a: Any, b: Any) -> Any:
-    """Multiply, making no node for a factor of exactly 1."""
+    """Return a · b, without a node where a factor is exactly 1."""
     if isinstance(b, float) and b == 1.0:
         return a
     return b if isinstance(a, float) and a == 1.0 and isinstance(b, Scalar) else a * b
@@ -272,20 +303,20 @@ def product(a: Any, b: Any) -> Any:
 def gradients(
     y: Value, xs: Any, *, create_graph: bool = False, allow_nonfinite: bool = False
 ) -> Any:
-    """Return ∂y/∂x for each Value in `xs`, leaving every `grad` as it is.
+    """Return ∂y/∂x for each Value in `xs`; no `grad` is written.
 
     The counterpart of ``torch.autograd.grad``.
 
     Parameters
     ----------
     y : Value
-        Root of a graph already built.
+        Root of a graph.
     xs : tree of Values
         One Value, or a list, tuple or dict of them; interior nodes are allowed.
     create_graph : bool
         Return Values that can be differentiated again, instead of floats.
     allow_nonfinite : bool
-        Go ahead although `y` is inf or nan, or a gradient is nan.
+        Continue even if `y` is inf or nan, or a gradient is nan.
 
     Returns
     -------
@@ -326,15 +357,15 @@ def gradients(
         return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:
         require_finite(y)
-    # Nodes below the only x need no signals; of several, one may be below another.
-    order = topological_order(y, until=leaves if len(leaves) == 1 else (), leaves=False)
+    # The sweep stops at a single x. One of several may be below another, so there it does not.
+    order = topological_order(y, stop_at=leaves if len(leaves) == 1 else (), include_leaves=False)
     for x in leaves:
         if isinstance(x, Intermediate):
             x.require_unread(order)
     if not create_graph:
-        signals = error_signals(order, {y: 1.0}, allow_nonfinite=allow_nonfinite)
-        return rebuild(signals.get(x, 0.0) for x in leaves)
+        adjoints = compute_adjoints(order, {y: 1.0}, allow_nonfinite=allow_nonfinite)
+        return rebuild(adjoints.get(x, 0.0) for x in leaves)
     with enable_grad():
-        graphs = gradient_graphs(order, {y: 1.0}, allow_nonfinite=allow_nonfinite)
-    found = (graphs.get(x, 0.0) for x in leaves)
-    return rebuild(y if isinstance(y, Value) else Value(y) for y in found)
+        graphs = compute_adjoint_graphs(order, {y: 1.0}, allow_nonfinite=allow_nonfinite)
+    results = (graphs.get(x, 0.0) for x in leaves)
+    return rebuild(g if isinstance(g, Value) else Value(g) for g in results)

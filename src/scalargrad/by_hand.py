@@ -1,4 +1,4 @@
-"""Nodes as lectures write them by hand, with fixed partials, and micrograd's names."""
+"""Compatibility with micrograd and microgpt: nodes built manually, and their attribute names."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from functools import partial
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import as_leaf, builds_graphs, recorder
+from scalargrad.grad_mode import builds_graphs, recorder, register_leaf
 from scalargrad.ops.arithmetic import pow
 from scalargrad.ops.custom import GIVEN
 from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import as_float
 
 
-def join(
-    node: Any, label: Any, local_grads: Any = (), *more: Any, children: Any = None, **named: Any
+def init_manual_node(
+    node: Any, label: Any, local_grads: Any = (), *more: Any, children: Any = None, **others: Any
 ) -> None:
-    """Make a leaf a node over children, with local gradients that were given; see `Value`."""
+    """Give a new Value the operands and local gradients passed to its constructor; see `Value`."""
     if children is None:
         node.label, children = "", label
-    kind: type = node._node
-    values = isinstance(children, list | tuple) and all(isinstance(x, kind) for x in children)
-    numbers = isinstance(local_grads, list | tuple) and not more and not named
-    if not (values and numbers and len(children) == len(local_grads)):
+    node_class: type = node._node
+    are_values = isinstance(children, list | tuple) and all(
+        isinstance(x, node_class) for x in children
+    )
+    are_numbers = isinstance(local_grads, list | tuple) and not more and not others
+    if not (are_values and are_numbers and len(children) == len(local_grads)):
         raise OperandError(
-            f"Value was given {format_value((*more, *named) or (children, local_grads))}: write "
+            f"Value was given {format_value((*more, *others) or (children, local_grads))}: write "
             "Value(data, label), or Value(data, children, local_grads) with Values and a number "
-            "for each; an operation with a formula for its derivative is declared by "
+            "for each. To declare an operation with a formula for its derivative, use "
             "scalargrad.custom_op"
         )
     slopes = tuple([as_float(x, "a local gradient") for x in local_grads])
@@ -36,28 +38,28 @@ def join(
     if children and builds_graphs():
         node.op, node.parents, node.local_grads = GIVEN, tuple(children), slopes
     else:
-        as_leaf(node)
+        register_leaf(node)
 
 
-class LectureNames:
-    """The names of micrograd and microgpt for the parts of a node."""
+class MicrogradNames:
+    """Mixin with the attribute names that micrograd and microgpt use for the parts of a node."""
 
     __slots__ = ()
 
     @property
     def _prev(self) -> set[Any]:
-        """Operands as a set of Values, as in micrograd; constants are wrapped on demand."""
+        """Operands as a set of Values, as in micrograd; each constant becomes a new Value."""
         return set(self._children)
 
     @property
     def _children(self) -> tuple[Any, ...]:
-        """The same in order, as in microgpt."""
+        """Operands as a tuple of Values, in order, as in microgpt."""
         x: Any = self
         return tuple([y if isinstance(y, x._node) else x._node(y) for y in x.parents])
 
     @property
     def _local_grads(self) -> tuple[float, ...]:
-        """∂self/∂child for each of them, as in microgpt; 0 for a constant."""
+        """∂self/∂child for each of the children, as in microgpt; 0 for a constant."""
         x: Any = self
         return tuple([local or 0.0 for local in x.local_grads])
 
@@ -71,19 +73,19 @@ class LectureNames:
 
     @property
     def _backward(self) -> Callable[[], None]:
-        """Adds to the gradients of the operands what this node sends them, as in micrograd."""
-        return partial(_send_back, self)
+        """Function that adds grad · local gradient to the `grad` of each operand (micrograd)."""
+        return partial(_accumulate_operand_grads, self)
 
     @_backward.setter
     def _backward(self, _: object) -> None:
         raise OperandError(
-            "._backward was assigned: what a node sends back is no closure here, and would not be "
-            "called; declare the operation, with its derivative, by "
+            "assigning ._backward has no effect, because gradients are not computed by closures "
+            "of nodes: declare the operation and its derivative with "
             "@scalargrad.custom_op(partials=lambda y, x: (…,))"
         )
 
 
-def _send_back(node: Any) -> None:
+def _accumulate_operand_grads(node: Any) -> None:
     for operand, local in zip(node.parents, node.local_grads, strict=True):
         if isinstance(operand, node._node) and local is not None:
             operand.grad += local * node.grad

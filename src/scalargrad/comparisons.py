@@ -1,4 +1,8 @@
-"""Find the comparisons that Python made of Values, as in ``if x > 0``, while it built a graph."""
+"""Find the comparisons of Values, as in ``if x > 0``, that Python evaluated while building a graph.
+
+`scalargrad.table.compared` writes the log that this module reads; step pages use it to warn when
+other inputs would have taken another branch.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,22 @@ from typing import Any, NamedTuple
 
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
-from scalargrad.table.compared import KEPT
+from scalargrad.table.compared import COMPARISONS_ATTRIBUTE
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.value import Value
 
 
 class Comparison(NamedTuple):
-    """A comparison that Python made of a Value, as in ``if x > 0``.
+    """A comparison of a Value in Python code, as in ``if x > 0``.
 
     Attributes
     ----------
     op : Operation
-        `gt` for ``x > 0``; `ne` for ``if x``, which asks whether x is not 0.
+        `gt` for ``x > 0``; `ne` for ``if x``, which is true if x is not 0.
     operands : tuple of Value, float or None
-        The two numbers compared; None where the node it came from is no longer known.
+        The two numbers compared; None if a number cannot be reconstructed.
     outcome : bool
-        What Python found.
+        The result of the comparison.
     """
 
     op: Operation
@@ -32,72 +36,73 @@ class Comparison(NamedTuple):
 
 
 def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
-    """Return the comparisons that Python made of the nodes under `root`, in the order made.
+    """Return the comparisons of nodes under `root`, in the order in which Python evaluated them.
 
-    Those of Values that are computed from these nodes are among them, if the formula has a few
-    operations at most; ``abs(x*x - 2) > 1e-6`` is found from x. None are kept under `no_grad`, and
-    64 at a node at most, the newest. Those made before a leaf was assigned to are left out.
+    Comparisons of Values that were computed from these nodes are included if the formula has only
+    a few operations: ``abs(x*x - 2) > 1e-6`` is found from x. No comparison is recorded within
+    `no_grad`, and at most the 64 newest at each node. Comparisons that were evaluated before
+    a leaf was assigned to are left out.
 
     Parameters
     ----------
     root : Value
         The node whose graph is searched.
     limit : int
-        The most comparisons that are returned, the newest.
+        Maximum number of comparisons returned; the newest are.
 
     Examples
     --------
     >>> x = Value(3.0, "x")
     >>> y = 2 * x if x > 0 else -x
-    >>> [(found.op.name, found.operands[1], found.outcome) for found in comparisons(y)]
+    >>> [(c.op.name, c.operands[1], c.outcome) for c in comparisons(y)]
     [('gt', 0.0, True)]
     """
     order = topological_order(root)
-    made, places = {}, dict[int, dict[float, Value]]()
+    entries, anchors_of = {}, dict[int, dict[float, Value]]()
     for node in order:
-        kept = [*getattr(node, KEPT, ())]
-        for comparison, place in zip(kept[::2], kept[1::2], strict=True):
-            made[comparison[0]] = comparison
-            places.setdefault(comparison[0], {})[place] = node
-    known = {_key(node.op, node.parents): node for node in order if made and node.op is not None}
-    found = []
-    for number in sorted(made):
-        _, op, outcome, formula = made[number]
-        ends = places[number]
-        if all(_is_as_it_was(x, i, formula) for i, x in ends.items()):
+        log = [*getattr(node, COMPARISONS_ATTRIBUTE, ())]
+        for entry, position in zip(log[::2], log[1::2], strict=True):
+            entries[entry[0]] = entry
+            anchors_of.setdefault(entry[0], {})[position] = node
+    known = {_key(node.op, node.parents): node for node in order if entries and node.op is not None}
+    results = []
+    for serial in sorted(entries):
+        _, op, outcome, formula = entries[serial]
+        anchors = anchors_of[serial]
+        if all(_is_unchanged(x, i, formula) for i, x in anchors.items()):
             with enable_grad():
-                operands = _operands(formula, ends, known)
-            found.append(Comparison(op, operands, outcome))
-    return found[-limit:]
+                operands = _operands(formula, anchors, known)
+            results.append(Comparison(op, operands, outcome))
+    return results[-limit:]
 
 
 def _operands(
-    formula: Sequence[Any], ends: Mapping[float, Value], known: Mapping[Any, Value]
+    formula: Sequence[Any], anchors: Mapping[float, Value], known: Mapping[Any, Value]
 ) -> tuple[Value | float | None, ...]:
-    """Compute both sides of a comparison by its formula, with the nodes of a graph where it can."""
-    below, at = dict[int, range](), 2
-    for place, part in enumerate(formula):
+    """Return both sides of a comparison, computed by its formula or found among known nodes."""
+    children, next_child = dict[int, range](), 2
+    for i, part in enumerate(formula):
         if isinstance(part, Elementwise):
-            below[place] = range(at, at + part.arity)
-            at = below[place].stop
-    found: list[Any] = [None] * len(formula)
-    for place, part in reversed([*enumerate(formula)]):
-        if place not in below:
-            found[place] = ends.get(place, part if part is None else nearest_float(part))
+            children[i] = range(next_child, next_child + part.arity)
+            next_child = children[i].stop
+    numbers: list[Any] = [None] * len(formula)
+    for i, part in reversed([*enumerate(formula)]):
+        if i not in children:
+            numbers[i] = anchors.get(i, part if part is None else nearest_float(part))
             continue
-        operands = [x for i in below[place] if (x := found[i]) is not None]
-        if len(operands) == len(below[place]):
+        operands = [x for k in children[i] if (x := numbers[k]) is not None]
+        if len(operands) == len(children[i]):
             node = known.get(_key(part, operands))
-            found[place] = part.of(*operands) if node is None else node
-    return tuple(found[:2])
+            numbers[i] = part.of(*operands) if node is None else node
+    return tuple(numbers[:2])
 
 
-def _is_as_it_was(x: Value, place: float, formula: Sequence[Any]) -> bool:
-    """Return whether a node has the number that it had, so that the comparison says something."""
+def _is_unchanged(x: Value, position: float, formula: Sequence[Any]) -> bool:
+    """Return True if a node still has the data that was compared."""
     if x.parents:
         return True
-    was = formula[place] if isinstance(place, int) else place
-    return bool(x.data == was or x.data != x.data)
+    compared = formula[position] if isinstance(position, int) else position
+    return bool(x.data == compared or x.data != x.data)
 
 
 def _key(op: Operation | None, operands: Iterable[Value | float]) -> tuple[Any, ...]:
@@ -105,7 +110,7 @@ def _key(op: Operation | None, operands: Iterable[Value | float]) -> tuple[Any, 
 
 
 def nearest_float(x: float) -> float:
-    """Return a number that was compared as a float, which is infinite for a great integer."""
+    """Return the float nearest to a number, which is infinite for an integer that is too large."""
     try:
         return float(x)
     except OverflowError:

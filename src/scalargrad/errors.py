@@ -1,7 +1,8 @@
-"""Every exception scalargrad raises on purpose, under one base class, and its warnings.
+"""The exceptions that scalargrad raises, with one base class, and its warnings.
 
-Each also derives from the built-in a caller would expect, so ``except ValueError``
-catches a DomainError. Messages name the node, show its value and say what to do.
+Each exception also derives from the built-in exception that a caller would expect, so that
+``except ValueError`` catches a DomainError. Messages name the node, show its value and say what to
+do.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ __all__ = [
 
 
 class ScalargradError(Exception):
-    """Base class of every error scalargrad raises on purpose.
+    """Base class of all exceptions that scalargrad raises.
 
-    Where one ended `fit`, `history` is the `History` of the epochs completed before.
+    If the exception ended `fit`, `history` is the `History` of the epochs completed before.
     """
 
     history: object = None
@@ -46,7 +47,7 @@ class OperandError(ScalargradError, TypeError):
 
 
 class DomainError(ScalargradError, ValueError):
-    """An operation was applied outside its domain: log(-1), 1/0, (-8) ** (1/3)."""
+    """An operation was applied outside its domain, as in log(-1), 1/0 or (-8) ** (1/3)."""
 
 
 class DivisionByZeroError(DomainError, ZeroDivisionError):
@@ -54,27 +55,27 @@ class DivisionByZeroError(DomainError, ZeroDivisionError):
 
 
 class NumericalError(ScalargradError, ArithmeticError):
-    """A value or gradient is infinite or not a number where a finite one is needed."""
+    """A value or gradient is inf or nan where a finite number is needed."""
 
 
 class GraphError(ScalargradError, RuntimeError):
-    """The graph cannot do what was asked of it: no path, wrong kind of node."""
+    """The graph does not allow an action: there is no path, or a node is of the wrong kind."""
 
 
 class GraphChangedError(GraphError):
-    """A leaf changed after the graph was recorded, so a partial cannot be recomputed."""
+    """A leaf changed after the graph was built, so a partial derivative cannot be recomputed."""
 
 
 class GraphTooLargeError(GraphError):
-    """A graph has more nodes than the display was allowed to draw."""
+    """A graph has more nodes than may be drawn."""
 
 
 class ExpressionError(ScalargradError, ValueError):
-    """An expression given as text is not one scalargrad can read; the column is marked."""
+    """An expression cannot be parsed; the message marks the column."""
 
 
 class StateError(ScalargradError, RuntimeError):
-    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign."""
+    """Saved numbers do not fit the object they are loaded into, or their file cannot be read."""
 
 
 class GradcheckError(ScalargradError, AssertionError):
@@ -82,24 +83,24 @@ class GradcheckError(ScalargradError, AssertionError):
 
 
 class LayoutError(ScalargradError, RuntimeError):
-    """A picture cannot be made: no Graphviz, or no such format, direction or colour."""
+    """A picture cannot be drawn: Graphviz is missing, or a format, direction or color is wrong."""
 
 
 class MissingPackageError(ScalargradError, ImportError):
-    """An optional package that was asked for is not installed; the message says which."""
+    """An optional package is needed but not installed; the message names it."""
 
 
 class TraceError(ScalargradError, TypeError):
-    """A compiled function did what cannot be recorded; the message says where and what to do."""
+    """A function cannot be traced; the message says where and what to do."""
 
 
 class WorkerError(ScalargradError, RuntimeError):
-    """A worker process died, or cannot read the data that it was sent.
+    """A worker process died, or cannot read the data that was sent to it.
 
     Attributes
     ----------
     finished : dict from int to result
-        The results of a sweep so far, by the indices of its points; empty for others.
+        The results of a sweep so far, by the indices of its points; empty for other calls.
     """
 
     finished: Mapping[int, Any] = MappingProxyType({})
@@ -111,11 +112,11 @@ class SweepError(ScalargradError, RuntimeError):
     Attributes
     ----------
     index : int
-        Which point.
+        Index of the point that failed.
     point
         The point itself.
     finished : dict from int to result
-        What did not fail, by the indices of its points; `sweep` takes it to go on.
+        Results of the points that did not fail, by index; pass it to `sweep` to continue.
     """
 
     def __init__(self, message: str, index: int, point: Any, finished: dict[int, Any]) -> None:
@@ -129,8 +130,8 @@ class SweepError(ScalargradError, RuntimeError):
 
 
 class JitWarning(UserWarning):
-    """A compiled function is recorded again and again, or evaluated eagerly; the results stand."""
+    """A compiled function is retraced repeatedly, or evaluated eagerly; its results are correct."""
 
 
 class TrainingWarning(UserWarning):
-    """Training goes on, but hardly as it was meant: labels or an optimiser that do not fit."""
+    """Training continues, but the labels or the optimizer look wrong."""

@@ -1,6 +1,13 @@
-"""The recorder of operations: a graph, nothing (`no_grad`), or the compiler while it traces.
+"""Gradient modes and the recorder: whether an operation on Values makes a node, and which kind.
 
-The setting holds for one thread or task.
+An operation builds a node of a graph by default, a leaf within `no_grad`, and a node of a program
+while the compiler traces a function. Each mode belongs to one thread or task:
+
+>>> is_grad_enabled()
+True
+>>> with no_grad():
+...     is_grad_enabled()
+False
 """
 
 from __future__ import annotations
@@ -18,117 +25,133 @@ R = TypeVar("R")
 #: Flags of a code object: generator, coroutine, asynchronous generator (see `inspect`).
 _SUSPENDS = 0x20 | 0x80 | 0x200
 
-_recording: ContextVar[bool] = ContextVar("recording", default=True)
+_grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 
-#: One entry for each recorder and each `no_grad` in force in any thread. While it is empty,
-#: operations build graphs and need not read a context variable, which would take 5% of their time.
-switches: list[None] = []
+#: One entry for each active recorder and each active `no_grad` block, of all threads. While the
+#: list is empty, operations build graphs without reading a context variable, which saves 5% of
+#: their time. It is a list and not an integer, because threads change it: `append` and `pop` are
+#: atomic, and ``+= 1`` is not.
+active_modes: list[None] = []
 
-#: The number of comparisons of a Value with a number by ``==``. If the count is the same after two
-#: things were found equal, neither has a Value where the other has a number.
-numbers_compared = [0]
+
+class Counter:
+    """A count that other modules can increase."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+#: Counts the comparisons of a Value with a plain number by ``==`` or ``!=``. The guards of compiled
+#: code compare containers by ``==``, where a Value equals a plain number with the same data. If the
+#: count has grown meanwhile, one container may have a Value where the other has a number, so that
+#: they are not interchangeable.
+float_comparisons = Counter()
 
 
 class Recorder(Protocol):
-    """The recorder of operations while a function is compiled, instead of a graph.
+    """Protocol of the object that records operations while a function is traced.
 
-    The engine calls it wherever a Value would be asked for its number. These methods, and
-    `numbers_compared`, are all that the engine knows of the compiler.
+    The engine calls it instead of building nodes, and wherever Python code would read the number
+    of a Value. The engine knows nothing else of the compiler than these methods and
+    `float_comparisons`.
     """
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
 
     def compared(self, op: Any, x: Any, other: Any) -> Any:
-        """Record a comparison by an operator, ``x < other`` if `op` is lt."""
+        """Record a comparison by an operator: ``x < other`` if `op` is `lt`."""
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:
-        """Record ``x == other`` or ``x != other``, by `op`, for a Value made before."""
+        """Record ``x == other`` or ``x != other``, depending on `op`."""
 
     def refused(self, question: str) -> NoReturn:
-        """Refuse an action that a program could not repeat at each call."""
+        """Raise TraceError for an action that a compiled program cannot repeat at each call."""
 
     def take(self, values: Any, index: Any) -> Any:
-        """Record a lookup: the entry of `values` at an index that is being recorded."""
+        """Record a lookup: the entry of `values` at a traced index."""
 
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Record ∂y/∂x for each x."""
 
     def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
-        """Run a function that is differentiated."""
+        """Run a function that is being differentiated, and return its `Evaluation`."""
 
     def switch_grad(self, enabled: bool) -> None:
-        """Let gradients flow through what is recorded from now on, or not."""
+        """Enable or disable gradients for the operations recorded from now on."""
 
 
 _recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
-#: Return the recorder in force in this thread or task; None where graphs are built.
+#: Return the active recorder of this thread or task; None outside of tracing.
 recorder = _recorder.get
 
 
 def refuse_if_recorded(question: str) -> None:
-    """Refuse an action that a program could not repeat, where a function is recorded."""
+    """Raise TraceError for an action that cannot be compiled, if a function is being traced."""
     if (current := recorder()) is not None:
         current.refused(question)
 
 
 def run_recorded(run: Callable[[], R], by: Recorder | None) -> R:
-    """Run a function whose operations a recorder records, or build graphs, with gradients.
+    """Run a function with gradients enabled, recorded `by` a recorder or, with None, as a graph.
 
-    Everything is set in a copy of the context, which ends with the call. Ctrl-C at a bad moment can
-    leave at most an entry in `switches`, which costs time only.
+    All settings are made in a copy of the context, which ends with the call. Ctrl-C at a bad
+    moment can at most leave an entry in `active_modes`, which only costs time.
     """
-    switches.append(None)
+    active_modes.append(None)
     try:
         return copy_context().run(_run_recorded, run, by)
     finally:
-        switches.pop()
+        active_modes.pop()
 
 
 def _run_recorded(run: Callable[[], R], by: Recorder | None) -> R:
     _recorder.set(by)
-    _recording.set(True)
+    _grad_enabled.set(True)
     return run()
 
 
-class Derivative(NamedTuple):
-    """A derivative under way: a function that is differentiated is running.
+class ActiveDerivative(NamedTuple):
+    """A derivative whose function is running now.
 
     Attributes
     ----------
-    made : set of Value
-        The leaves that the function makes, which tells them from those that it closes over.
+    created : set of Value
+        The leaves that the function creates; any other leaf that it reads is closed over.
     leaves : sequence of Value
-        The leaves by which it is differentiated.
+        The leaves with respect to which it is differentiated.
     older : set of Value
-        Nodes that derivatives inside it have found to be older than they are.
+        Nodes known to be older than the derivatives nested in this one.
     """
 
-    made: set[Any]
+    created: set[Any]
     leaves: Sequence[Any]
     older: set[Any]
 
 
-#: The derivatives under way, the innermost last.
-derivatives: ContextVar[tuple[Derivative, ...]] = ContextVar("derivatives", default=())
+#: Derivatives whose functions are running, the innermost last.
+active_derivatives: ContextVar[tuple[ActiveDerivative, ...]] = ContextVar("derivatives", default=())
 
 
-def as_leaf(node: R) -> R:
-    """Add a new leaf to the sets of the derivatives under way, and return it."""
-    for made, _, _ in derivatives.get():
-        made.add(node)
+def register_leaf(node: R) -> R:
+    """Add a new leaf to those created within each active derivative, and return it."""
+    for created, _, _ in active_derivatives.get():
+        created.add(node)
     return node
 
 
-#: Return whether operations on Values build graphs here, or are differentiated in a recording.
-builds_graphs = _recording.get
+#: Return True if gradients are enabled here: operations build graphs, or are traced to be
+#: differentiated.
+builds_graphs = _grad_enabled.get
 
 
 def is_grad_enabled() -> bool:
-    """Return whether operations on Values are being recorded here (as in PyTorch).
+    """Return True if operations on Values build graphs here (as in PyTorch).
 
-    A compiled function may ask only within `no_grad` of its own: else the answer would be that of
-    its recording, also in calls with another.
+    In a compiled function this is allowed only within the function's own `no_grad` block:
+    elsewhere the result would be that of the traced call, also for calls in another mode.
 
     Examples
     --------
@@ -143,7 +166,7 @@ def is_grad_enabled() -> bool:
 
 
 class Switch:
-    """Give a context variable a setting for the body of a ``with`` statement or a function."""
+    """Set a context variable for the body of a ``with`` statement or of a function."""
 
     _variable: ContextVar[bool]
     _setting: bool
@@ -158,7 +181,7 @@ class Switch:
         self._variable.reset(self._tokens.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Return `function` with the setting in force while it runs."""
+        """Return `function`, wrapped so that it runs with the setting."""
         if getattr(getattr(function, "__code__", None), "co_flags", 0) & _SUSPENDS:
             raise OperandError(
                 f"{type(self).__name__} cannot decorate {function.__name__}: a generator or "
@@ -174,39 +197,39 @@ class Switch:
         return switched
 
 
-class _RecordingSwitch(Switch):
-    """A switch of recording, counted in `switches` if it is off."""
+class _GradSwitch(Switch):
+    """Switch that enables or disables gradients; `active_modes` counts those that disable."""
 
-    _variable = _recording
+    _variable = _grad_enabled
 
     def __enter__(self) -> None:
         if not self._setting:
-            switches.append(None)
+            active_modes.append(None)
         super().__enter__()
-        self._tell_recorder()
+        self._notify_recorder()
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
         if not self._setting:
-            switches.pop()
-        self._tell_recorder()
+            active_modes.pop()
+        self._notify_recorder()
 
-    def _tell_recorder(self) -> None:
+    def _notify_recorder(self) -> None:
         current = recorder()
         if current is not None:
             current.switch_grad(builds_graphs())
 
 
-class no_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name
-    """Compute without recording: results are leaves, no graph is kept.
+class no_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
+    """Compute without building graphs: results are leaves.
 
     Works as a context manager and as a decorator. Only the current thread or task is
     affected.
 
     Notes
     -----
-    As in PyTorch, a generator that yields inside the block leaves it in force for whoever reads the
-    generator, until it goes on: compute inside the block, and yield after it.
+    As in PyTorch, a generator that yields inside the block leaves the mode active for its caller
+    until the generator resumes: compute inside the block, and yield after it.
 
     Examples
     --------
@@ -221,8 +244,8 @@ class no_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name
     _setting = False
 
 
-class enable_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name
-    """Record again inside a `no_grad` block.
+class enable_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
+    """Build graphs again inside a `no_grad` block.
 
     Examples
     --------

@@ -13,26 +13,27 @@ from scalargrad.value import Value
 
 def topological_order(
     *roots: Value,
-    until: Iterable[Value] = (),
-    met: set[Value] | None = None,
-    leaves: bool = True,
+    stop_at: Iterable[Value] = (),
+    seen: set[Value] | None = None,
+    include_leaves: bool = True,
 ) -> list[Value]:
     """Return every node under `roots`, operands before results, roots last.
 
     Operands are visited first to last, so the order is the one in which an expression is
-    evaluated by hand: for ``(x + y) * z`` it is x, y, q, z, f.
+    evaluated by hand: for ``f = q * z`` with ``q = x + y`` it is x, y, q, z, f.
 
     Parameters
     ----------
     *roots : Value
         Nodes whose graphs are ordered together.
-    until : iterable of Value
-        Nodes at which the search stops; they and what only they reach are left out.
-    met : set of Value, optional
-        More such nodes; all that the search meets are added.
-    leaves : bool
-        Whether all nodes without operands are in the order; a sweep has no need of them, and
-        thousands among the operands of one node take time.
+    stop_at : iterable of Value
+        Nodes at which the search stops. They are left out, and so are nodes that can be reached
+        only through them.
+    seen : set of Value, optional
+        More nodes at which the search stops; every node that it visits is added to the set.
+    include_leaves : bool
+        If False, leaves may be missing from the order: a sweep does not need them, and to visit
+        thousands of leaves below one node takes time.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def topological_order(
     Raises
     ------
     OperandError
-        If a root is no Value.
+        If a root is not a Value.
 
     Notes
     -----
@@ -57,21 +58,18 @@ def topological_order(
     """
     for root in roots:
         if not isinstance(root, Value):
-            raise OperandError(
-                f"root is {format_value(root)}; give a Value: only what is computed from one has a "
-                "graph"
-            )
+            raise OperandError(f"root is {format_value(root)}, which has no graph: give a Value")
     order: list[Value] = []
-    seen: set[Value] = set() if met is None else met
-    seen.update(until)
-    ahead: list[Value | float | None] = [*reversed(roots)]
-    push, pop = ahead.append, ahead.pop
-    while ahead:
+    seen = set() if seen is None else seen
+    seen.update(stop_at)
+    stack: list[Value | float | None] = [*reversed(roots)]
+    push, pop = stack.append, stack.pop
+    while stack:
         x = pop()
-        if x is None:  # all under the node below it has been visited
+        if x is None:  # everything under the next node on the stack has been visited
             order.append(pop())  # type: ignore[arg-type]
             continue
-        while x not in seen and isinstance(x, Value):  # down along first operands
+        while x not in seen and isinstance(x, Value):  # descend along first operands
             seen.add(x)
             parents = x.parents
             if not parents:
@@ -84,18 +82,18 @@ def topological_order(
                 push(second)
                 continue
             if len(parents) > 2:
-                ahead += parents[:0:-1] if leaves else _inner(parents[:0:-1])
+                stack += parents[:0:-1] if include_leaves else _interior(parents[:0:-1])
             x = parents[0]
     return order
 
 
-def _inner(nodes: Iterable[Value | float]) -> list[Value | float | None]:
+def _interior(nodes: Iterable[Value | float]) -> list[Value | float | None]:
     """Return the nodes that have operands."""
     return [x for x in nodes if isinstance(x, Value) and x.parents]
 
 
 def leaves(root: Value) -> list[Value]:
-    """Return the leaves under `root`, in the order an expression names them.
+    """Return the leaves under `root`, in the order in which the expression reads them.
 
     Examples
     --------
@@ -107,7 +105,7 @@ def leaves(root: Value) -> list[Value]:
 
 
 def fan_out(order: Iterable[Value]) -> dict[Value, int]:
-    """Return the number of wires that leave each node; x · x counts two.
+    """Return the number of edges from each node to its results; x · x has two edges from x.
 
     Examples
     --------
@@ -116,17 +114,17 @@ def fan_out(order: Iterable[Value]) -> dict[Value, int]:
     2
     """
     nodes = list(order)
-    wires = Counter(x for node in nodes for x in node.parents if isinstance(x, Value))
-    return {node: wires[node] for node in nodes}
+    edges = Counter(x for node in nodes for x in node.parents if isinstance(x, Value))
+    return {node: edges[node] for node in nodes}
 
 
 def first_nonfinite(root: Value) -> Value | None:
-    """Return the first node under `root` that is inf or nan though its operands are not."""
+    """Return the first node under `root` that is inf or nan while its operands are finite."""
     return next((node for node in topological_order(root) if not isfinite(node.data)), None)
 
 
 def describe(node: Value) -> str:
-    """Name a node in a message: its label, what made it from what, and its data.
+    """Return a node as messages describe it: label, operation with its operands, and data.
 
     Examples
     --------
@@ -135,12 +133,13 @@ def describe(node: Value) -> str:
     """
     if node.op is None:
         return f"{node.label or 'a leaf'} = {node.data:.6g}"
-    shown = [_operand(x) for x in node.parents[:4]] + ["…"] * (len(node.parents) > 4)
+    operands = [_describe_operand(x) for x in node.parents[:4]]
+    operands += ["…"] * (len(node.parents) > 4)
     label = f"{node.label}: " if node.label else ""
-    return f"{label}{node.op.name}({', '.join(shown)}) = {node:.6g}"
+    return f"{label}{node.op.name}({', '.join(operands)}) = {node:.6g}"
 
 
-def _operand(x: Value | float) -> str:
+def _describe_operand(x: Value | float) -> str:
     if isinstance(x, float):
         return f"{x:.6g}"
     return f"{x.label}={x.data:.6g}" if x.label else f"{x.data:.6g}"

@@ -1,4 +1,4 @@
-"""Short stable names for the nodes of a graph: their labels, or v1, v2, … in order."""
+"""Short, stable names for the nodes of a graph: their labels, or v1, v2, … in order."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 
 from scalargrad.value import Value
 
-_LETTERS = "vuztgh"  # for nodes without a label; the first that no label has
+#: Letters for nodes without a label, in order of preference; one that no label uses is chosen.
+_LETTERS = "vuztgh"
 
 
 def names(order: Iterable[Value]) -> dict[Value, str]:
-    """Return a short stable name for every node: its label, or v1, v2, … in order.
+    """Return a short, stable name for every node: its label, or v1, v2, … in order.
 
-    If a label is v or v1, as for a velocity, nodes without labels are u1, u2, …. A label
-    used by several nodes gets a number from the second on, in this order: w, w_2, w_3.
+    If a label is v or v1, as for a velocity, nodes without labels are called u1, u2, …. If several
+    nodes have the same label, it gets a number from the second node on: w, w_2, w_3.
 
     Examples
     --------
@@ -27,20 +28,20 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     taken = {node.label for node in nodes}
     begun = {label.rstrip("0123456789") for label in taken}
     letter = next((letter for letter in _LETTERS if letter not in begun), _LETTERS[0])
-    numbered = free_names(letter, taken, start=1)
-    unused: dict[str, Iterator[str]] = {}
-    named: dict[Value, str] = {}
+    unlabelled = free_names(letter, taken, start=1)
+    repeated: dict[str, Iterator[str]] = {}
+    labelled: dict[Value, str] = {}
     for node in nodes:
-        if node.label in unused:
-            named[node] = next(unused[node.label])
+        if node.label in repeated:
+            labelled[node] = next(repeated[node.label])
         elif node.label:
-            unused[node.label] = free_names(f"{node.label}_", taken, start=2)
-            named[node] = node.label
-    return {node: named.get(node) or next(numbered) for node in nodes}
+            repeated[node.label] = free_names(f"{node.label}_", taken, start=2)
+            labelled[node] = node.label
+    return {node: labelled.get(node) or next(unlabelled) for node in nodes}
 
 
 def free_names(prefix: str, taken: set[str], start: int) -> Iterator[str]:
-    """Yield the prefix followed by start, start + 1, …, skipping names that are taken."""
+    """Yield the prefix followed by start, start + 1, …, except names that are taken."""
     numbers = itertools.count(start)
     while True:
         name = f"{prefix}{next(numbers)}"

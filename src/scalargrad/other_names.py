@@ -1,9 +1,9 @@
-"""Functions that other libraries have, and scalargrad under another name: what to write."""
+"""Functions of other libraries that scalargrad has under another name, or as an expression."""
 
 from __future__ import annotations
 
-#: By the names of Python's math, NumPy, SciPy, JAX and PyTorch, for the operands x and y or for the
-#: numbers xs. The page "Side by side" lists them.
+#: Expression to write instead, by the function's name in Python's math, NumPy, SciPy, JAX or
+#: PyTorch; x and y are operands, xs a list of numbers. The page "Side by side" lists them.
 OTHER_NAMES = {
     "absolute": "abs(x)",
     "arccos": "acos(x)",

@@ -19,7 +19,7 @@ from typing import Any
 from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import derivatives, no_grad, recorder
+from scalargrad.grad_mode import active_derivatives, no_grad, recorder
 from scalargrad.linalg import as_vector, data_of, is_traced, solve
 from scalargrad.ops import (
     clip,
@@ -333,7 +333,9 @@ class _Unknowns(Equations):
 
         If y has the derivatives of the root up to order k - 1, y - J⁻¹·r(y) has them up to order k.
         """
-        taken = len(derivatives.get()) - (recorder() is not None)  # tracing counts as a level
+        taken = len(active_derivatives.get()) - (
+            recorder() is not None
+        )  # tracing counts as a level
         order = max(_ORDER, taken + 1)
         first = self.residuals(x)
         y = add_scaled(x, -1.0, self._solve_linear(slopes, first, x))

@@ -1,6 +1,12 @@
 """Trees: numbers nested in lists, tuples, dicts, arrays and dataclasses, flattened and rebuilt.
 
-What JAX calls pytrees. A tree's leaves are real numbers and Values.
+JAX calls them pytrees. The leaves of a tree are real numbers and Values:
+
+>>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0}, "an example")
+>>> leaves
+[1.0, 2.0, 3.0]
+>>> rebuild(iter([10.0, 20.0, 30.0]))
+{'w': [10.0, 20.0], 'b': 30.0}
 """
 
 from __future__ import annotations
@@ -22,9 +28,9 @@ from scalargrad.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]
 
-#: The kinds of arrays whose items would become numbers or tuples: dates, intervals and records.
-_NO_NUMBERS = "MmV"
-#: Checked faster than `list | tuple`, which is built at every call.
+#: Kinds of NumPy arrays that are not trees: dates, time differences and records.
+_NON_NUMERIC_KINDS = "MmV"
+#: Types of sequences, as a tuple: `list | tuple` would be built at every call.
 _SEQUENCES = (list, tuple)
 
 
@@ -35,9 +41,9 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     ----------
     tree
         Real numbers and Values in lists, tuples (named ones too), dicts, NumPy arrays and
-        dataclasses, in which text and None stay as they are.
+        dataclasses; text and None in dataclasses are left unchanged.
     where : str
-        What the tree is, for the error message.
+        Name of the tree for the error message.
 
     Returns
     -------
@@ -48,12 +54,13 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     Raises
     ------
     OperandError
-        If a leaf is anything else; the message says where in the tree it stands.
+        If a leaf is anything else; the message names its position in the tree.
 
     Notes
     -----
-    Containers are new objects. An array is rebuilt as float64 from numbers, as an array of objects
-    from Values, with further axes from arrays, and as a tree of arrays from trees.
+    Containers are new objects. An array is rebuilt as a float64 array from numbers, as an object
+    array from Values, as an array with further axes from arrays, and as a tree of arrays from
+    trees.
 
     Examples
     --------
@@ -80,12 +87,12 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         parts = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
     elif is_dataclass_object(tree):
         parts = [_flatten(x, f"{where}.{name}") for name, x in fields_of(tree).items()]
-    elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
+    elif is_array(tree) and tree.dtype.kind not in _NON_NUMERIC_KINDS:
         items = tree.astype(object).flat  # Python's own numbers, or Values
         parts = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(items)]
     else:
         raise OperandError(
-            f"{where} is {format_value(tree)}, of type {type(tree).__name__}: give {_instead(tree)}"
+            f"{where} is {format_value(tree)}, of type {type(tree).__name__}: give {_remedy(tree)}"
         )
     assemble = _assembler(tree)
 
@@ -95,16 +102,16 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     return [leaf for leaves, _ in parts for leaf in leaves], rebuild
 
 
-def _instead(tree: Any) -> str:
-    """Say what to give instead of what is no tree."""
+def _remedy(tree: Any) -> str:
+    """Return the advice for an object that is not a tree."""
     if has_attribute(tree, "to_numpy"):
         return "x.to_numpy()"
-    more = "; what is no number belongs in another argument" if isinstance(tree, str) else ""
+    more = "; pass text in another argument" if isinstance(tree, str) else ""
     return f"numbers or Values, or lists, tuples, dicts, arrays and dataclasses of them{more}"
 
 
 def children(tree: Any) -> list[tuple[Any, Any]] | None:
-    """Return the parts of a container by key, field or index, in order; None of a number.
+    """Return pairs (key, field or index; part) of a container, or None for a leaf.
 
     The parts of an array are its rows.
     """
@@ -115,50 +122,50 @@ def children(tree: Any) -> list[tuple[Any, Any]] | None:
     return list(fields_of(tree).items()) if is_dataclass_object(tree) else None
 
 
-def nesting_error(named: Iterable[tuple[str, Any]], error: RecursionError) -> Exception:
-    """Return the error for the first of some trees that no recursion comes to the end of.
+def nesting_error(trees: Iterable[tuple[str, Any]], error: RecursionError) -> Exception:
+    """Return the error for the first tree that is nested too deeply to be flattened.
 
     Parameters
     ----------
-    named : iterable of (str, object)
-        Trees, and what messages call them.
+    trees : iterable of (str, object)
+        Trees, each with its name for the message.
     error : RecursionError
-        Returned if they are as they should be, but the stack was nearly full before.
+        The original error, returned if no tree is too deep: the stack was nearly full before.
     """
-    for where, tree in named:
+    for where, tree in trees:
         depth = _depth(tree)
-        if depth > _DEEP:
-            how = (
+        if depth > _MAX_SAFE_DEPTH:
+            cause = (
                 "a container in it contains itself: leave that reference out"
                 if depth == math.inf
-                else f"containers in it are nested {depth} levels deep, and Python's stack has "
-                "room for some hundreds: give the numbers in fewer"
+                else f"containers in it are nested {depth} levels deep, but Python's stack allows "
+                "only some hundreds: use fewer levels"
             )
-            return OperandError(f"cannot take the numbers of {where}: {how}")
+            return OperandError(f"cannot flatten {where}: {cause}")
     return error
 
 
-#: Levels of nesting that any stack has room for.
-_DEEP = 100
+#: Number of nesting levels that never exhausts the stack.
+_MAX_SAFE_DEPTH = 100
 
 
 def _depth(tree: Any) -> float:
-    """Return the number of levels of a tree, without recursion; infinity if it contains itself."""
-    above, done, kept = dict[int, None](), set[int](), list[Any]()
-    ahead: list[tuple[Any, bool]] = [(tree, False)]
+    """Return the number of levels of a tree, without recursion; inf if it contains itself."""
+    ancestors, visited, alive = dict[int, None](), set[int](), list[Any]()
+    stack: list[tuple[Any, bool]] = [(tree, False)]
     deepest = 0
-    while ahead:
-        x, is_done = ahead.pop()
-        if is_done:
-            del above[id(x)]
-        elif id(x) in above:
+    while stack:
+        x, is_finished = stack.pop()
+        if is_finished:
+            del ancestors[id(x)]
+        elif id(x) in ancestors:
             return math.inf
-        elif id(x) not in done and (parts := children(x)):
-            kept.append(x)  # so that no other object gets its id
-            done.add(id(x))
-            above[id(x)] = None
-            deepest = max(deepest, len(above))
-            ahead += [(x, True), *((part, False) for _, part in parts)]
+        elif id(x) not in visited and (parts := children(x)):
+            alive.append(x)  # so that its id is not reused
+            visited.add(id(x))
+            ancestors[id(x)] = None
+            deepest = max(deepest, len(ancestors))
+            stack += [(x, True), *((part, False) for _, part in parts)]
     return deepest
 
 
@@ -171,14 +178,14 @@ def leaf_names(tree: Any, where: str) -> list[str]:
 
 
 def within(where: str, key: Any) -> str:
-    """Return the name of a part: keys and fields after a dot, indices in brackets."""
+    """Return the name of a part: a key or field after a dot, an index in brackets."""
     if isinstance(key, int):
         return f"{where or 'x'}[{key}]"
     return f"{where}.{key}" if where else str(key)
 
 
 def is_dataclass(kind: type) -> bool:
-    """Return True if a class is a dataclass, of Python's or of attrs'."""
+    """Return True if a class is a dataclass of Python or a class of attrs."""
     return has_attribute(kind, "__dataclass_fields__") or has_attribute(kind, "__attrs_attrs__")
 
 
@@ -188,34 +195,34 @@ def is_dataclass_object(tree: Any) -> bool:
 
 
 def fields_of(tree: Any) -> dict[str, Any]:
-    """Return what a dataclass holds by name, but for text and None, which stay as they are."""
-    return {name: x for name, x in _held(tree) if x is not None and not isinstance(x, str)}
+    """Return the fields of a dataclass by name, except those with text or None."""
+    return {name: x for name, x in _all_fields(tree) if x is not None and not isinstance(x, str)}
 
 
-def _held(tree: Any) -> list[tuple[str, Any]]:
-    from dataclasses import fields  # loaded by whoever has made a dataclass
+def _all_fields(tree: Any) -> list[tuple[str, Any]]:
+    from dataclasses import fields  # already imported if there is a dataclass
 
     of_attrs: Any = get_attribute(type(tree), "__attrs_attrs__")
     parts = fields(tree) if of_attrs is None else of_attrs
     return [(field.name, getattr(tree, field.name)) for field in parts]
 
 
-def _record(tree: Any, children: list[Any]) -> Any:
-    """Return an object like `tree`, which may be frozen, with other fields; not initialised."""
-    found = object.__new__(type(tree))
+def _copy_dataclass(tree: Any, children: list[Any]) -> Any:
+    """Return a copy of a dataclass, frozen or not, with other fields; `__init__` is not called."""
+    copied = object.__new__(type(tree))
     others = zip(fields_of(tree), children, strict=True)
-    for name, x in (*own_attributes(tree).items(), *_held(tree), *others):
-        object.__setattr__(found, name, x)
-    return found
+    for name, x in (*own_attributes(tree).items(), *_all_fields(tree), *others):
+        object.__setattr__(copied, name, x)
+    return copied
 
 
 def _is_row(tree: Any) -> bool:
-    """Return whether a list or tuple holds nothing but floats and Values."""
+    """Return True if a list or tuple contains only floats and Values."""
     return all(kind is float or issubclass(kind, Value) for kind in {*map(type, tree)})
 
 
 def _flatten_row(tree: Any) -> tuple[list[Any], Rebuild]:
-    """Return the items of a list or tuple of nothing but floats and Values, as `flatten` does."""
+    """Flatten a list or tuple that contains only floats and Values."""
     count, assemble = len(tree), _assembler(tree)
     return [*tree], lambda leaves: assemble([*islice(leaves, count)])
 
@@ -225,8 +232,8 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
 
     Examples
     --------
-    >>> replaced({"x": Value(2.0), "note": "kept"}, lambda x: x.data)
-    {'x': 2.0, 'note': 'kept'}
+    >>> replaced({"x": Value(2.0), "unit": "mm"}, lambda x: x.data)
+    {'x': 2.0, 'unit': 'mm'}
     """
     try:
         return _replaced(tree, replace)
@@ -244,14 +251,15 @@ def _replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
     if not parts:
         return tree
     others = [_replaced(x, replace) for x in parts]
-    kept = all(x is y for x, y in zip(others, parts, strict=True))
-    return tree if kept else _assembler(tree)(others)
+    is_unchanged = all(x is y for x, y in zip(others, parts, strict=True))
+    return tree if is_unchanged else _assembler(tree)(others)
 
 
 def like(x: Any, items: Iterable[Any]) -> Any:
     """Return a list, tuple or dict of the type of `x` with other items.
 
-    A dict has the keys of `x`; an object of a derived class is a copy of `x` but for its items.
+    A dict has the keys of `x`. If the class of `x` is a derived class, the result is a copy of `x`
+    with its attributes.
 
     Examples
     --------
@@ -259,29 +267,29 @@ def like(x: Any, items: Iterable[Any]) -> Any:
     {'w': 3.0, 'b': 4.0}
     """
     kind: Any = type(x)
-    found: Any
-    if kind in _PLAIN:
+    copied: Any
+    if kind in _BUILTIN_CONTAINERS:
         return kind(items) if kind is not dict else dict(zip(x, items, strict=True))
     if isinstance(x, tuple):
-        found = tuple.__new__(kind, items)
+        copied = tuple.__new__(kind, items)
     else:
-        found = copy.copy(x)
+        copied = copy.copy(x)
         base: Any = list if isinstance(x, list) else dict
         for key, item in zip(range(len(x)) if base is list else x, items, strict=True):
-            base.__setitem__(found, key, item)
+            base.__setitem__(copied, key, item)
     if get_attribute(x, "__dict__"):
-        found.__dict__ = own_attributes(x)
-    return found
+        copied.__dict__ = own_attributes(x)
+    return copied
 
 
-#: Containers whose objects hold nothing but their items.
-_PLAIN = (list, tuple, dict)
+#: Containers whose objects have no attributes.
+_BUILTIN_CONTAINERS = (list, tuple, dict)
 
 
 def own_attributes(x: Any) -> dict[str, Any]:
-    """Return what an object of a derived class holds beside its items, but cached properties."""
+    """Return the attributes of an object of a derived class, except cached properties."""
     kind = type(x)
-    own: dict[str, Any] = {} if kind in _PLAIN else get_attribute(x, "__dict__", {})
+    own: dict[str, Any] = {} if kind in _BUILTIN_CONTAINERS else get_attribute(x, "__dict__", {})
     return own and {
         name: y
         for name, y in own.items()
@@ -290,40 +298,40 @@ def own_attributes(x: Any) -> dict[str, Any]:
 
 
 def is_object_array(x: Any) -> bool:
-    """Return whether `x` is an array of objects; objects of other classes are not touched."""
+    """Return True if `x` is an object array; no attribute of other objects is read."""
     return has_attribute(type(x), "dtype") and get_attribute(x.dtype, "kind") == "O"
 
 
 def is_array(tree: Any) -> bool:
-    """Return whether `tree` is a NumPy array."""
-    numpy = sys.modules.get("numpy")  # if there is an array, NumPy has been imported
+    """Return True if `tree` is a NumPy array."""
+    numpy = sys.modules.get("numpy")  # already imported if there is an array
     return numpy is not None and isinstance(tree, numpy.ndarray)
 
 
 def is_array_scalar(x: Any) -> bool:
-    """Return whether `x` is a number of NumPy's, as an array gives it."""
+    """Return True if `x` is a NumPy scalar."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(x, numpy.generic)
 
 
 def object_array(items: Sequence[Any]) -> Any:
-    """Return an array of objects with one axis, in which a list or an array is one of them."""
+    """Return an object array with one axis; a list or an array among the items is one entry."""
     import numpy as np
 
-    return np.fromiter(items, object, len(items))  # looks into none of them
+    return np.fromiter(items, object, len(items))  # does not convert nested sequences
 
 
 def _assembler(tree: Any) -> Callable[[list[Any]], Any]:
-    """Return a function that makes a container like `tree` of children."""
+    """Return a function that builds a container like `tree` from children."""
     if isinstance(tree, dict):
         keys = list(tree)
         return lambda children: dict(zip(keys, children, strict=True))
-    if type(tree) in _PLAIN:
+    if type(tree) in _BUILTIN_CONTAINERS:
         return type(tree)
     if isinstance(tree, list | tuple):
         return lambda children: like(tree, children)
     if is_dataclass_object(tree):
-        return lambda children: _record(tree, children)
+        return lambda children: _copy_dataclass(tree, children)
     shape = tree.shape
     return lambda children: _array(children, shape)
 
@@ -333,31 +341,31 @@ def _array(children: list[Any], shape: tuple[int, ...]) -> Any:
 
     if children and all(isinstance(x, np.ndarray) for x in children):
         return np.stack(children).reshape(shape + children[0].shape)
-    if children and all(_alike(x, children[0]) for x in children):
-        places = _common_places(children[0], children[0]) or ()
-        arrays = [_array([x[place] for x in children], shape) for place in places]
+    if children and all(_have_same_keys(x, children[0]) for x in children):
+        keys = _common_keys(children[0], children[0]) or ()
+        arrays = [_array([x[key] for x in children], shape) for key in keys]
         return _assembler(children[0])(arrays)
     if all(is_real(x) for x in children):
         return np.array(children, dtype=float).reshape(shape)
     return object_array(children).reshape(shape)
 
 
-def _alike(tree: Any, model: Any) -> bool:
-    """Return whether two trees are containers of one kind with the same keys or length."""
-    return type(tree) is type(model) and _common_places(tree, model) is not None
+def _have_same_keys(tree: Any, model: Any) -> bool:
+    """Return True if two trees are containers of the same type with the same keys or length."""
+    return type(tree) is type(model) and _common_keys(tree, model) is not None
 
 
 def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
-    """Return the leaves of `tree`, in the order of those of `model`, which has its shape.
+    """Return the leaves of `tree` in the order of the leaves of `model`, which has the same shape.
 
-    Dicts are matched by key; lists, tuples and arrays may stand for one another.
+    Dicts are matched by key; lists, tuples and arrays are interchangeable.
 
     Parameters
     ----------
     tree, model
         Trees of numbers and Values.
     where, like : str
-        What they are, for the error message.
+        Their names for the error message.
 
     Raises
     ------
@@ -380,28 +388,26 @@ def _flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     tree, model = (x.tolist() if is_array(x) else x for x in (tree, model))
     if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
         return _flatten(tree, where)[0]
-    places = _common_places(tree, model)
-    if isinstance(places, range) and _is_row(tree) and _is_row(model):
+    keys = _common_keys(tree, model)
+    if isinstance(keys, range) and _is_row(tree) and _is_row(model):
         return [*tree]
-    if places is None:
+    if keys is None:
         raise OperandError(
             f"{where} is {format_value(tree)} but {like} is {format_value(model)}: give one number "
             "for each"
         )
     return [
         leaf
-        for place in places
-        for leaf in _flatten_like(
-            tree[place], model[place], f"{where}[{place!r}]", f"{like}[{place!r}]"
-        )
+        for key in keys
+        for leaf in _flatten_like(tree[key], model[key], f"{where}[{key!r}]", f"{like}[{key!r}]")
     ]
 
 
 _CONTAINERS = (dict, list, tuple)
 
 
-def _common_places(tree: Any, model: Any) -> Iterable[Any] | None:
-    """Return the keys or indices that two containers share; None unless all are the same."""
+def _common_keys(tree: Any, model: Any) -> Iterable[Any] | None:
+    """Return the keys or indices of two containers; None if they differ."""
     if isinstance(tree, dict) and isinstance(model, dict):
         return list(model) if tree.keys() == model.keys() else None
     if isinstance(tree, list | tuple) and isinstance(model, list | tuple):

@@ -1,4 +1,4 @@
-"""Value: one number in a graph; Parameter: a leaf that is trained."""
+"""Value: a number that is a node of a graph; Parameter: a leaf that is trained."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from numbers import Number
 from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
-from scalargrad.by_hand import LectureNames, join
+from scalargrad.by_hand import MicrogradNames, init_manual_node
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import as_leaf, derivatives, numbers_compared, recorder, switches
-from scalargrad.ops.methods import comparison, logical, methods, operator, printed
+from scalargrad.grad_mode import (
+    active_derivatives,
+    active_modes,
+    float_comparisons,
+    recorder,
+    register_leaf,
+)
+from scalargrad.ops.methods import comparison, compiled_methods, logical, methods, operator
 from scalargrad.python_protocols import PythonProtocols
-from scalargrad.table.compared import keep
+from scalargrad.table.compared import record_comparison
 from scalargrad.table.eager import apply_without_graph
 from scalargrad.table.numbers import as_float, float_of, is_real
 from scalargrad.table.operation import Operation
@@ -22,7 +28,7 @@ from scalargrad.table.validation import whole
 
 @functools.cache
 def _backward_pass() -> Callable[..., None]:
-    """Return the function behind `backward`; to import it at each call would take as long again."""
+    """Return `autodiff.backward`; an import at each call would double its time."""
     from scalargrad.autodiff import backward
 
     return backward
@@ -33,7 +39,7 @@ def _backward_pass() -> Callable[..., None]:
 NO_GRADIENT = 0.0
 
 
-class Value(PythonProtocols, LectureNames):
+class Value(PythonProtocols, MicrogradNames):
     """One number in a graph of elementary operations.
 
     Arithmetic on Values gives Values that remember their operands and, for each, the local
@@ -46,10 +52,10 @@ class Value(PythonProtocols, LectureNames):
     label : str, optional
         Name in pictures, steps and messages.
     children : list or tuple of n Values
-        In the place of the label, as in microgpt: the operands of a node made by hand.
+        Instead of the label, as in microgpt: the operands of a node that is built manually.
     local_grads : list or tuple of n real numbers
-        ∂self/∂child for each of the children. They are fixed, so that such a node can neither be
-        differentiated twice nor stepped through nor compiled, as one of a `custom_op` can.
+        ∂self/∂child for each of the children. These are fixed numbers, so such a node cannot be
+        differentiated twice, stepped through or compiled; a node of a `custom_op` can.
 
     Attributes
     ----------
@@ -64,23 +70,24 @@ class Value(PythonProtocols, LectureNames):
     local_grads : tuple of float or None
         ∂self/∂operand for each operand; None for a constant.
     label : str
-        As given.
+        Name in pictures, steps and messages.
 
     Raises
     ------
     OperandError
-        If `data` is not a real number, or there is not one local gradient for each child.
+        If `data` is not a real number, or the number of local gradients differs from the number
+        of children.
 
     Notes
     -----
     ``<``, ``<=``, ``>`` and ``>=`` compare data, and so do ``==`` and ``!=`` with a number. Two
-    Values are equal only if they are one node, which ``hash`` goes by too: `scalargrad.eq`
-    compares their data. A Value is true when its data is not 0. An array times a Value is an
-    object array.
+    Values are equal only if they are the same node, and ``hash`` is that of the node;
+    `scalargrad.eq` compares their data. A Value is true if its data is not 0. An array times a
+    Value is an object array.
 
     References
     ----------
-    A. Karpathy, micrograd, 2020, and microgpt, 2026, whose interfaces this keeps.
+    A. Karpathy, micrograd, 2020, and microgpt, 2026, whose interfaces are kept.
 
     Examples
     --------
@@ -100,44 +107,44 @@ class Value(PythonProtocols, LectureNames):
     local_grads: tuple[float | None, ...]
     label: str
 
-    #: The class of the nodes that operations make of this Value.
+    #: Class of the nodes that operations create from this Value.
     _node: ClassVar[type]
 
     def __init__(
-        self, data: float | Value, label: str | Sequence[Value] = "", *given: Any, **named: Any
+        self, data: float | Value, label: str | Sequence[Value] = "", *args: Any, **kwargs: Any
     ) -> None:
         if isinstance(data, Value):
             raise OperandError(
-                f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
-                "or .detach() for a leaf with the same data"
+                f"Value({data.label or '…'}) of a Value would lose its graph: use the Value "
+                "itself, or .detach() for a leaf with the same data"
             )
         self.data = data if type(data) is float else as_float(data, "the data of a Value")
         self.grad = NO_GRADIENT
         self.op = None
         self.parents = self.local_grads = ()
-        self.label = label  # type: ignore[assignment] # operands are taken out again
-        if given or named or not isinstance(label, str):
-            join(self, label, *given, **named)
-        elif derivatives.get():
-            as_leaf(self)
+        self.label = label  # type: ignore[assignment] # operands are moved to parents below
+        if args or kwargs or not isinstance(label, str):
+            init_manual_node(self, label, *args, **kwargs)
+        elif active_derivatives.get():
+            register_leaf(self)
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:
         """Compute the gradient of this Value with respect to every node below it.
 
         The gradients are *added* to the `grad` of leaves and *set* on interior nodes, so a second
-        call doubles those of the leaves exactly; `zero_grad` of a module or an optimiser clears
-        them. Nothing is written unless the whole sweep succeeds.
+        call doubles those of the leaves exactly; `zero_grad` of a module or an optimizer clears
+        them. Gradients are written only if the whole sweep succeeds.
 
         Parameters
         ----------
         allow_nonfinite : bool
-            Go ahead although this Value is inf or nan, or a gradient is nan.
+            Continue even if this Value is inf or nan, or a gradient is nan.
 
         Raises
         ------
         NumericalError
-            If this Value is not finite, or the gradient of a leaf would be nan; the message names
-            the node where that arose. Then no gradient is written.
+            If this Value is not finite, or the gradient of a leaf would be nan. The message names
+            the node where it arose, and no gradient is written.
 
         Examples
         --------
@@ -156,7 +163,7 @@ class Value(PythonProtocols, LectureNames):
         self.grad = NO_GRADIENT
 
     def item(self) -> float:
-        """Return the number itself, as PyTorch's tensors of one number do.
+        """Return the data as a float, like `item` of PyTorch's tensors.
 
         Examples
         --------
@@ -166,16 +173,18 @@ class Value(PythonProtocols, LectureNames):
         return self.data
 
     def detach(self) -> Value:
-        """Return a leaf with the same data, through which no gradient flows."""
+        """Return a new leaf with the same data; no gradient flows through it."""
         return Value(self.data, self.label)
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Value:
-        """Make the node of `op` over `operands`, at least one of which is a Value."""
-        node: Value | None = apply_without_graph(op, operands, Value, checked) if switches else None
+        """Create the node of `op` with `operands`, at least one of which is a Value."""
+        node: Value | None = (
+            apply_without_graph(op, operands, Value, checked) if active_modes else None
+        )
         return op.make_node(operands, Value, checked) if node is None else node
 
-    # The operators, each with its reflected form, and the most frequent methods: printed from the
-    # table when this class is made, see inspect.getsource(Value.__mul__).
+    # The operators, each with its reflected form, and the most frequent methods. Their code is
+    # generated from the operation definitions: see inspect.getsource(Value.__mul__).
     __add__, __radd__ = operator(ops.add)
     __sub__, __rsub__ = operator(ops.sub)
     __mul__, __rmul__ = operator(ops.mul)
@@ -183,15 +192,16 @@ class Value(PythonProtocols, LectureNames):
     __pow__, __rpow__ = operator(ops.pow)
     __mod__, __rmod__ = operator(ops.remainder)
     __floordiv__, __rfloordiv__ = operator(ops.floor_divide)
-    __neg__, __abs__ = printed(ops.neg, ops.abs)
-    exp, log, tanh, sigmoid, relu = printed(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.relu)
+    __neg__, __abs__ = compiled_methods(ops.neg, ops.abs)
+    exp, log, tanh = compiled_methods(ops.exp, ops.log, ops.tanh)
+    sigmoid, relu = compiled_methods(ops.sigmoid, ops.relu)
 
-    # Truths are joined as NumPy joins arrays of them.
+    # Logical operators on truth values, as on NumPy's arrays of bool.
     __and__ = __rand__ = logical(ops.logical_and, "&")
     __or__ = __ror__ = logical(ops.logical_or, "|")
     __xor__ = __rxor__ = logical(ops.ne, "^")
 
-    # The methods that NumPy's functions call on the entries of an object array, by NumPy's names.
+    # Methods, under NumPy's names, that NumPy's functions call on the entries of object arrays.
     sin, cos, tan = methods(ops.sin, ops.cos, ops.tan)
     arcsin, arccos, arctan = methods(ops.asin, ops.acos, ops.atan)
     sinh, cosh = methods(ops.sinh, ops.cosh)
@@ -201,7 +211,7 @@ class Value(PythonProtocols, LectureNames):
     deg2rad, rad2deg = radians, degrees = methods(ops.deg2rad, ops.rad2deg)
     hypot, arctan2 = methods(ops.hypot, ops.atan2)
 
-    # The other operations of one number, and what else PyTorch's tensors have.
+    # The other operations of one operand, and more methods of PyTorch's tensors.
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
     neg, abs, square, pow = methods(ops.neg, ops.abs, ops.square, ops.pow)
     reciprocal, identity, erf, erfc = methods(ops.reciprocal, ops.identity, ops.erf, ops.erfc)
@@ -217,7 +227,7 @@ class Value(PythonProtocols, LectureNames):
         return self
 
     def conjugate(self) -> Value:
-        """Return this Value, as a real number's: what np.var and np.std call."""
+        """Return this Value, which is real; np.var and np.std call this method."""
         return self
 
     def __divmod__(self, other: Value | float) -> tuple[Value, Value]:
@@ -227,7 +237,7 @@ class Value(PythonProtocols, LectureNames):
         return other // self, other % self
 
     def __round__(self, ndigits: int | None = None) -> Value:
-        # 10^22 is the largest power of ten that a float holds.
+        # 10^22 is the largest power of ten that a float represents exactly.
         scale = 10.0 ** (0 if ndigits is None else whole(ndigits, "ndigits", -22, 22))
         return self.rint() if scale == 1.0 else (self * scale).rint() / scale
 
@@ -235,22 +245,22 @@ class Value(PythonProtocols, LectureNames):
     __gt__, __ge__ = comparison(ops.gt), comparison(ops.ge)
 
     def __eq__(self, other: object) -> bool:
-        if switches and (current := recorder()) is not None:
+        if active_modes and (current := recorder()) is not None:
             return current.equal(self, other, ops.eq)  # type: ignore[no-any-return]
         if isinstance(other, Value):
             return self is other
         is_number = is_real(other)
         if not is_number and not isinstance(other, Number):
             return NotImplemented
-        numbers_compared[0] += 1
+        float_comparisons.count += 1
         # A float compares itself exactly with integers, fractions, decimals and complex numbers.
         exact = type(other) is int or not is_number
-        number = other if exact else ops.eq.operand(other)
+        number = other if exact else ops.eq.as_operand(other)
         equal = float_of(self) == number
-        return keep(ops.eq, self, number, equal) if is_number else equal
+        return record_comparison(ops.eq, self, number, equal) if is_number else equal
 
     def __ne__(self, other: object) -> bool:
-        if switches and (current := recorder()) is not None:
+        if active_modes and (current := recorder()) is not None:
             return current.equal(self, other, ops.ne)  # type: ignore[no-any-return]
         equal = self.__eq__(other)
         return equal if equal is NotImplemented else not equal
@@ -258,9 +268,9 @@ class Value(PythonProtocols, LectureNames):
     __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
-        if switches and recorder() is not None:
+        if active_modes and recorder() is not None:
             return bool(ops.identity(self))
-        return keep(ops.ne, self, 0.0, float_of(self) != 0.0)
+        return record_comparison(ops.ne, self, 0.0, float_of(self) != 0.0)
 
     def __format__(self, specification: str) -> str:
         return format(self.data, specification) if specification else repr(self)
@@ -270,7 +280,7 @@ class Value(PythonProtocols, LectureNames):
         return f"{type(self).__name__}(data={self.data}, grad={self.grad}{label})"
 
     def _repr_svg_(self) -> str | None:
-        """Show the graph in a notebook, its parts folded where it is large."""
+        """Show the graph in a notebook; the parts of a large one are collapsed."""
         if not self.parents:
             return None
         from scalargrad.show.graphs import glance
@@ -282,7 +292,7 @@ Value._node = Value
 
 
 class Parameter(Value):
-    """A leaf to be trained: a weight or a bias.
+    """A leaf that is trained: a weight or a bias.
 
     Behaves as a Value in every respect; modules list their Parameters, and pictures set
     them apart from inputs.

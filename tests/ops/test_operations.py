@@ -111,7 +111,7 @@ KEEPS_NAN: dict[str, Callable[..., bool]] = {
     "leaky_relu": lambda x, slope: not x > 0,  # the slope plays no part
     "elu": lambda x, alpha: not x > 0,
     # false, or true for != and as a truth
-    **dict.fromkeys([name for name, op in TABLE.items() if op.truth], lambda *x: False),
+    **dict.fromkeys([name for name, op in TABLE.items() if op.is_boolean], lambda *x: False),
 }
 
 #: All operations that are not defined everywhere, and points outside, at the edge and beyond it.

@@ -173,7 +173,7 @@ def test_custom_vjp_of_a_function_that_reads_an_argument_around_it_says_to_pass_
         scaled.defvjp(lambda y: (times(x, y), None), lambda _, g: (g * x,))
         return scaled(3.0 * x)
 
-    with pytest.raises((OperandError, TraceError), match="what it reads around it as arguments"):
+    with pytest.raises((OperandError, TraceError), match="pass captured Values as arguments"):
         wrap(f)(2.0)
 
     def passed(x: Any) -> Any:

@@ -27,7 +27,7 @@ from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError, TraceError
-from scalargrad.grad_mode import switches
+from scalargrad.grad_mode import active_modes
 from scalargrad.graph import topological_order
 from scalargrad.system.process import collector_paused
 from scalargrad.system.short_repr import format_value
@@ -123,7 +123,7 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
-        if switches or self.is_checked or mode_here() != "on":
+        if active_modes or self.is_checked or mode_here() != "on":
             mode = mode_here()
             if mode == "off" or current_trace() is not None:
                 return self.__wrapped__(*args, **kwargs)

@@ -17,7 +17,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.call import require_no_call
+from scalargrad.call import require_no_multi_output_node
 from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.names import names
@@ -69,7 +69,7 @@ def to_json(root: Value) -> str:
 def _node_link(root: Value, number: Any) -> dict[str, Any]:
     """Return node-link data, with numbers encoded by `number`."""
     order = topological_order(root)
-    require_no_call(order)
+    require_no_multi_output_node(order)
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
     index: dict[Value, int] = {}
@@ -274,7 +274,7 @@ def to_sympy(root: Value) -> sympy.Expr:
         import sympy
     converter = _SympyConverter(sympy)
     order = topological_order(root)
-    require_no_call(order)
+    require_no_multi_output_node(order)
     node_names = names(order)
     found: dict[Value, Any] = {}
     for node in order:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import recorder, switches
+from scalargrad.grad_mode import active_modes, recorder
 from scalargrad.ops import (
     abs,
     argmax,
@@ -1113,7 +1113,7 @@ def zero_one_loss(
     """
     check_reduction(reduction, "zero_one_loss")
     wrong: list[Any]
-    if switches and recorder() is not None:
+    if active_modes and recorder() is not None:
         wrong = [*_traced_errors(input, target, threshold, "zero_one_loss")]
     else:
         wrong = [float(t != y) for t, y in _predictions(input, target, threshold, "zero_one_loss")]

@@ -103,11 +103,11 @@ def check_index(index: Any, size: int, owner: object) -> Any:
 
 
 def _check_value_index(index: Value, size: int, owner: object) -> Value:
-    if not numbers.holds(eq(floor(index), index)):
+    if not numbers.is_true_for_all(eq(floor(index), index)):
         raise OperandError(
             f"{owner} takes whole numbers as indices, not {numbers.format_data(index)}"
         )
-    if not numbers.holds(ge(index, 0.0) * lt(index, size)):
+    if not numbers.is_true_for_all(ge(index, 0.0) * lt(index, size)):
         raise DomainError(
             f"index {numbers.format_data(index)} of {owner} is out of range: use 0 … {size - 1}"
         )

@@ -77,8 +77,8 @@ def require_in_state(
     for parameter in parameters:
         if id(parameter) not in in_state:
             raise StateError(
-                f"{kind}.parameters() returns {format_value(parameter)}, which its state would lack: "
-                "a state contains the Parameters in attributes. Write Parameter(0.5), not "
+                f"{kind}.parameters() returns {format_value(parameter)}, which its state would "
+                "lack: a state contains the Parameters in attributes. Write Parameter(0.5), not "
                 "Value(0.5), and assign it to an attribute, or put it in a list or dict in one"
             )
 

@@ -1,4 +1,4 @@
-"""The table of operations: each declared once, in the file of its family."""
+"""The operations, each defined once, in the module of its family."""
 
 from __future__ import annotations
 

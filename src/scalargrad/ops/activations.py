@@ -46,15 +46,15 @@ _KINK_UNLESS_ONE = Domain(
 @composite(
     Binary, partials=lambda _, y, x: (-1.0, 0.0), text=Notation("1 - {0}", SUM, (SUM + 1, SUM))
 )
-def _one_less(y: Symbol, x: Symbol) -> Symbol:
-    """Return 1 - y for y = σ(x), a function of y; where it cancels, as e^-|x| · y."""
+def _one_minus(y: Symbol, x: Symbol) -> Symbol:
+    """Return 1 - y for y = σ(x), as a function of y; for x >= 0 as e^-|x| · y, to be accurate."""
     return where(x < 0, 1 - y, exp(-abs(x)) * y)
 
 
 @composite(
     Unary,
     symbol="σ",
-    partials=lambda y, x: (y * _one_less(y, x),),
+    partials=lambda y, x: (y * _one_minus(y, x),),
     text=Notation("σ({0})"),
 )
 def sigmoid(x: Symbol) -> Symbol:
@@ -62,20 +62,20 @@ def sigmoid(x: Symbol) -> Symbol:
 
     Notes
     -----
-    Written with e^-|x|, which cannot overflow.
+    Computed from e^-|x|, which cannot overflow.
 
     Examples
     --------
     >>> sigmoid(0.0)
     0.5
     """
-    shrunk = exp(-abs(x))
-    return where(x < 0, shrunk, 1.0) / (1 + shrunk)
+    decay = exp(-abs(x))
+    return where(x < 0, decay, 1.0) / (1 + decay)
 
 
 @composite(Unary, partials=lambda y, x: (sigmoid(x),))
 def softplus(x: Symbol) -> Symbol:
-    """Apply the soft ReLU, ln(1 + e^x), stable for large |x|; its slope is σ(x).
+    """Apply softplus, a smooth ReLU, ln(1 + e^x), stable for large |x|; its slope is σ(x).
 
     Notes
     -----
@@ -113,7 +113,7 @@ def relu(x: Symbol) -> Symbol:
 
     Notes
     -----
-    Kink at 0, where the slope is taken as 0 (PyTorch's choice). A NaN stays NaN.
+    At the kink, x = 0, the slope is taken as 0 (PyTorch's choice). ReLU of NaN is NaN.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def relu(x: Symbol) -> Symbol:
 
 
 class LeakyReLUOperation(Elementwise):
-    """The operation `leaky_relu`, whose slope has a default; a Value there is trained too."""
+    """The operation `leaky_relu`, whose slope has a default and may be a Value, to be trained."""
 
     @overload
     def __call__(self, x: float, negative_slope: float = 0.01) -> float: ...
@@ -161,7 +161,7 @@ def leaky_relu(x: Symbol, negative_slope: Symbol) -> Symbol:
 
 
 class ELUOperation(Elementwise):
-    """The operation `elu`, whose scale has a default; a Value there is trained too."""
+    """The operation `elu`, whose scale has a default and may be a Value, to be trained."""
 
     @overload
     def __call__(self, x: float, alpha: float = 1.0) -> float: ...
@@ -200,7 +200,7 @@ def elu(x: Symbol, alpha: Symbol) -> Symbol:
 @composite(
     Unary,
     symbol="SiLU",
-    partials=lambda y, x: (sigmoid(x) * (1 + x * _one_less(sigmoid(x), x)),),
+    partials=lambda y, x: (sigmoid(x) * (1 + x * _one_minus(sigmoid(x), x)),),
 )
 def silu(x: Symbol) -> Symbol:
     """Apply the sigmoid linear unit (swish), x · σ(x).
@@ -222,7 +222,7 @@ def _normal_distribution(x: Symbol) -> Symbol:
 
 
 class Gelu(Unary):
-    """The operation `gelu`, which also takes PyTorch's `approximate` argument."""
+    """The operation `gelu`, with the argument `approximate` of PyTorch."""
 
     @overload
     def __call__(self, x: float, /, approximate: str = "none") -> float: ...
@@ -239,9 +239,9 @@ class Gelu(Unary):
     partials=lambda y, x: (_normal_distribution(x) + x * _normal_density(x),),
 )
 def gelu(x: Symbol) -> Symbol:
-    """Apply the Gaussian error linear unit, x · Φ(x), Φ the normal distribution function.
+    """Apply the Gaussian error linear unit, x · Φ(x), where Φ is the normal distribution function.
 
-    With ``approximate="tanh"`` the operation `gelu_tanh` is applied.
+    With ``approximate="tanh"``, `gelu_tanh` is applied.
 
     References
     ----------
@@ -255,20 +255,22 @@ def gelu(x: Symbol) -> Symbol:
     return x * _normal_distribution(x)
 
 
-#: The gate of GELU's tanh form is σ(u), u = c(x + 0.044715x³) = _LINEAR · x + _CUBIC · x³; of both
-#: factors the first digits, which are exact times a short number or its cube, and the rest.
+# The gate of GELU's tanh form is σ(u), where u = c(x + 0.044715x³). Both coefficients of u are
+# split into leading digits, whose product with a short number or its cube is exact, and a rest.
+
+#: The factor c.
 _GATE = 2.0 * math.sqrt(2.0 / math.pi)
 _LINEAR, _LINEAR_REST = 219320838056 / 2**37, 3.0874305383944692e-12
 _CUBIC, _CUBIC_REST = 2394270 / 2**25, 9.849412989412621e-09
 
 
 def _gelu_gate(x: Symbol) -> tuple[Symbol, Symbol, Symbol, Symbol]:
-    """Return |x| and du/dx, and e^-|u| as root · root · rest, with all digits where it is tiny.
+    """Return |x|, du/dx, and e^-|u| as root · root · rest, accurate where it is tiny.
 
-    A rounding error of u would move e^-u by as much: u is split into a part that is exact in a
-    float and a small rest. Beyond 22, all of it is 0.
+    The absolute rounding error of u is the relative error of e^-u. Therefore u is split into a
+    part that is exact in a float and a small rest. |x| is limited to 22: beyond, e^-|u| is 0.
     """
-    size = where(x < 0, where(x < -22.0, 22.0, -x), where(x > 22.0, 22.0, x))  # with slope 1 at 0
+    size = where(x < 0, where(x < -22.0, 22.0, -x), where(x > 22.0, 22.0, x))  # slope 1 at 0
     short = rint(64.0 * size) * 0.015625  # exact, as / 64 is
     cube = short * short * short
     root = exp(-0.5 * (_LINEAR * short + _CUBIC * cube))
@@ -277,7 +279,8 @@ def _gelu_gate(x: Symbol) -> tuple[Symbol, Symbol, Symbol, Symbol]:
     return size, _GATE * (1 + 3 * 0.044715 * (size * size)), root, exp(-rest)
 
 
-def _gelu_tanh_bend(x: Symbol) -> Symbol:
+def _gelu_tanh_curvature(x: Symbol) -> Symbol:
+    """Return the second derivative of `gelu_tanh`."""
     size, slope, root, rest = _gelu_gate(x)
     decay = root * root * rest
     factor = 2 * slope + _GATE * 6 * 0.044715 * (size * size)
@@ -285,8 +288,9 @@ def _gelu_tanh_bend(x: Symbol) -> Symbol:
     return factor * root * rest / ((1 + decay) * (1 + decay)) * root
 
 
-@composite(Unary, partials=lambda y, x: (_gelu_tanh_bend(x),))
+@composite(Unary, partials=lambda y, x: (_gelu_tanh_curvature(x),))
 def _gelu_tanh_slope(x: Symbol) -> Symbol:
+    """Return the derivative of `gelu_tanh`."""
     size, steep, root, rest = _gelu_gate(x)
     decay = root * root * rest
     uphill = size * steep * root * rest / (1 + decay) * root
@@ -300,7 +304,7 @@ def gelu_tanh(x: Symbol) -> Symbol:
 
     Notes
     -----
-    Computed with ½(1 + tanh u) = σ(2u), which keeps its digits for negative x.
+    Computed with ½(1 + tanh u) = σ(2u), which is accurate for negative x.
 
     References
     ----------
@@ -322,7 +326,7 @@ def gelu_tanh(x: Symbol) -> Symbol:
     pattern="distributor",
 )
 def identity(x: float) -> float:
-    """Return x as a node of its own: a second name for the same number.
+    """Return x as a new node with the same data.
 
     Examples
     --------

@@ -39,7 +39,7 @@ def add(a: float, b: float) -> float:
 
     Notes
     -----
-    A distributor: both operands receive the upstream gradient unchanged.
+    A distributor: each operand receives the upstream gradient.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def div(a: float, b: float) -> float:
     Raises
     ------
     DomainError
-        If b is zero, a DivisionByZeroError.
+        If b is 0; it is a DivisionByZeroError.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def abs(x: float) -> float:
 
     Notes
     -----
-    Kink at 0, where the slope is taken as 0 (PyTorch's choice).
+    At the kink, x = 0, the slope is taken as 0 (PyTorch's choice).
 
     Examples
     --------
@@ -173,7 +173,7 @@ def _pow_valid(base: Symbol, exponent: Symbol) -> Symbol:
 
 
 class Power(Binary):
-    """The operation `pow`, which leaves a modulus of whole numbers to Python's own."""
+    """The operation `pow`; with a modulus, it calls Python's `pow` for integers."""
 
     @overload
     def __call__(self, base: float, exp: float, mod: None = None) -> float: ...
@@ -186,20 +186,21 @@ class Power(Binary):
     @overload
     def __call__(self, base: float, exp: Operand[R_co], mod: None = None) -> R_co: ...
     def __call__(self, base: Any, exp: Any, mod: Any = None) -> Any:
-        """Raise to a power; with a modulus, among whole numbers."""
+        """Raise to a power; with a modulus, all arguments are integers."""
         if mod is None:
             return self.of(base, exp)
         if any(hasattr(x, "_apply") for x in (base, exp, mod)):
             raise OperandError(
-                "pow with a modulus takes whole numbers: write remainder(pow(base, exp), mod)"
+                "pow with a modulus takes integers only: write remainder(pow(base, exp), mod)"
             )
         return builtins.pow(base, exp, mod)
 
 
 def _pow_partials(y: Symbol, base: Symbol, exponent: Symbol) -> tuple[Any, ...]:
-    none = exponent / where(abs(base) > 0, base, 1.0) * y  # it is 0, but its own slopes are not
+    # At exponent 0 the slope by the base is 0, written such that its own partials are right.
+    zero = exponent / where(abs(base) > 0, base, 1.0) * y
     return (
-        where(eq(exponent, 0.0), none, exponent * base ** (exponent - 1)),
+        where(eq(exponent, 0.0), zero, exponent * base ** (exponent - 1)),
         where(where(eq(base, 0.0), gt(exponent, 0.0), 0.0), 0.0, y * log(base)),
     )
 
@@ -214,11 +215,11 @@ def _pow_partials(y: Symbol, base: Symbol, exponent: Symbol) -> tuple[Any, ...]:
         valid=_pow_valid,
         needs="a base > 0, or base < 0 and a whole exponent, or base 0 and an exponent >= 0",
         remedy=lambda base, exponent: base > 0,
-        divides=True,  # by 0 ** -exponent
+        divides=True,  # 0 ** -1 is a division by 0
     ),
     text=Notation("{0}^{1}", POWER, (ATOM, POWER)),
     mathml=Notation("<msup>{0}{1}</msup>", POWER, (ATOM, 1)),
-    # JavaScript has nan where C and IEEE 754 have pow(1, y) = pow(-1, ±inf) = 1.
+    # In C and IEEE 754, pow(1, y) and pow(-1, ±inf) are 1; in JavaScript, some of them are nan.
     javascript="""\
 (x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y))""",
     lane="np.power({0}, {1})",
@@ -235,9 +236,9 @@ def pow(base: float, exponent: float) -> float:
 
     Notes
     -----
-    Partials follow PyTorch: for the base, exponent · base ** (exponent - 1), and 0 for
-    exponent 0; for the exponent, result · ln(base), which is 0 at 0 ** (exponent > 0), -inf at
-    0 ** 0 (PyTorch has 0 there) and nan for a negative base.
+    The partials follow PyTorch. By the base, the partial is exponent · base ** (exponent - 1), and
+    0 for exponent 0. By the exponent, it is result · ln(base): 0 for base 0 and a positive
+    exponent, -inf at 0 ** 0 (where PyTorch has 0), and nan for a negative base.
 
     Examples
     --------
@@ -285,7 +286,7 @@ def reciprocal(x: Symbol) -> Symbol:
     Raises
     ------
     DomainError
-        If x is zero, a DivisionByZeroError.
+        If x is 0; it is a DivisionByZeroError.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""User-defined operations, declared in the same way as those of the table."""
+"""User-defined operations, which are defined like the built-in ones."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from scalargrad.table.symbol import Symbol
 
 #: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).
 _VARIADIC = 0x04 | 0x08
-#: The fewest parameters of partials: the result and an operand.
-_LEAST = 2
+#: Minimum number of parameters of `partials`: the result and one operand.
+_MIN_PARAMETERS = 2
 
 
 class Custom(Unary):
-    """An operation declared by a user; takes as many operands as its function."""
+    """An operation that a user defines; it takes as many operands as its function."""
 
-    few = False  # it may have any number
+    is_unary_or_binary = False  # it may have any number of operands, and is not built in
 
-    def __init__(self, function: Callable[..., Any], *partials: Any, **entry: Any) -> None:
-        super().__init__(function, *partials, **entry)
+    def __init__(self, function: Callable[..., Any], *partials: Any, **attributes: Any) -> None:
+        super().__init__(function, *partials, **attributes)
         self.defaults = function.__defaults__ or ()
-        self.function = _returning_float(function)
+        self.function = _convert_result(function)
 
     def __call__(self, *operands: Any) -> Any:
         """Apply the operation; operands with defaults may be left out."""
@@ -38,7 +38,7 @@ class Custom(Unary):
         return self.of(*operands, *self.defaults[len(self.defaults) - missing :])
 
 
-def _returning_float(function: Callable[..., Any]) -> Callable[..., float]:
+def _convert_result(function: Callable[..., Any]) -> Callable[..., float]:
     @functools.wraps(function)
     def computed(*operands: float) -> float:
         return as_float(function(*operands), f"the result of {function.__name__}")
@@ -46,16 +46,16 @@ def _returning_float(function: Callable[..., Any]) -> Callable[..., float]:
     return computed
 
 
-def _no_formula(*_: Any, **_named: Any) -> NoReturn:
+def _no_formula(*_: Any, **_kwargs: Any) -> NoReturn:
     raise GraphError(
-        "Value(data, children, local_grads) made a node here, whose partials are fixed numbers: "
-        "there is no formula to differentiate again, to step through or to compute anew. Declare "
-        "the operation by @scalargrad.custom_op(partials=lambda y, x: (…,))"
+        "a node was created by Value(data, children, local_grads), with fixed numbers as partials: "
+        "it has no formula, and cannot be differentiated twice, stepped through or recomputed. "
+        "Declare the operation with @scalargrad.custom_op(partials=lambda y, x: (…,))"
     )
 
 
 class Given(Operation):
-    """The operation of a node whose partials were given as numbers; see `Value`."""
+    """Operation of a node that is built manually, with numbers as partials; see `Value`."""
 
     of_floats = partial_nodes = trace_partials = _no_formula
 
@@ -70,7 +70,7 @@ def custom_op(
     domain: Domain = REAL,
     pattern: str = "",
 ) -> Callable[[Callable[..., float]], Custom]:
-    """Declare an operation of your own, with your own derivative.
+    """Define a custom operation with its derivative.
 
     Parameters
     ----------
@@ -83,32 +83,32 @@ def custom_op(
     domain : Domain, optional
         Where the operation is defined. Outside, DomainError is raised.
     pattern : str, optional
-        What the operation does to a gradient on its way back, for the step text.
+        The effect of the operation on the upstream gradient, for the step text.
 
     Returns
     -------
     callable
         A decorator for a function of a fixed number of floats that returns a real number.
         The decorated function takes floats and Values; operands with defaults may be left
-        out. What it raises reaches the caller.
+        out. Exceptions that it raises are passed on to the caller.
 
     Raises
     ------
     OperandError
         If the function's parameters are not plain positional ones, or `partials` does not
-        give one partial for each; when called, if the result is not a real number.
+        return one partial for each; when called, if the result is not a real number.
 
     Notes
     -----
     Check the derivative against central differences with `gradcheck`.
 
-    The result must depend on the operands alone, apart from what stays the same during a call: a
-    compiled function applies an operation once to equal operands, and in an order of its own.
-    Random numbers are drawn by `drawn` and given as operands.
+    During a call of a compiled function, the result may depend only on the operands: the operation
+    is applied once to equal operands, and in any order. Pass random numbers as operands, drawn
+    with `drawn`.
 
-    `partials` and `domain` are traced once, when the operation is declared: what they read around
-    them counts as it was then. Give a number that may change as an operand, or declare an operation
-    for each.
+    `partials` and `domain` are traced once, when the operation is defined, with the values that
+    captured variables have then. Pass a number that may change as an operand, or define one
+    operation for each of its values.
 
     Examples
     --------
@@ -121,10 +121,10 @@ def custom_op(
     (1.0, True)
     """
     code = partials.__code__ if isinstance(partials, FunctionType) else None
-    if code is not None and not code.co_flags & _VARIADIC and code.co_argcount < _LEAST:
+    if code is not None and not code.co_flags & _VARIADIC and code.co_argcount < _MIN_PARAMETERS:
         raise OperandError(
-            f"custom_op was given {format_value(partials)} as partials, which takes a result and "
-            "at least one operand: write @custom_op(partials=lambda y, x: (…,)) above the function"
+            f"custom_op was given {format_value(partials)} as partials, which must take the result "
+            "and at least one operand: write @custom_op(partials=lambda y, x: (…,)) above the function"
         )
 
     def declare(function: Callable[..., float]) -> Custom:
@@ -148,15 +148,15 @@ def _require_plain_parameters(function: Callable[..., float]) -> None:
 
 def _require_one_partial_each(op: Elementwise) -> None:
     try:
-        found = op.partial_expressions
+        partials = op.partial_expressions
     except (TypeError, AttributeError) as error:
         raise OperandError(
             f"the partials of {op.name} cannot be traced: {error}. Write them with scalargrad's "
             "operations, as a function of (result, *operands) that returns a tuple"
         ) from error
-    wrong = [p for p in found if not isinstance(p, Symbol | float | int)]
-    if len(found) != op.arity or wrong:
+    wrong = [p for p in partials if not isinstance(p, Symbol | float | int)]
+    if len(partials) != op.arity or wrong:
         raise OperandError(
-            f"the partials of {op.name} are {format_value(found)}: give {op.arity}, one for each "
-            "operand"
+            f"the partials of {op.name} are {format_value(partials)}: give {op.arity}, one for "
+            "each operand"
         )

@@ -70,7 +70,7 @@ def exp2(x: float) -> float:
 
 @elementary(partials=lambda y, x: (exp(x),))
 def expm1(x: float) -> float:
-    """Compute e^x - 1, accurate near 0 too.
+    """Compute e^x - 1, accurate near 0.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def expm1(x: float) -> float:
 
 
 def _logarithm(x: float) -> float:
-    """Return the logarithm at or below its pole, by IEEE 754."""
+    """Return the logarithm at or below its pole, as in IEEE 754."""
     return -math.inf if x == 0.0 else math.nan
 
 
@@ -110,7 +110,7 @@ def log(x: float) -> float:
     domain=Domain((-0.8, 3.0), valid=lambda x: x > -1, safe=0.0),
 )
 def log1p(x: float) -> float:
-    """Compute ln(1 + x), accurate near 0 too.
+    """Compute ln(1 + x), accurate near 0.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def sqrt(x: float) -> float:
     mathml=Notation("<mroot>{0}<mn>3</mn></mroot>"),
 )
 def cbrt(x: float) -> float:
-    """Take the cube root, ∛x, of a negative number too; at 0 the slope is inf.
+    """Take the cube root, ∛x, also of negative numbers; at 0 the slope is inf.
 
     Examples
     --------
@@ -204,7 +204,9 @@ def cbrt(x: float) -> float:
 
 
 def bell(x: Symbol, factor: float) -> Symbol:
-    """Return e^(-factor · x²) with all digits: of x², short · short is exact, and the rest small.
+    """Return e^(-factor · x²), accurately for large x.
+
+    The exponent is split into short · short, which is exact, and a small rest.
 
     References
     ----------
@@ -235,7 +237,7 @@ def erf(x: float) -> float:
 
     Notes
     -----
-    JavaScript has no erf: on pages, a series without cancellation is summed near 0.
+    JavaScript has no erf; on pages, it is computed near 0 by a series without cancellation.
 
     References
     ----------
@@ -264,11 +266,12 @@ def erf(x: float) -> float:
 }""",
 )
 def erfc(x: float) -> float:
-    """Return the complementary error function, 1 - erf(x), accurate for large x too.
+    """Return the complementary error function, 1 - erf(x), accurate also for large x.
 
     Notes
     -----
-    JavaScript has none; there a continued fraction is cut off from x = 1 on.
+    JavaScript has no erfc; on pages, it is computed from x = 1 on by a truncated continued
+    fraction.
 
     References
     ----------
@@ -284,20 +287,24 @@ def erfc(x: float) -> float:
 
 # The logarithm of a probability, clamped as PyTorch clamps it -----------------------------------
 
-_SMALLEST = 9.999999960041972e-13  # PyTorch's: 1e-12 rounded to a 32-bit float
+#: Minimum of p(1 - p) in the slope, as in PyTorch: 1e-12, rounded to a 32-bit float.
+_MIN_VARIANCE = 9.999999960041972e-13
 _SLOPE = "(({0} − {1}) / clip({0}·(1 − {0}), 1e−12, inf))"
 
 
 def _partials_of_slope(_: Symbol, p: Symbol, t: Symbol) -> tuple[Any, ...]:
-    size = clip(p * (1 - p), _SMALLEST)
-    bend = t * ((1 - p) / size) ** 2 + (1 - t) * (p / size) ** 2  # finite at 0 and 1, too
-    return where(size > _SMALLEST, bend, 1 / size), -1 / size
+    variance = clip(p * (1 - p), _MIN_VARIANCE)
+    curvature = t * ((1 - p) / variance) ** 2 + (1 - t) * (p / variance) ** 2  # finite at 0 and 1
+    return where(variance > _MIN_VARIANCE, curvature, 1 / variance), -1 / variance
 
 
 @composite(Binary, partials=_partials_of_slope, text=Notation(_SLOPE, ATOM, (4, 4)))
 def _slope(p: Symbol, t: Symbol) -> Symbol:
-    """Return the slope by p of `log_loss`; its own, t / p² + (1 - t) / (1 - p)², cannot cancel."""
-    return (p - t) / clip(p * (1 - p), _SMALLEST)
+    """Return the slope of `log_loss` by p, (p - t) / (p(1 - p)).
+
+    Its own slope by p is t / p² + (1 - t) / (1 - p)², in which no terms cancel.
+    """
+    return (p - t) / clip(p * (1 - p), _MIN_VARIANCE)
 
 
 @composite(
@@ -313,7 +320,7 @@ def _slope(p: Symbol, t: Symbol) -> Symbol:
     ),
 )
 def log_loss(p: Symbol, t: Symbol) -> Symbol:
-    """Compute -(t ln p + (1 - t) ln(1 - p)), the log loss in nats of predicting p for target t.
+    """Compute the log loss of predicting p for target t, -(t ln p + (1 - t) ln(1 - p)), in nats.
 
     Raises
     ------
@@ -322,8 +329,8 @@ def log_loss(p: Symbol, t: Symbol) -> Symbol:
 
     Notes
     -----
-    As in PyTorch, each logarithm is at least -100 and the denominator p(1 - p) of the slope
-    at least 1e-12, so that p = 0 and p = 1 give finite numbers.
+    As in PyTorch, each logarithm is clamped to at least -100 and the denominator p(1 - p) of the
+    slope to at least 1e-12, so that p = 0 and p = 1 give finite numbers.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Look up entries of a list by a computed index."""
+"""Lookup of list entries by an index that may be a Value, and indices of extrema."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scalargrad.grad_mode import recorder
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import eq, ge, le, lt, ne, where
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import format_data, holds, is_real
+from scalargrad.table.numbers import format_data, is_real, is_true_for_all
 from scalargrad.table.validation import scalars
 
 __all__ = ["argmax", "argmin", "take"]
 
 
 def argmax(values: Iterable[Any]) -> int:
-    """Return the index of the largest number, the first of equals; a NaN counts as the largest.
+    """Return the index of the largest number, the first one in a tie; a NaN counts as the largest.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def argmax(values: Iterable[Any]) -> int:
     Returns
     -------
     int
-        From 0 to n - 1, through which no gradient flows. In a compiled function, which looks at
-        each call, it is a Value: look up what belongs to it by `take`.
+        From 0 to n - 1; no gradient flows through it. In a compiled function it is a Value, found
+        at each call: use `take` to look up the corresponding entry of a list.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def argmax(values: Iterable[Any]) -> int:
 
 
 def argmin(values: Iterable[Any]) -> int:
-    """Return the index of the smallest number, the first of equals; otherwise as `argmax`.
+    """Return the index of the smallest number; see `argmax` for ties, NaN and compiled functions.
 
     Examples
     --------
@@ -54,33 +54,33 @@ def argmin(values: Iterable[Any]) -> int:
     return cast("int", _arg_best(values, "argmin", min, le))
 
 
-def _arg_best(values: Iterable[Any], name: str, best_of: Any, holds_against: Any) -> Any:
-    """Return the index of the best of some numbers; by operations, if a function is recorded."""
-    found = scalars(values, f"what {name} is given")
-    if not found:
+def _arg_best(values: Iterable[Any], name: str, best_of: Any, is_at_least_as_good: Any) -> Any:
+    """Return the index of the best number; while a function is traced, by operations."""
+    numbers = scalars(values, f"the argument of {name}")
+    if not numbers:
         raise OperandError(f"{name} of no numbers is undefined: give at least one")
     if recorder() is None:
-        nans = (i for i, x in enumerate(found) if math.isnan(getattr(x, "data", x)))
+        nans = (i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x)))
         first = next(nans, None)
-        return best_of(range(len(found)), key=found.__getitem__) if first is None else first
-    best, place = found[0], 0.0
-    for i, x in enumerate(found):
-        stays = where(ne(best, best), 1.0, holds_against(best, x))
-        best, place = where(stays, best, x), where(stays, place, float(i))
-    return place
+        return best_of(range(len(numbers)), key=numbers.__getitem__) if first is None else first
+    best, index = numbers[0], 0.0
+    for i, x in enumerate(numbers):
+        is_kept = where(ne(best, best), 1.0, is_at_least_as_good(best, x))
+        best, index = where(is_kept, best, x), where(is_kept, index, float(i))
+    return index
 
 
 def take(values: Any, index: Any) -> Any:
-    """Return ``values[index]`` for an index that may be computed: a token, a class.
+    """Return ``values[index]`` for an index that may be a Value, such as a token or a class.
 
     Parameters
     ----------
     values : sequence or array of length n
         Numbers and Values, or rows of them (a table of embeddings).
     index : scalar
-        A whole number from -n to n - 1; a negative one counts from the end. With a number, the
+        A whole number from -n to n - 1; negative ones count from the end. For a plain number, the
         entry itself is returned. In a compiled function, where every number is a Value, the
-        entry is looked up at each call: one node, whatever n is.
+        entry is looked up at each call, by one node for any n.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def take(values: Any, index: Any) -> Any:
 
     Notes
     -----
-    The gradient goes to the entry chosen; none goes to the index.
+    The gradient flows to the selected entry; the index receives none.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def take(values: Any, index: Any) -> Any:
                 f"{size - 1}"
             )
         return values[int(index)]
-    if not holds(ge(index, -size) * lt(index, size) * eq(floor(index), index)):
+    if not is_true_for_all(ge(index, -size) * lt(index, size) * eq(floor(index), index)):
         raise IndexError(
             f"take: index {format_data(index)} is not a whole number from {-size} to {size - 1}"
         )
@@ -115,34 +115,34 @@ def take(values: Any, index: Any) -> Any:
 
 
 def _entry(values: Any, index: Any) -> Any:
-    """Return the entry at a computed index, a row number by number."""
+    """Return the entry at an index that is a Value; of a row, each number."""
     first = values[0]
     if getattr(first, "ndim", 0):
         row = first.astype(object)
         row.flat = _entry([x.ravel().tolist() for x in values], index)
         return row
     if isinstance(first, list | tuple):
-        _require_even(values)
+        _require_equal_lengths(values)
         return [_entry(column, index) for column in zip(*values, strict=True)]
-    return _choice(values, index)
+    return _select(values, index)
 
 
-def _require_even(rows: Any) -> None:
-    """Raise OperandError unless all rows have the length of the first."""
+def _require_equal_lengths(rows: Any) -> None:
+    """Raise OperandError unless all rows have the same length."""
     if {len(row) if isinstance(row, list | tuple) else -1 for row in rows} != {len(rows[0])}:
         raise OperandError(
-            "take: a computed index chooses among rows of one length; these differ: pad them, "
-            "or give the index as a number"
+            "take: with a Value as index, all rows must have the same length: pad them, or give "
+            "the index as a number"
         )
 
 
-def _choice(values: Sequence[Any], index: Any) -> Any:
-    """Return one of several numbers; compiled code looks it up instead."""
+def _select(values: Sequence[Any], index: Any) -> Any:
+    """Return the number at an index, by comparisons with all indices; compiled code gathers it."""
     current = recorder()
     if current is not None:
         return current.take(values, index)
-    chosen: Any = math.nan
+    selected: Any = math.nan
     for k, value in enumerate(values):
-        here = eq(index, float(k)) + eq(index, float(k - len(values)))
-        chosen = where(here, value, chosen)
-    return chosen
+        is_here = eq(index, float(k)) + eq(index, float(k - len(values)))
+        selected = where(is_here, value, selected)
+    return selected

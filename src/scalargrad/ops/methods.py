@@ -1,8 +1,8 @@
-"""Turn operations of the table into methods of Value, such as ``__add__`` and ``tanh``.
+"""Convert operations into methods of Value, such as ``__add__`` and ``tanh``.
 
-`operator`, `comparison` and `printed` make methods that build the node themselves, without looking
-anything up: the fast route, for operators and the most frequent methods. `methods` makes those that
-call the operation.
+`operator`, `comparison` and `compiled_methods` return methods with generated code that creates the
+node itself, without any lookup: fast, for operators and the most frequent methods. `methods`
+returns methods that call the operation.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
 
 
-class _Printed:
-    """The placeholder for a method that is printed once the class of its nodes is known."""
+class _CompiledMethod:
+    """Placeholder for a method whose code is generated once the class of its nodes is known."""
 
     def __init__(self, method: Callable[[type], Any]) -> None:
         self._method = method
@@ -35,42 +35,43 @@ class _Printed:
 
 def operator(op: Elementwise) -> tuple[_BinaryMethod, _BinaryMethod]:
     """Return an operator and its reflected form, as ``__add__`` and ``__radd__``."""
-    made: Any = _Printed(op.method), _Printed(lambda owner: op.method(owner, reflected=True))
-    return made  # type: ignore[no-any-return]
+    reflected = _CompiledMethod(lambda owner: op.method(owner, reflected=True))
+    both: Any = _CompiledMethod(op.method), reflected
+    return both  # type: ignore[no-any-return]
 
 
 def comparison(op: Elementwise) -> Callable[[Value, Value | float], bool]:
-    """Return the operator of a comparison."""
-    made: Any = _Printed(lambda owner: compile_comparison(op, owner))
-    return made  # type: ignore[no-any-return]
+    """Return the method for a comparison operator, which returns a bool."""
+    method: Any = _CompiledMethod(lambda owner: compile_comparison(op, owner))
+    return method  # type: ignore[no-any-return]
 
 
-def printed(*operations: Elementwise) -> tuple[_UnaryMethod, ...]:
-    """Return operations of one operand as methods."""
-    made: Any = [_Printed(op.method) for op in operations]
-    return tuple(made)
+def compiled_methods(*operations: Elementwise) -> tuple[_UnaryMethod, ...]:
+    """Return operations of one operand as methods with generated code."""
+    placeholders: Any = [_CompiledMethod(op.method) for op in operations]
+    return tuple(placeholders)
 
 
-def is_truth(x: Any) -> bool:
-    """Return whether `x` is a bool, or the node of an operation that says true or false."""
+def is_boolean(x: Any) -> bool:
+    """Return True if `x` is a bool, or the node of an operation whose results are 0 or 1."""
     op = getattr(x, "op", None)
     if op is not None:
-        return bool(op.truth)
+        return bool(op.is_boolean)
     return isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b"
 
 
 def methods(*operations: Operation) -> tuple[Callable[..., Value], ...]:
-    """Return operations as methods that call them."""
+    """Return methods that call the operations."""
     return tuple(map(_method, operations))
 
 
 def _method(op: Any) -> Callable[..., Any]:
-    def called(self: Any, *others: Any, **options: Any) -> Any:
+    def method(self: Any, *others: Any, **options: Any) -> Any:
         return op(self, *others, **options)
 
-    called.__name__ = op.name
-    called.__doc__ = (op.__doc__ or "").partition("\n")[0]
-    return called
+    method.__name__ = op.name
+    method.__doc__ = (op.__doc__ or "").partition("\n")[0]
+    return method
 
 
 def logical(op: Elementwise, sign: str) -> _BinaryMethod:
@@ -81,12 +82,12 @@ def logical(op: Elementwise, sign: str) -> _BinaryMethod:
     else:
         remedy = f"{use}; for numbers write scalargrad.{op.name}(a, b)"
 
-    def joined(self: Any, other: Any) -> Any:
+    def method(self: Any, other: Any) -> Any:
         if getattr(other, "ndim", None) or (not hasattr(other, "_apply") and defers(other)):
             return NotImplemented
         for x in (self, other):
-            if not is_truth(x):
+            if not is_boolean(x):
                 raise OperandError(f"an operand of {sign} is {format_value(x)}: {remedy}")
         return self._apply(op, (self, other))
 
-    return joined
+    return method

@@ -1,4 +1,4 @@
-"""Reductions: operations of any number of operands that make a single node."""
+"""Reductions: operations of any number of operands, each of which creates one node."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: The probability of a class above which its slope, 1 - p, is summed from the others, as the
-#: difference would cancel.
+#: Probability of a class above which its slope, 1 - p, is computed as the sum of the other
+#: probabilities, because the difference would cancel.
 _LIKELY = 0.75
 
 
 class Sum(ListReduction):
-    """The operation `sum`, which takes what Python's own takes."""
+    """The operation `sum`, with the arguments of Python's `sum`."""
 
     @overload
     def __call__(self, values: Iterable[float], /, start: float = 0) -> float: ...
@@ -63,12 +63,12 @@ class Sum(ListReduction):
     @overload
     def __call__(self, values: Iterable[T], /, start: T) -> T: ...  # lists, tuples and arrays
     def __call__(self, values: Any, /, start: Any = 0, *more: Any) -> Any:
-        """Add up the numbers and nodes of an iterable, to `start` if one is given."""
+        """Add the numbers and nodes of an iterable to `start`."""
         is_plain = type(values) is list and type(start) is int and not (start or more)
         if is_plain and (floats := as_floats(values)) is not None:
             return self.function(floats)
         if more or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
-            raise self.misused()
+            raise self.usage_error()
         items = values if type(values) is list else [*values]
         if isinstance(start, list | tuple) or getattr(start, "ndim", None) or _are_arrays(items):
             return builtins.sum(items, start)
@@ -76,7 +76,7 @@ class Sum(ListReduction):
 
 
 def _are_arrays(items: list[Any]) -> bool:
-    """Return whether the items of a sum begin with an array, such as a row of a matrix."""
+    """Return True if the first item of a sum is an array, such as a row of a matrix."""
     first = items[0] if items else 0.0
     return not hasattr(first, "_apply") and getattr(first, "ndim", 0) > 0
 
@@ -88,13 +88,13 @@ def _are_arrays(items: list[Any]) -> bool:
     pattern="distributor",
 )
 def sum(operands: Sequence[float]) -> float:
-    """Add up numbers from left to right, Σ xᵢ; no numbers add up to 0.
+    """Add numbers from left to right, Σ xᵢ; the sum of no numbers is 0.
 
     Parameters
     ----------
     values : iterable of n scalars
     start : scalar, optional
-        Added first. Arrays, and lists and tuples added to one, are as by Python's own ``sum``.
+        Added first. Arrays, lists and tuples are added as by Python's ``sum``.
 
     Examples
     --------
@@ -134,27 +134,28 @@ def mean(operands: Sequence[float]) -> float:
 def _shifted(operands: Sequence[Any]) -> Any:
     """Return logsumexp as an expression; an infinite maximum is not subtracted.
 
-    The largest operand contributes exactly 1 to the sum of exponentials, which `log1p` adds, so
-    that small contributions of others are not rounded away.
+    The largest operand contributes exactly 1 to the sum of exponentials. `log1p` adds it, so that
+    small contributions of the others are not lost by rounding.
     """
     largest = maximum(*operands)
     infinite = eq(abs(largest), math.inf)
     shift = where(infinite, 0.0, largest)
-    alike = [eq(x, largest) for x in operands]
-    others = [where(same, 0.0, exp(x - shift)) for same, x in zip(alike, operands, strict=True)]
-    # Not below 0 anyway; `maximum` keeps these ones out of the sum of the others, digits of which
-    # they would cost in a compiled function.
-    ties = maximum(sum(alike) - 1.0, 0.0)
+    is_largest = [eq(x, largest) for x in operands]
+    pairs = zip(is_largest, operands, strict=True)
+    others = [where(is_max, 0.0, exp(x - shift)) for is_max, x in pairs]
+    # The difference is never below 0. `maximum` keeps compiled code from merging it into the sum of
+    # the others, which would lose digits.
+    ties = maximum(sum(is_largest) - 1.0, 0.0)
     return where(infinite, largest, largest + log1p(sum(others) + ties))
 
 
 def _softmax_of(y: Any, operands: Sequence[Any]) -> list[Any]:
-    """Return e^(xᵢ - y), which is 0 for an operand of -inf, also where all are."""
+    """Return e^(xᵢ - y), which is 0 for an operand of -inf, even if all are -inf."""
     shift = where(eq(y, -math.inf), 0.0, y)
-    shares = [exp(x - shift) for x in operands]
+    probabilities = [exp(x - shift) for x in operands]
     if isinstance(y, float):
-        return shares
-    rest = sum([where(p > _LIKELY, 0.0, p) for p in shares])
+        return probabilities
+    rest = sum([where(p > _LIKELY, 0.0, p) for p in probabilities])
     return [_probability.of(x, shift, rest) for x in operands]
 
 
@@ -165,7 +166,7 @@ def _slopes_of_probability(p: Any, *_: Any) -> tuple[Any, ...]:
 
 @composite(Elementwise, symbol="eˣ⁻ʸ", partials=_slopes_of_probability)
 def _probability(x: Any, y: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes are by the rest
-    """Return e^(x - y), with the slopes of 1 - rest where that is likely."""
+    """Return the probability e^(x - y); above `_LIKELY`, with the slopes of 1 - rest."""
     return exp(x - y)
 
 
@@ -185,8 +186,8 @@ def _probability(x: Any, y: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
 
-    Only the others' share beyond the largest is computed, as `numpy.logaddexp` does: if one operand
-    is 0 and the others are far below it, the small result has all its digits.
+    The contribution of the other operands is added to the largest one, as in `numpy.logaddexp`: if
+    one operand is 0 and the others are much smaller, the small result is accurate.
 
     Raises
     ------
@@ -214,11 +215,11 @@ def _partials_of_gate(y: Any, a: Any, b: Any) -> tuple[Any, Any]:
 
 @composite(Binary, partials=_partials_of_gate, text=Notation("σ({0} - {1})", ATOM, (SUM, SUM + 1)))
 def _gate(a: Any, b: Any) -> Any:
-    """Return σ(a - b), where a - b is large with what its rounding lost."""
+    """Return σ(a - b), corrected by the rounding error of a - b."""
     gap = a - b
     back = gap - a
-    lost = where(abs(gap) < math.inf, (a - (gap - back)) - (b + back), 0.0)
-    return sigmoid(gap) * (1 + lost * sigmoid(-gap))
+    error = where(abs(gap) < math.inf, (a - (gap - back)) - (b + back), 0.0)
+    return sigmoid(gap) * (1 + error * sigmoid(-gap))
 
 
 @composite(
@@ -242,7 +243,7 @@ def logaddexp(a: Any, b: Any) -> Any:
 
 
 def _terms(x: Any, name: str) -> tuple[Any, ...]:
-    """Return the entries of an operand of `dot`; lists and tuples, the usual ones, at once."""
+    """Return the entries of an argument of `dot` as a tuple."""
     return tuple(x if isinstance(x, list | tuple) else listed(x, f"dot: {name}", "numbers"))
 
 
@@ -285,14 +286,14 @@ def _swap(_result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
 
 @primitive(Dot, symbol="w·x", partials=_swap, pattern="swap multiplier")
 def dot(operands: Sequence[float]) -> float:
-    """Compute Σ wᵢxᵢ + b, what an artificial neuron does before its activation.
+    """Compute Σ wᵢxᵢ + b, as an artificial neuron does before its activation.
 
     Parameters
     ----------
     w, x : iterable of length n
         Weights and inputs.
     bias : scalar, optional
-        Added first, then the products from left to right.
+        The first term; the products follow from left to right.
 
     Raises
     ------
@@ -316,9 +317,9 @@ def prod(values: Iterable[float]) -> float: ...
 @overload
 def prod(values: Iterable[Operand[R_co] | float]) -> R_co: ...
 def prod(values: Iterable[Any]) -> Any:
-    """Multiply numbers from left to right, Π xᵢ; no numbers multiply to 1.
+    """Multiply numbers from left to right, Π xᵢ; the product of no numbers is 1.
 
-    Makes n - 1 nodes, so that the gradient is right where factors are 0, too.
+    Creates n - 1 nodes, so that the gradient is right also if factors are 0.
 
     Examples
     --------
@@ -339,7 +340,7 @@ def var(values: Iterable[Any], *, correction: float = 1) -> Any:
     ----------
     values : iterable of n scalars
     correction : float
-        1 as in PyTorch, for a sample; 0 as in NumPy, for all there are.
+        1 for a sample, as in PyTorch; 0 for the whole population, as in NumPy.
 
     Raises
     ------
@@ -348,7 +349,8 @@ def var(values: Iterable[Any], *, correction: float = 1) -> Any:
 
     Notes
     -----
-    Makes 2n + 3 nodes. Where all numbers are equal, `std` has no slope, which is refused as nan.
+    Creates 2n + 3 nodes. If all numbers are equal, `std` has no derivative: its gradient is nan,
+    which raises NumericalError.
 
     Examples
     --------
@@ -371,7 +373,7 @@ def std(values: Iterable[float], *, correction: float = 1) -> float: ...
 @overload
 def std(values: Iterable[Operand[R_co] | float], *, correction: float = 1) -> R_co: ...
 def std(values: Iterable[Any], *, correction: float = 1) -> Any:
-    """Compute the standard deviation, the root of the variance; see `var`.
+    """Compute the standard deviation, the square root of the variance; see `var`.
 
     Examples
     --------
@@ -382,28 +384,28 @@ def std(values: Iterable[Any], *, correction: float = 1) -> Any:
 
 
 class MaxScore(float):
-    """The largest of some scores, a constant of the graph that `softmax` makes over them.
+    """Maximum of the scores of a `softmax`, a constant in its graph.
 
-    It keeps the scores, so that it can be found again when the graph is computed at other numbers.
+    It stores the scores, so that it can be recomputed when the graph is evaluated at other inputs.
     """
 
     __slots__ = ("scores",)
 
     def __new__(cls, value: float, scores: Sequence[Any] = ()) -> MaxScore:
-        made = super().__new__(cls, value)
-        made.scores = tuple(scores)
-        return made
+        score = super().__new__(cls, value)
+        score.scores = tuple(scores)
+        return score
 
     scores: tuple[Any, ...]
 
 
-def _are_shown(scores: Sequence[Any]) -> bool:
-    """Return whether no score but a masked one, -inf, is a number, which would leave no node."""
+def _are_nodes(scores: Sequence[Any]) -> bool:
+    """Return True if all scores are nodes, except masked ones, which are -inf."""
     return all(hasattr(x, "_apply") or x == -math.inf for x in scores)
 
 
 def _score_shift(scores: Sequence[Any]) -> Any:
-    """Return the largest score as a constant, which `softmax` subtracts from all."""
+    """Return the largest score as a constant, which `softmax` subtracts from all scores."""
     if recorder() is not None:
         largest = maximum(*scores)
         return largest.detach() if hasattr(largest, "_apply") else largest
@@ -415,12 +417,12 @@ def softmax(values: Iterable[float]) -> list[float]: ...
 @overload
 def softmax(values: Iterable[Operand[R_co] | float]) -> list[R_co]: ...
 def softmax(values: Iterable[Any]) -> list[Any]:
-    """Turn n scores into n probabilities, e^xᵢ / Σ e^xⱼ, stable for large scores.
+    """Convert n scores to n probabilities, e^xᵢ / Σ e^xⱼ, stable for large scores.
 
     Notes
     -----
-    The largest score is subtracted first, as a constant: that changes neither the result
-    nor its gradient. Makes 3n + 1 nodes.
+    The largest score is subtracted first, as a constant; this changes neither the result
+    nor its gradient. Creates 3n + 1 nodes.
 
     Examples
     --------
@@ -432,21 +434,21 @@ def softmax(values: Iterable[Any]) -> list[Any]:
         return []
     largest = _score_shift(scores)
     shifted = [x - largest for x in scores]
-    if isinstance(largest, float) and _are_shown(scores):
-        held = MaxScore(largest, scores)
+    if isinstance(largest, float) and _are_nodes(scores):
+        max_score = MaxScore(largest, scores)
         for x in shifted:
             if getattr(x, "parents", ()):
-                x.parents = x.parents[0], held
+                x.parents = x.parents[0], max_score
     weights = [exp(x) for x in shifted]
     total = sum(weights)
-    shares = [w / total for w in weights]
-    if recorder() is not None:  # which class is likely, a program decides at each call
-        likely = [gt(p, _LIKELY) for p in shares]
+    probabilities = [w / total for w in weights]
+    if recorder() is not None:  # a compiled function finds the likely class at each call
+        likely = [gt(p, _LIKELY) for p in probabilities]
         rest = sum([where(yes, 0.0, w) for yes, w in zip(likely, weights, strict=True)])
         return [_recorded_share.of(w, total, rest) for w in weights]
-    if (k := _dominant(shares, _LIKELY)) >= 0:
-        shares[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
-    return shares
+    if (k := _dominant(probabilities, _LIKELY)) >= 0:
+        probabilities[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
+    return probabilities
 
 
 @overload
@@ -454,7 +456,7 @@ def log_softmax(values: Iterable[float]) -> list[float]: ...
 @overload
 def log_softmax(values: Iterable[Operand[R_co] | float]) -> list[R_co]: ...
 def log_softmax(values: Iterable[Any]) -> list[Any]:
-    """Return the logarithms of `softmax`, xᵢ - ln Σ e^xⱼ, without rounding small ones to -inf.
+    """Return the logarithms of `softmax`, xᵢ - ln Σ e^xⱼ; small ones do not become -inf.
 
     Examples
     --------
@@ -468,16 +470,16 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     if recorder() is not None:
         likely = [gt(x, bound) for x in logs]
         others = sum([where(yes, 0.0, exp(x)) for yes, x in zip(likely, logs, strict=True)])
-        rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # none is likely where they are 1
+        rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # if none is likely, others is 1
         return [where(yes, rest, x) for yes, x in zip(likely, logs, strict=True)]
     if (k := _dominant(logs, bound)) >= 0:
         logs[k] = log1p(0.0 - sum(map(exp, logs[:k] + logs[k + 1 :])))  # not -0.0
     return logs
 
 
-def _dominant(found: list[Any], bound: float) -> int:
-    """Return the index of the probability, or logarithm, that is above `bound`; -1 for none."""
-    return next((k for k, x in enumerate(found) if getattr(x, "data", x) > bound), -1)
+def _dominant(values: list[Any], bound: float) -> int:
+    """Return the index of the first value above `bound`, or -1."""
+    return next((k for k, x in enumerate(values) if getattr(x, "data", x) > bound), -1)
 
 
 def _partials_of_share(share: Any, weights: Sequence[Any]) -> list[Any]:
@@ -487,7 +489,7 @@ def _partials_of_share(share: Any, weights: Sequence[Any]) -> list[Any]:
 
 @primitive(Reduction, symbol="x/Σ", partials=_partials_of_share)
 def _share(weights: Sequence[float]) -> float:
-    """Return the share of the first weight in all."""
+    """Return the first weight divided by the sum of all weights."""
     share: float = weights[0] / sum.function(weights)
     return share
 
@@ -503,8 +505,8 @@ def _partials_of_either(share: Any, _w: Any, total: Any, rest: Any) -> tuple[Any
 
 @composite(Elementwise, partials=_partials_of_either)
 def _recorded_share(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
-    """Return w / total, with the slopes of a quotient, or of `_share` where that is likely.
+    """Return w / total, with the slopes of a quotient or, for a likely class, of `_share`.
 
-    Its derivatives of any order are then those of eager code.
+    Its derivatives of any order are those of eager code.
     """
     return w / total

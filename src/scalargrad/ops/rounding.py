@@ -1,4 +1,4 @@
-"""Rounding operations, whose gradient is zero everywhere, and remainders of divisions."""
+"""Rounding operations, whose gradients are 0, and remainders."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scalargrad.table.symbol import Symbol
 
 __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 
-#: The largest number up to which each whole number is a float; a larger dividend has lost digits.
-_LARGEST = 2.0**53
+#: Largest dividend: up to it, all whole numbers are floats; beyond it, digits have been lost.
+_MAX_DIVIDEND = 2.0**53
 _FLAT: dict[str, Any] = {"partials": lambda y, x: (0.0,), "pattern": "dead end"}
 
 
@@ -33,7 +33,7 @@ _AWAY_FROM_ZERO = Domain(gap=lambda x: x)
 _BETWEEN_MULTIPLES = Domain(
     (-3.0, 3.0),
     (0.5, 3.0),
-    valid=lambda x, y: logical_and(ne(y, 0.0), le(abs(x), _LARGEST)),
+    valid=lambda x, y: logical_and(ne(y, 0.0), le(abs(x), _MAX_DIVIDEND)),
     gap=lambda x, y: _from_integer(x / y),
     guard=1,
     remedy=lambda x, y: ne(y, 0.0),
@@ -89,7 +89,7 @@ def ceil(x: float) -> float:
     lane="np.rint({0})",
 )
 def rint(x: float) -> float:
-    """Round to the nearest integer, halves to the even one; the gradient is 0.
+    """Round to the nearest integer, halves to the nearest even integer; the gradient is 0.
 
     Examples
     --------
@@ -120,12 +120,12 @@ def rint(x: float) -> float:
     lane="{0} // {1}",
 )
 def floor_divide(x: float, y: float) -> float:
-    """Divide and round down, ⌊x/y⌋, as Python's ``//``; the gradient is 0.
+    """Divide and round down, ⌊x/y⌋, like Python's ``//``; the gradient is 0.
 
     Raises
     ------
     DomainError
-        If y is zero, a DivisionByZeroError; or if abs(x) > 2**53, where floats have lost digits.
+        If y is 0 (a DivisionByZeroError), or if abs(x) > 2**53, where floats have lost digits.
 
     Examples
     --------
@@ -154,17 +154,17 @@ def floor_divide(x: float, y: float) -> float:
     lane="{0} % {1}",
 )
 def remainder(x: float, y: float) -> float:
-    """Return the remainder of a division, x - y·⌊x/y⌋, with the sign of y, as Python's ``%``.
+    """Return the remainder of a division, x - y·⌊x/y⌋, with the sign of y, like Python's ``%``.
 
     Raises
     ------
     DomainError
-        If y is zero, a DivisionByZeroError; or if abs(x) > 2**53, where floats have lost digits.
+        If y is 0 (a DivisionByZeroError), or if abs(x) > 2**53, where floats have lost digits.
 
     Notes
     -----
-    At a jump, where y divides x, the partials are those of its right side: 1 and -⌊x/y⌋
-    (PyTorch's choice).
+    At a jump, where y divides x, the partials are the right-hand ones: 1 and -⌊x/y⌋ (PyTorch's
+    choice).
 
     Examples
     --------
@@ -190,9 +190,9 @@ def sign(x: Symbol) -> Symbol:
 def step(x: Symbol) -> Symbol:
     """Apply the hard threshold: 1 where x > 0, else 0; the gradient is 0.
 
-    The unit of the perceptron (threshold logic). Its derivative is 0 wherever it exists, so
-    gradient descent cannot train through it. At 0 itself it is Toronto's I[x > 0], so step(0) is
-    0; UCSB's perceptron fires at equality, which is ``ge(x, 0.0)``.
+    The activation of the perceptron (threshold logic). Its derivative is 0 wherever it exists, so
+    gradient descent cannot train through it. Following Toronto's I[x > 0], step(0) is 0; UCSB's
+    perceptron fires at equality, which is ``ge(x, 0.0)``.
 
     References
     ----------

@@ -1,9 +1,9 @@
 """Comparisons, logic, and the operations that select among their operands.
 
 On Values the operators ``<``, ``<=``, ``>`` and ``>=``, and ``==`` and ``!=`` with a number,
-compare data and give a bool; the functions record a node instead, 1 where true and 0 where not,
-with zero gradient, so that a comparison can stand in a graph. Any number but 0 is true, NaN
-included. What selects routes the gradient to the operand selected.
+compare data and return a bool. The functions return a node instead, 1 for true and 0 for false,
+with gradient 0, so that a comparison can be part of a graph. Every number except 0 is true,
+including NaN. An operation that selects an operand routes the gradient to it.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ __all__ = [
 ]  # fmt: skip
 
 
-# Comparisons, printed by their signs: the bodies only state their meaning, and never run ---------
+# Comparisons. Their code is generated from their signs; the bodies are never called -------------
 
 
-_APART = Domain(gap=lambda a, b: a - b)
+_DISTINCT = Domain(gap=lambda a, b: a - b)
 
 
-def _comparison(sign: str, written: str = "") -> Callable[[Callable[..., float]], Binary]:
-    """Declare a comparison with a sign of Python's, which people may write in another way."""
+def _comparison(sign: str, label: str = "") -> Callable[[Callable[..., float]], Binary]:
+    """Define a comparison by its sign in Python and, if that differs, its sign in formulas."""
     return primitive(
         Binary,
-        truth=True,
-        symbol=written or sign,
+        is_boolean=True,
+        symbol=label or sign,
         partials=lambda y, a, b: (0.0, 0.0),
-        domain=_APART,
+        domain=_DISTINCT,
         comparison=infix(sign, COMPARISON),
-        text=infix(written or sign, COMPARISON),
+        text=infix(label or sign, COMPARISON),
     )
 
 
@@ -125,15 +125,15 @@ def ne(a: float, b: float) -> float:
     return 1.0 if a != b else 0.0
 
 
-# Choices ----------------------------------------------------------------------------------------
+# Selection --------------------------------------------------------------------------------------
 
 
-#: The types of most conditions that are no nodes.
+#: Types of most conditions that are not nodes.
 _PLAIN = {bool, float, int}
 
 
 class Where(Elementwise):
-    """The operation `where`: lazy, and folded when its condition is a number."""
+    """The operation `where`; it creates no node if its condition is a plain number."""
 
     lazy = True
 
@@ -153,8 +153,8 @@ class Where(Elementwise):
         if type(x) is float is type(other) and type(condition) in _PLAIN:
             return x if condition else other
         if hasattr(condition, "_apply") or not is_real(condition):
-            return self.of_several(condition, x, other)
-        x, other = (arm if hasattr(arm, "_apply") else self.operand(arm) for arm in (x, other))
+            return self.apply_cached(condition, x, other)
+        x, other = (arm if hasattr(arm, "_apply") else self.as_operand(arm) for arm in (x, other))
         return x if condition else other
 
 
@@ -169,22 +169,22 @@ def _where_partials(_y: Symbol, condition: Symbol, _x: Symbol, _other: Symbol) -
     pattern="router",
 )
 def where(condition: float, x: float, other: float) -> float:
-    """Choose `x` where the condition is true (not 0), else `other`.
+    """Return `x` if the condition is true (not 0), else `other`.
 
-    With a number or bool as condition, the chosen operand itself is returned and no node is
-    made. With a Value (a comparison such as ``gt(x, 0)``), a node records the choice.
+    If the condition is a number or bool, the selected operand itself is returned and no node is
+    created. If it is a Value (a comparison such as ``gt(x, 0)``), a node is created.
 
     Parameters
     ----------
     condition : Value or float
         Dimensionless; it receives no gradient.
     x, other : Value or float
-        What is chosen where the condition is not 0, and where it is 0; both in one unit.
+        The results for a condition that is not 0, and for 0; both in the same unit.
 
     Notes
     -----
-    A router: only the chosen operand receives gradient. Both operands are computed before
-    the choice, so guard an operand outside its domain *inside*:
+    A router: only the selected operand receives gradient. Both operands are computed before one
+    is selected, so guard an argument outside its domain *inside* the operand:
     ``where(x > 0, log(where(x > 0, x, 1)), 0)``.
 
     Examples
@@ -196,7 +196,7 @@ def where(condition: float, x: float, other: float) -> float:
 
 
 class Extremum(Reduction):
-    """A reduction called with its operands one by one, as in ``maximum(a, b)``."""
+    """A reduction whose operands are separate arguments, as in ``maximum(a, b)``."""
 
     @overload
     def __call__(self, *values: float) -> float: ...
@@ -209,15 +209,16 @@ class Extremum(Reduction):
             raise OperandError(f"{self.name} of no numbers is undefined: give at least one")
         if isinstance(values[0], list | tuple):
             raise OperandError(
-                f"{self.name} takes its numbers one by one, not as a list: {self.name}(*values)"
+                f"{self.name} takes numbers as separate arguments, not a list: write "
+                f"{self.name}(*values)"
             )
         return self.of(*values)
 
 
-def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
-    """Split the gradient evenly among the operands equal to the result."""
+def _tie_partials(result: Any, operands: Sequence[Any]) -> list[Any]:
+    """Return partials that split the gradient evenly among the operands equal to the result."""
     totals = hits = [eq(x, result) for x in operands]
-    while len(totals) > 1:  # in pairs: thousands of operands must not nest thousands deep
+    while len(totals) > 1:  # in pairs, so that expressions of many operands are not deeply nested
         totals = [a + b for a, b in zip(totals[::2], totals[1::2])] + totals[len(totals) & ~1 :]  # noqa: B905
     total = totals[0]
     return [where(total, hit / where(total, total, 1.0), math.nan) for hit in hits]
@@ -234,18 +235,18 @@ def _smaller(a: Any, b: Any) -> Any:
 @primitive(
     Extremum,
     symbol="max",
-    partials=_shares,
+    partials=_tie_partials,
     domain=Domain(gap=lambda *operands: _lead(operands)),
     javascript="(...operands) => operands.reduce((top, x) => (x > top || x !== x ? x : top))",
     pattern="router",
     expression=lambda operands: functools.reduce(_larger, operands),
 )
 def maximum(operands: Sequence[float]) -> float:
-    """Return the largest operand; a NaN among them is returned.
+    """Return the largest operand, or NaN if one is NaN.
 
     Notes
     -----
-    A router: the largest operand receives the whole gradient. A tie splits it evenly, as in
+    A router: the largest operand receives the whole gradient. In a tie it is split evenly, as in
     PyTorch.
 
     Examples
@@ -263,18 +264,18 @@ def maximum(operands: Sequence[float]) -> float:
 @primitive(
     Extremum,
     symbol="min",
-    partials=_shares,
+    partials=_tie_partials,
     domain=Domain(gap=lambda *operands: _lead([-x for x in operands])),
     javascript="(...operands) => operands.reduce((top, x) => (x < top || x !== x ? x : top))",
     pattern="router",
     expression=lambda operands: functools.reduce(_smaller, operands),
 )
 def minimum(operands: Sequence[float]) -> float:
-    """Return the smallest operand; a NaN among them is returned.
+    """Return the smallest operand, or NaN if one is NaN.
 
     Notes
     -----
-    A router: the smallest operand receives the whole gradient. A tie splits it evenly, as in
+    A router: the smallest operand receives the whole gradient. In a tie it is split evenly, as in
     PyTorch.
 
     Examples
@@ -302,7 +303,7 @@ def _lead(operands: Sequence[Any]) -> Any:
 
 
 class Clip(Elementwise):
-    """The operation `clip`, either of whose bounds may be left out."""
+    """The operation `clip`, whose bounds are optional."""
 
     @overload
     def __call__(self, x: float, min: float | None = None, max: float | None = None) -> float: ...
@@ -324,7 +325,7 @@ class Clip(Elementwise):
         high = math.inf if max is None else max
         if (floats := as_floats((x, low, high))) is not None:
             return self.of_floats(*floats)
-        return self.of_several(x, low, high)
+        return self.apply_cached(x, low, high)
 
 
 @composite(
@@ -344,19 +345,19 @@ class Clip(Elementwise):
     pattern="router",
 )
 def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
-    """Limit `x` to the interval [min, max]; a bound left out does not limit.
+    """Limit `x` to the interval [min, max]; both bounds are optional.
 
     Parameters
     ----------
     x : Value or float
-        What is limited.
+        The number to limit.
     min, max : Value or float, optional
-        The bounds, in the unit of `x`. One that replaces `x` receives the gradient.
+        The bounds, in the unit of `x`. A bound that replaces `x` receives the gradient.
 
     Notes
     -----
-    On the edge the slope is 1, as in PyTorch. Where min > max, the result is max. A NaN in
-    any operand is returned.
+    At a bound the slope is 1, as in PyTorch. If min > max, the result is max. If any operand is
+    NaN, the result is NaN.
 
     Examples
     --------
@@ -372,10 +373,10 @@ def _nearer(a: Any, b: Any) -> Any:
     return where(a * a < b * b, a, b)
 
 
-# Logic, and what kind of number an operand is ---------------------------------------------------
+# Logic, and predicates of a number --------------------------------------------------------------
 
 _TRUTH: dict[str, Any] = {
-    "truth": True,
+    "is_boolean": True,
     "partials": lambda y, *operands: (0.0,) * len(operands),
 }
 
@@ -408,7 +409,7 @@ def logical_or(a: Symbol, b: Symbol) -> Symbol:
 
 @composite(Unary, symbol="not", domain=Domain(gap=lambda x: x), **_TRUTH)
 def logical_not(x: Symbol) -> Symbol:
-    """Return 1 if x is false, that is 0, else 0; the gradient is 0.
+    """Return 1 if x is false (0), else 0; the gradient is 0.
 
     Examples
     --------
@@ -418,7 +419,7 @@ def logical_not(x: Symbol) -> Symbol:
     return eq(x, 0.0)
 
 
-@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
+@composite(Unary, is_boolean=True, partials=lambda y, x: (0.0,))
 def isnan(x: Symbol) -> Symbol:
     """Return 1 if x is NaN, else 0; the gradient is 0.
 
@@ -430,7 +431,7 @@ def isnan(x: Symbol) -> Symbol:
     return ne(x, x)
 
 
-@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
+@composite(Unary, is_boolean=True, partials=lambda y, x: (0.0,))
 def isinf(x: Symbol) -> Symbol:
     """Return 1 if x is infinite, else 0; the gradient is 0.
 
@@ -442,7 +443,7 @@ def isinf(x: Symbol) -> Symbol:
     return eq(abs(x), math.inf)
 
 
-@composite(Unary, truth=True, partials=lambda y, x: (0.0,))
+@composite(Unary, is_boolean=True, partials=lambda y, x: (0.0,))
 def isfinite(x: Symbol) -> Symbol:
     """Return 1 if x is neither infinite nor NaN, else 0; the gradient is 0.
 

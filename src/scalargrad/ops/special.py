@@ -1,7 +1,7 @@
-"""Special functions: those of the gamma function, and those of the standard normal distribution.
+"""Special functions: the gamma function and its relatives, and the standard normal distribution.
 
-Each is an expression of other operations, so every target prints it; coefficients are those of
-Chebyshev fits to 50 digits.
+Each is an expression of other operations, from which the code of every target is generated. The
+coefficients are those of Chebyshev fits, computed with 50 digits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["betaln", "digamma", "erfinv", "lgamma", "log_ndtr", "ndtr"]
 
 
 def polynomial(coefficients: Sequence[float], x: Any) -> Any:
-    """Return a polynomial of x whose coefficients begin with that of the highest power."""
+    """Return a polynomial of x; the coefficient of the highest power is the first."""
     total: Any = coefficients[0]
     for coefficient in coefficients[1:]:
         total = total * x + coefficient
@@ -31,13 +31,13 @@ def polynomial(coefficients: Sequence[float], x: Any) -> Any:
 
 
 def at_least(x: Any, low: float) -> Any:
-    """Return the larger of two numbers; nan if x is nan."""
+    """Return the larger of x and `low`; nan if x is nan."""
     return where(x < low, low, x)
 
 
 # The gamma function: its logarithm, the slope of that, and the beta function ----------------------
 
-#: ln Γ(x) / ((x - 1)(x - 2)) on [1, 2], in x - 1.5, the highest power first.
+#: Coefficients of ln Γ(x) / ((x - 1)(x - 2)) on [1, 2], in powers of x - 1.5.
 _GAMMA = (
     1.1820969445467145e-05, -1.8527803997032962e-05, 1.3584275459130943e-05,
     -2.148770252062576e-05, 4.281642862794779e-05, -6.793733027397047e-05, 0.00010541715222185904,
@@ -46,7 +46,7 @@ _GAMMA = (
     -0.009425622444829649, 0.01679709863121395, -0.03130848750105327, 0.06291140107456485,
     -0.14595989591430594, 0.4831289505409809,
 )  # fmt: skip
-#: Stirling's series, in 1/x².
+#: Coefficients of Stirling's series, in powers of 1/x².
 _STIRLING = (1 / 156, -691 / 360_360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12)
 _DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)
 _TRIGAMMA = (7 / 6, -691 / 2730, 5 / 66, -1 / 30, 1 / 42, -1 / 30, 1 / 6)
@@ -55,10 +55,11 @@ _TINY = 1e-9
 HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-def _from_the_nearest_whole(x: Any) -> Any:
-    """Return the distance of a negative x from the nearest integer, for reflection; else 1/4.
+def _offset_from_integer(x: Any) -> Any:
+    """Return the signed distance of a negative x from the nearest integer; 1/4 for other x.
 
-    Where no reflection is needed its terms stay finite, so that no derivative meets inf · 0.
+    For x > 0, where the reflection formula is not used, 1/4 keeps its terms finite, so that
+    no derivative contains inf · 0.
     """
     below = where(x > 0, 0.25, x)
     return below - floor(below + 0.5)
@@ -75,11 +76,11 @@ def _psi(x: Any) -> Any:
 
 
 def _lgamma_above_0(x: Any) -> Any:
-    """Return ln Γ(x): a fit on [1, 2], led to by Γ(x + 1) = x Γ(x), and Stirling's formula."""
+    """Return ln Γ(x): by a fit on [1, 2] and Γ(x + 1) = x Γ(x), or by Stirling's formula."""
     below, middle = x < 1.0, x < _LARGE
-    inner = where(middle, x, 1.5)  # other lanes compute nothing large
-    place = where(below, inner, inner - floor(inner))  # beyond 1, of a number in [1, 2)
-    fit = place * (place - 1.0) * polynomial(_GAMMA, place - 0.5)
+    inner = where(middle, x, 1.5)  # keeps unused results finite
+    offset = where(below, inner, inner - floor(inner))  # of a number in [1, 2] from 1
+    fit = offset * (offset - 1.0) * polynomial(_GAMMA, offset - 0.5)
     factors: Any = at_least(inner - 1.0, 1.0)
     for k in range(2, int(_LARGE) - 1):
         factors = factors * at_least(inner - float(k), 1.0)
@@ -98,7 +99,7 @@ def _lgamma_above_0(x: Any) -> Any:
     ),
 )
 def lgamma(x: Symbol) -> Any:
-    """Compute ln |Γ(x)|; of a whole number n, the logarithm of (n - 1)!.
+    """Compute ln |Γ(x)|; for a whole number n, this is ln (n - 1)!.
 
     Raises
     ------
@@ -107,8 +108,8 @@ def lgamma(x: Symbol) -> Any:
 
     Notes
     -----
-    For x > 0 within 4 units in the last place; below, of the larger of ln Γ(1 - x) and the
-    result.
+    The error is at most 4 units in the last place: for x > 0 of the result, below of the larger of
+    ln Γ(1 - x) and the result.
 
     References
     ----------
@@ -119,8 +120,8 @@ def lgamma(x: Symbol) -> Any:
     >>> lgamma(5.0) == log(24.0)
     True
     """
-    offset = abs(_from_the_nearest_whole(x))
-    is_tiny = offset < _TINY  # there sin(π · offset) is π · offset, which may be subnormal
+    offset = abs(_offset_from_integer(x))
+    is_tiny = offset < _TINY  # then sin(π · offset) = π · offset, which may be subnormal
     sine = sin(math.pi * where(is_tiny, 0.25, offset))
     pole = where(is_tiny, -log(offset), log(math.pi / sine))
     reflected = pole - _lgamma_above_0(where(x > 0, 1.0, 1.0 - x))
@@ -128,7 +129,7 @@ def lgamma(x: Symbol) -> Any:
 
 
 def _digamma_above_0(x: Any) -> Any:
-    """Return ψ(x) by its series, at x itself or, less the terms in between, at x + 10."""
+    """Return ψ(x) by its series at x or, for x < 10, at x + 10, less the terms in between."""
     small = x < _LARGE
     inner, z = where(small, x, 1.0), where(small, x + _LARGE, x)
     steps: Any = 1.0 / (inner + (_LARGE - 1.0))
@@ -141,7 +142,7 @@ def _digamma_above_0(x: Any) -> Any:
 
 
 def _trigamma_above_0(x: Any) -> Any:
-    """Return ψ′(x) in the same way."""
+    """Return ψ′(x) by its series, as `_digamma_above_0` does."""
     small = x < _LARGE
     inner, z = where(small, x, 1.0), where(small, x + _LARGE, x)
     steps: Any = 0.0
@@ -155,7 +156,7 @@ def _trigamma_above_0(x: Any) -> Any:
 
 
 def _trigamma(x: Any) -> Any:
-    ratio = math.pi / sin(math.pi * _from_the_nearest_whole(x))
+    ratio = math.pi / sin(math.pi * _offset_from_integer(x))
     reflected = ratio * ratio - _trigamma_above_0(where(x > 0, 1.0, 1.0 - x))
     return where(x > 0, _trigamma_above_0(where(x > 0, x, 1.0)), reflected)
 
@@ -171,7 +172,7 @@ def _trigamma(x: Any) -> Any:
     ),
 )
 def digamma(x: Symbol) -> Any:
-    """Compute ψ(x), the slope of ln Γ.
+    """Compute ψ(x), the derivative of ln Γ.
 
     Raises
     ------
@@ -180,8 +181,8 @@ def digamma(x: Symbol) -> Any:
 
     Notes
     -----
-    For x > 0 within 8 units in the last place of max(1, |ψ|); below, of the larger of ψ(1 - x)
-    and π/tan πx.
+    The error is at most 8 units in the last place: for x > 0 of max(1, |ψ|), below of the larger
+    of ψ(1 - x) and π/tan πx.
 
     References
     ----------
@@ -192,24 +193,24 @@ def digamma(x: Symbol) -> Any:
     >>> digamma(1.0)  # doctest: +ELLIPSIS
     -0.57721566490153...
     """
-    cotangent = math.pi / tan(math.pi * _from_the_nearest_whole(x))
+    cotangent = math.pi / tan(math.pi * _offset_from_integer(x))
     reflected = _digamma_above_0(where(x > 0, 1.0, 1.0 - x)) - cotangent
     return where(x > 0, _digamma_above_0(where(x > 0, x, 1.0)), reflected)
 
 
-def _less_of_the_sum(a: Any, b: Any) -> Any:
-    """Return ψ(a) - ψ(a + b), term by term where b is the smaller, or digits would cancel."""
+def _digamma_difference(a: Any, b: Any) -> Any:
+    """Return ψ(a) - ψ(a + b); if b < a, term by term, because the difference would cancel."""
     smaller = b < a
     tiny = where(smaller, 0.0, a + b < _TINY)
     x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)
-    apart = where(smaller, 0.0, where(tiny, 0.0, 1.0))
-    difference = digamma(where(apart, a, 1.0)) - digamma(where(apart, a + b, 1.0))
-    terms = _terms_of_the_difference(where(smaller, a, 1.0), where(smaller, b, 0.0))
+    direct = where(smaller, 0.0, where(tiny, 0.0, 1.0))
+    difference = digamma(where(direct, a, 1.0)) - digamma(where(direct, a + b, 1.0))
+    terms = _digamma_difference_series(where(smaller, a, 1.0), where(smaller, b, 0.0))
     return where(smaller, terms, where(tiny, -(z / (x + z)) / x, difference))
 
 
-def _terms_of_the_difference(a: Any, b: Any) -> Any:
-    """Return ψ(a) - ψ(a + b) by the series of `_digamma_above_0`, which has no positive term."""
+def _digamma_difference_series(a: Any, b: Any) -> Any:
+    """Return ψ(a) - ψ(a + b) by the series of `_digamma_above_0`; no term is positive."""
     small = a < _LARGE
     inner, x = where(small, a, 1.0), where(small, a + _LARGE, a)
     total: Any = 0.0
@@ -228,7 +229,7 @@ def _terms_of_the_difference(a: Any, b: Any) -> Any:
 @composite(
     Binary,
     symbol="lnB",
-    partials=lambda y, a, b: (_less_of_the_sum(a, b), _less_of_the_sum(b, a)),
+    partials=lambda y, a, b: (_digamma_difference(a, b), _digamma_difference(b, a)),
     domain=Domain(
         (0.3, 5.0),
         (0.3, 5.0),
@@ -238,7 +239,7 @@ def _terms_of_the_difference(a: Any, b: Any) -> Any:
     ),
 )
 def betaln(a: Symbol, b: Symbol) -> Any:
-    """Compute ln B(a, b) = ln Γ(a) + ln Γ(b) - ln Γ(a + b), without the cancellation.
+    """Compute ln B(a, b) = ln Γ(a) + ln Γ(b) - ln Γ(a + b), without cancellation.
 
     Raises
     ------
@@ -247,8 +248,8 @@ def betaln(a: Symbol, b: Symbol) -> Any:
 
     Notes
     -----
-    Within 8 units in the last place of the largest of 1, the result and, where both are under
-    10, the three logarithms.
+    The error is at most 8 units in the last place of the largest of 1, the result and, if both
+    operands are less than 10, the three logarithms.
 
     References
     ----------
@@ -272,10 +273,10 @@ def betaln(a: Symbol, b: Symbol) -> Any:
     return where(high < _LARGE, both, where(low < _LARGE, one, two))
 
 
-# The normal distribution: its cumulative distribution, the logarithm, and erf's inverse --------
+# The normal distribution: its distribution function, the logarithm of that, and the inverse of erf
 
-#: erfinv(x) / x in w = -ln(1 - x²): for w < 6.25 in w - 3.125; in √w - 3.25 for w < 16; else
-#: in √w - 5.0625.
+# Coefficients of erfinv(x) / x, where w = -ln(1 - x²): for w < 6.25 in powers of w - 3.125, for
+# w < 16 of √w - 3.25, and for larger w of √w - 5.0625.
 _NEAR = (
     3.240704459379902e-21, -1.113483769832702e-21, -3.4996044354754177e-19, 1.150022252066253e-18,
     1.557432024623325e-17, -1.3016928016796445e-16, -4.0282154327661744e-17, 6.596407712420834e-15,
@@ -301,7 +302,8 @@ _FARTHEST = (
     7.010167456817717e-05, -0.00019677853802492118, -0.0001773033612949483, 1.0102806778035605,
     4.913049587233785,
 )  # fmt: skip
-#: √π / 2 · e^y² erfc(y) (y + 2) for y from 0.476 to 5.9, in 1 / (y + 2) - 0.25.
+#: Coefficients of √π / 2 · e^y² erfc(y) (y + 2), for y from 0.476 to 5.9, in powers of
+#: 1 / (y + 2) - 0.25.
 _SCALED = (
     -19679.302727854123, 51892.52609454558, -30901.23959432969, 698.7841279973316,
     7462.338282774847, -3477.7500996409653, -264.50288357488006, 958.8533529770311,
@@ -314,8 +316,10 @@ _ROOT_2 = math.sqrt(2.0)
 _HALF_ROOT_PI = 0.5 * math.sqrt(math.pi)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 _FAR_BELOW = -36.0
-#: The place below which a continued fraction of this depth is as exact as a float.
-_BELOW, _DEPTH = -5.0, 25
+#: Number below which the continued fraction is accurate to the last digit.
+_BELOW = -5.0
+#: Depth of the continued fraction.
+_DEPTH = 25
 
 
 @composite(
@@ -324,7 +328,7 @@ _BELOW, _DEPTH = -5.0, 25
     text=Notation("√π / 2·exp({0}·{0})", PRODUCT, (PRODUCT, SUM)),
 )
 def _slope_of_erfinv(y: Symbol, x: Symbol) -> Any:
-    """Return √π / 2 · e^y², a function of y; far from 0, 1 - |x| is erfc(|y|), without errors."""
+    """Return √π / 2 · e^y², a function of y; for |x| >= 0.5 by erfc(|y|) = 1 - |x|, exactly."""
     size, shifted = abs(x), abs(y) + 2.0
     scaled = polynomial(_SCALED, 1.0 / shifted - 0.25)
     return where(size < 0.5, _HALF_ROOT_PI * exp(y * y), scaled / shifted / (1.0 - size))
@@ -348,11 +352,11 @@ def erfinv(x: Symbol) -> Any:
 
     Notes
     -----
-    Within 4 units in the last place.
+    The error is at most 4 units in the last place.
 
     References
     ----------
-    Giles, Approximating the erfinv function, 2010, whose variable w = -ln(1 - x²) this uses.
+    Giles, Approximating the erfinv function, 2010, for the variable w = -ln(1 - x²).
 
     Examples
     --------
@@ -377,7 +381,8 @@ def ndtr(x: Symbol) -> Any:
 
     Notes
     -----
-    Within 4 units in the last place above 0, and 4 + 2x² below: erfc(-x/√2) is as sensitive.
+    The error is at most 4 units in the last place above 0, and 4 + 2x² below, where erfc(-x/√2)
+    is as sensitive to its argument.
 
     Examples
     --------
@@ -388,13 +393,13 @@ def ndtr(x: Symbol) -> Any:
 
 
 def _tail(x: Any) -> Any:
-    """Return 1 - 1/x² + 3/x⁴ - …, for x far below 0."""
+    """Return the asymptotic series 1 - 1/x² + 3/x⁴ - …, for x far below 0."""
     u = 1.0 / (x * x)
     return 1.0 - u * (1.0 - 3.0 * u * (1.0 - 5.0 * u * (1.0 - 7.0 * u)))
 
 
 def _slope_of_log_ndtr(y: Any, x: Any) -> Any:
-    """Return φ(x)/Φ(x); far below 0 by a continued fraction, so that no slope of it cancels."""
+    """Return φ(x)/Φ(x); far below 0 by a continued fraction, whose derivatives do not cancel."""
     below = x < _BELOW
     distance = -where(below, x, _BELOW)
     fraction = distance
@@ -415,7 +420,7 @@ def log_ndtr(x: Symbol) -> Any:
 
     Notes
     -----
-    Within 4 units in the last place below 0, and 4 + 2x² above.
+    The error is at most 4 units in the last place below 0, and 4 + 2x² above.
 
     References
     ----------

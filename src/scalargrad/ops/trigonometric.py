@@ -1,4 +1,4 @@
-"""Circular and hyperbolic functions, their inverses, and angles, in radians unless said."""
+"""Trigonometric and hyperbolic functions, their inverses, and conversions of angles."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ __all__ = [
     "rad2deg", "sin", "sinh", "tan", "tanh",
 ]  # fmt: skip
 
-_DEGREE = math.pi / 180.0  # in radians
+#: One degree, in radians.
+_DEGREE = math.pi / 180.0
 _UNIT = Domain((-0.9, 0.9), valid=lambda x: abs(x) <= 1, safe=0.0)
 
 
-def one_less_square(x: Any) -> Any:
-    """Return 1 - x² and its slope -2x, neither of which cancels for x in [-1, 1]."""
+def one_minus_square(x: Any) -> Any:
+    """Return 1 - x² for x in [-1, 1] without cancellation, in its slope -2x either."""
     square = x * x
     return where(square < 0.25, 1 - square, (1 - x) * (1 + x))
 
@@ -67,7 +68,7 @@ def tan(x: float) -> float:
     return math.tan(x) if math.isfinite(x) else math.nan
 
 
-@elementary("arcsin", partials=lambda y, x: (1 / sqrt(one_less_square(x)),), domain=_UNIT)
+@elementary("arcsin", partials=lambda y, x: (1 / sqrt(one_minus_square(x)),), domain=_UNIT)
 def asin(x: float) -> float:
     """Take the inverse sine, in radians; at -1 and 1 the slope is inf.
 
@@ -84,7 +85,7 @@ def asin(x: float) -> float:
     return math.asin(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@elementary("arccos", partials=lambda y, x: (-1 / sqrt(one_less_square(x)),), domain=_UNIT)
+@elementary("arccos", partials=lambda y, x: (-1 / sqrt(one_minus_square(x)),), domain=_UNIT)
 def acos(x: float) -> float:
     """Take the inverse cosine, in radians; at -1 and 1 the slope is -inf.
 
@@ -123,7 +124,7 @@ def _slopes_of_cosine(c: Any, x: Any, y: Any, r: Any) -> tuple[Any, ...]:
 
 @composite(Elementwise, symbol="x/r", partials=_slopes_of_cosine)
 def _cosine(x: Any, y: Any, r: Any) -> Any:  # noqa: ARG001 - its slopes read y
-    """Return x / r, where r = hypot(x, y); by x its slope is y²/r³, in which nothing cancels."""
+    """Return x / r, where r = hypot(x, y); its slope by x is y²/r³, without cancellation."""
     return x / r
 
 
@@ -143,7 +144,7 @@ def _distance(x: Any, y: Any) -> Any:
     lane="np.hypot({0}, {1})",
 )
 def hypot(x: float, y: float) -> float:
-    """Return the length of the vector (x, y), √(x² + y²), without overflow on the way.
+    """Return the length of the vector (x, y), √(x² + y²), without intermediate overflow.
 
     Notes
     -----
@@ -158,7 +159,7 @@ def hypot(x: float, y: float) -> float:
 
 
 def _over_square(a: Symbol, y: Symbol, x: Symbol) -> Symbol:
-    """Return a / (x² + y²) without overflow on the way, and 0 at the origin."""
+    """Return a / (x² + y²) without intermediate overflow, and 0 at the origin."""
     length = hypot(y, x)
     return where(eq(length, 0.0), 0.0, a / length / length)
 
@@ -187,7 +188,7 @@ def atan2(y: float, x: float) -> float:
 
 @composite(Unary, partials=lambda y, x: (_DEGREE,))
 def deg2rad(x: Symbol) -> Symbol:
-    """Turn an angle in degrees into radians, x · π/180.
+    """Convert an angle from degrees to radians, x · π/180.
 
     Examples
     --------
@@ -199,7 +200,7 @@ def deg2rad(x: Symbol) -> Symbol:
 
 @composite(Unary, partials=lambda y, x: (1.0 / _DEGREE,))
 def rad2deg(x: Symbol) -> Symbol:
-    """Turn an angle in radians into degrees, x · 180/π.
+    """Convert an angle from radians to degrees, x · 180/π.
 
     Examples
     --------
@@ -249,7 +250,7 @@ def cosh(x: float) -> float:
     text=Notation("1 - {0}·{0}", SUM, (PRODUCT, SUM)),
 )
 def _tanh_slope(y: Symbol, x: Symbol) -> Symbol:
-    """Return 1 - y² for y = tanh x, a function of y; where it cancels, as e^-2|x| · (1 + |y|)²."""
+    """Return 1 - y² for y = tanh x, a function of y; near |y| = 1 as e^-2|x| · (1 + |y|)²."""
     square = y * y
     return where(square < 0.75, 1 - square, exp(-2 * abs(x)) * (1 + 2 * abs(y) + square))
 
@@ -301,7 +302,7 @@ def acosh(x: float) -> float:
 
 @elementary(
     "arctanh",
-    partials=lambda y, x: (1 / one_less_square(x),),
+    partials=lambda y, x: (1 / one_minus_square(x),),
     domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
 )
 def atanh(x: float) -> float:

@@ -14,7 +14,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from scalargrad import ops
-from scalargrad.call import require_no_call
+from scalargrad.call import require_no_multi_output_node
 from scalargrad.errors import OperandError
 from scalargrad.graph import fan_out, topological_order
 from scalargrad.names import names
@@ -97,7 +97,8 @@ def _warn_of_misspelt_labels(order: Iterable[Value]) -> None:
         for name, text in {} if node.label else node.__dict__.items():
             if isinstance(text, str) and text and _misspells(name.lower(), "label"):
                 warnings.warn(
-                    f".{name} = {format_value(text)} names no node: write .label = {format_value(text)}",
+                    f".{name} = {format_value(text)} does not name a node: "
+                    f"write .label = {format_value(text)}",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -123,7 +124,7 @@ def shown_order(*roots: Value) -> list[Value]:
     sum reads it. Otherwise it is the order of `topological_order`.
     """
     order = topological_order(*roots)
-    require_no_call(order)
+    require_no_multi_output_node(order)
     place = {node: i for i, node in enumerate(order)}
     readers, done = fan_out(order), dict[Value, None]()
     stack, reads = [*reversed(roots)], dict[Value, list[Value]]()

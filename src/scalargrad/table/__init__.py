@@ -1,7 +1,9 @@
-"""Operations as declarations, and their printers: for Python, JavaScript, MathML and as text.
+"""Definitions of operations, and code generators for Python, JavaScript, MathML and text.
 
-`declaration` defines an operation and `operation` its kinds; the table itself is filled by
-`scalargrad.ops`. An operation is traced with `symbol`, and the trace printed: for evaluation by
-`eager`, for pages by `javascript`, and for people by `printing`; `scalargrad.export.files`
-prints C.
+`declaration` has the base class of operations, `operation` its kinds and the decorators that
+define one; the modules of `scalargrad.ops` fill the registry. An operation is traced with the
+symbols of `symbol`. From the trace, `eager` generates Python for evaluation, `javascript` the code
+of pages, `printing` text and MathML, and `scalargrad.export.files` C.
+
+`numbers` and `validation` check the arguments of all public functions.
 """

@@ -1,7 +1,12 @@
-"""Code printers: expressions of symbols as straight-line code of a programming language.
+"""Code generators: expressions of symbols as straight-line code of a programming language.
 
-Code is printed from primitives only (a composite is replaced by its own trace). It never
-raises and follows IEEE 754 everywhere.
+Composite operations are expanded, so that code contains primitives only. Generated code never
+raises, and follows IEEE 754. Subexpressions that are used more than once are assigned to names:
+
+>>> x = Symbol("x")
+>>> square = Symbol("", TABLE["mul"], (x, x))
+>>> PythonPrinter({x: "x"}).statements([square + square])
+(['t1 = x * x'], ['t1 + t1'])
 """
 
 from __future__ import annotations
@@ -14,33 +19,32 @@ from scalargrad.table.declaration import ATOM, SIGN, Notation, Operation, call
 from scalargrad.table.printing import Expression, Fragment, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
 
-#: The deepest nesting of a sum that is printed as one expression; a deeper one is cut into several,
-#: to keep recursion shallow.
-_STRETCH = 80
+#: Maximum nesting of a sum within one expression; a deeper sum is split, to limit the recursion.
+_MAX_NESTING = 80
 
 
 def expand(expression: Expression, known: dict[object, Expression]) -> Expression:
-    """Replace every composite operation by its trace, merging equal subexpressions.
+    """Replace every composite operation by its trace, and merge equal subexpressions.
 
-    `known` maps what has been seen (symbols, and structural keys) to its expansion; sharing
-    it between several expressions lets them share subexpressions too. First operands are
-    followed in a loop, because a long sum leans to the left.
+    `known` maps symbols and structural keys to their expansions; expressions that are expanded
+    with the same dict share subexpressions. First operands are followed by a loop and not by
+    recursion, because a long sum is nested in its first operands.
     """
-    leaning: list[Symbol] = []
+    chain: list[Symbol] = []
     while isinstance(expression, Symbol) and expression.op and expression not in known:
-        leaning.append(expression)
+        chain.append(expression)
         expression = expression.operands[0]
     result = known.get(expression, expression) if isinstance(expression, Symbol) else expression
-    for symbol in reversed(leaning):
+    for symbol in reversed(chain):
         rest = [expand(operand, known) for operand in symbol.operands[1:]]
-        result = known[symbol] = _expanded(symbol, (result, *rest), known)
+        result = known[symbol] = _expand_operation(symbol, (result, *rest), known)
     return result
 
 
-def _expanded(
+def _expand_operation(
     symbol: Symbol, operands: tuple[Expression, ...], known: dict[object, Expression]
 ) -> Expression:
-    """Return `symbol` over operands already expanded, as the one symbol of that structure."""
+    """Return `symbol` with expanded operands; equal structures give the same symbol."""
     op = symbol.op
     assert op is not None
     key = (op, *(repr(x) if isinstance(x, float) else id(x) for x in operands))
@@ -52,14 +56,15 @@ def _expanded(
 
 
 class CodePrinter:
-    """Print expressions as code; what they share is assigned once, in `lines`.
+    """Generate code for expressions; shared subexpressions are assigned once, in `lines`.
 
-    Call `plan` with every expression first, so that sharing between them is seen, then
-    `print` each in the order its code will run. A subclass is a language.
+    Call `plan` with every expression first, so that shared subexpressions are known, then `print`
+    for each, in the order in which the code runs. Each language has a subclass.
     """
 
-    #: The language's assignment of a name, and its lazy choice.
+    #: Template of an assignment in the language.
     assignment: str
+    #: Template of a conditional expression in the language.
     choice: str
 
     def __init__(self, names: dict[Symbol, str]) -> None:
@@ -67,54 +72,55 @@ class CodePrinter:
         self.lines: list[str] = []
         self._known: dict[object, Expression] = {}
         self._uses: Counter[Symbol] = Counter()
-        self._stretches: set[Symbol] = set()
+        self._split_points: set[Symbol] = set()
 
     def number(self, value: float) -> Fragment:
-        """Write `value` exactly."""
+        """Return the code of a number, exactly."""
         raise NotImplementedError
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return the language's notation of a primitive that is neither lazy nor a comparison."""
+        """Return the notation of a primitive that is neither lazy nor a comparison."""
         raise NotImplementedError
 
     def plan(self, expressions: Iterable[Expression]) -> None:
-        """Count the uses of each part of the expressions, and cut long sums."""
+        """Count the uses of each subexpression, and choose where to split long sums."""
         for expression in expressions:
             expanded = expand(expression, self._known)
-            self._stretches.update(_spine(expanded, self._uses)[_STRETCH:-1:_STRETCH])
+            spine = _spine(expanded, self._uses)
+            self._split_points.update(spine[_MAX_NESTING:-1:_MAX_NESTING])
             self._count(expanded)
 
     def print(self, expression: Expression) -> str:
         """Return `expression` as one expression of the language."""
         expanded = expand(expression, self._known)
         for part in _spine(expanded, self.names):
-            if part in self._stretches:
+            if part in self._split_points:
                 self._print(part)
         return self._print(expanded)[0]
 
     def statements(self, expressions: Sequence[Expression]) -> tuple[list[str], list[str]]:
-        """Return the assignments that all of the expressions share, and each after them."""
+        """Return the assignments, and the code of each expression after them."""
         self.plan(expressions)
-        printed = [self.print(expression) for expression in expressions]
-        return self.take_lines(), printed
+        code = [self.print(expression) for expression in expressions]
+        return self.take_lines(), code
 
     def condition(self, expression: Expression) -> str:
-        """Return `expression` as truth, without turning a comparison into 0/1."""
+        """Return `expression` as a condition; a comparison is not converted to 1 or 0."""
         return self._condition(expand(expression, self._known))
 
     def take_lines(self) -> list[str]:
-        """Return the assignments printed since the last call."""
-        taken, self.lines = self.lines, []
-        return taken
+        """Return the assignments that were generated since the last call."""
+        lines, self.lines = self.lines, []
+        return lines
 
     def _count(self, expression: Expression) -> None:
-        waiting = [expression]
-        while waiting:
-            part = waiting.pop()
+        stack = [expression]
+        while stack:
+            part = stack.pop()
             if isinstance(part, Symbol) and part.op is not None:
                 self._uses[part] += 1
                 if self._uses[part] == 1:
-                    waiting += part.operands
+                    stack += part.operands
 
     def _condition(self, expression: Expression) -> str:
         if isinstance(expression, Symbol) and expression.op is not None:
@@ -131,7 +137,7 @@ class CodePrinter:
         if expression in self.names:
             return self.names[expression], ATOM
         fragment = self._operation(expression)
-        if self._uses[expression] > 1 or expression in self._stretches:
+        if self._uses[expression] > 1 or expression in self._split_points:
             name = f"t{len(self.names)}"
             self.lines.append(self.assignment.format(name=name, code=fragment[0]))
             self.names[expression] = name
@@ -158,20 +164,20 @@ class CodePrinter:
         return notation.template.format(*parts), notation.precedence
 
 
-def _spine(expression: Expression, met: Container[Symbol]) -> list[Symbol]:
-    """Return the first operand's first operand and so on, innermost first, up to `expression`.
+def _spine(expression: Expression, seen: Container[Symbol]) -> list[Symbol]:
+    """Return the chain of first operands of `expression`, innermost first, and itself last.
 
-    It begins after the first part that was `met` before.
+    The chain begins after the outermost operand that is in `seen`.
     """
     spine: list[Symbol] = []
-    while isinstance(expression, Symbol) and expression.op and expression not in met:
+    while isinstance(expression, Symbol) and expression.op and expression not in seen:
         spine.append(expression)
         expression = expression.operands[0]
     return spine[::-1]
 
 
 class PythonPrinter(CodePrinter):
-    """Print Python; `functions` are the declarations that the code calls, by name."""
+    """Generate Python; `functions` contains the functions that the code calls, by name."""
 
     assignment = "{name} = {code}"
     choice = "({chosen} if {test} else {other})"
@@ -181,11 +187,11 @@ class PythonPrinter(CodePrinter):
         self.functions: dict[str, Callable[..., float]] = {}
 
     def number(self, value: float) -> Fragment:
-        """Write `value` exactly, as Python."""
+        """Return the Python code of a number, exactly."""
         return number_code(value)
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return the operator, or else a call of the declaration; a reduction's takes a list."""
+        """Return the operator, or a call of the operation's function; a reduction takes a list."""
         if op.python is not None:
             return op.python
         name = f"_{op.name}" if TABLE.get(op.name) is op else f"_custom_{id(op)}"
@@ -194,7 +200,7 @@ class PythonPrinter(CodePrinter):
 
 
 def number_code(value: float) -> Fragment:
-    """Write `value` exactly, as Python."""
+    """Return the Python code of a number, exactly."""
     if isfinite(value):
         return repr(float(value)), (SIGN if repr(value).startswith("-") else ATOM)
     return f"float({str(value)!r})", ATOM

@@ -1,11 +1,17 @@
-"""Keep the comparisons that Python makes of Values, as in ``if x > 0``, beside what was compared.
+"""Log of the comparisons of Values in Python code, as in ``if x > 0``.
 
-A graph does not know why it was built so: it has one branch of ``2*x if x > 0 else -x``. Pages that
-compute a graph at other inputs look up the comparisons, by `scalargrad.comparisons`.
+A graph contains only one branch of ``2*x if x > 0 else -x``, and not the condition. Step pages,
+which evaluate a graph at other inputs, need the conditions; `scalargrad.comparisons` reads them.
 
-The number compared may not be part of the result, as in ``abs(x*x - 2) > tol``. So its formula is
-written down, and kept at the nodes where the formula ends, such as x. A formula refers to no node:
-a graph is freed with its own Values, as ever.
+The number compared may not be part of the result, as in ``abs(x*x - 2) > tol``. The log entry
+therefore contains its formula, and is stored at the nodes where the formula ends, here x. An entry
+refers to no node, so that it keeps no graph alive. The entry of ``x * 2.0 > y``, where x is 3 and
+y is 1, is
+
+    (serial number, gt, True, [mul, 1.0, 3.0, 2.0])
+
+whose formula begins with both sides; the operands of `mul` follow. It is stored at x with position
+2, and at y with position 1.
 """
 
 from __future__ import annotations
@@ -14,85 +20,85 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from scalargrad.grad_mode import builds_graphs, switches
+from scalargrad.grad_mode import active_modes, builds_graphs
 
-#: The attribute of a node that lists the comparisons kept at it and, after each, its place there.
-KEPT = "_compared"
-_MOST_KEPT = 2 * 64
+#: Name of the attribute of a node that lists the log entries stored at it, each followed by the
+#: position of the node in the formula.
+COMPARISONS_ATTRIBUTE = "_compared"
+#: Maximum length of that list: 64 entries and their positions.
+_MAX_LOG_LENGTH = 2 * 64
+#: Maximum number of parts of a formula to which further operands are added; two more may follow.
+_MAX_FORMULA_LENGTH = 6
 
-#: The most parts of a formula that is followed down further; two more may then be added.
-_ROOM = 6
-
-_next_number = count().__next__
+_next_serial = count().__next__
 
 
-def keep(op: Any, x: Any, other: Any, outcome: bool) -> bool:
-    """Keep that Python compared a node with a node or number, and return the outcome.
+def record_comparison(op: Any, x: Any, other: Any, outcome: bool) -> bool:
+    """Record a comparison of a node with a node or number, and return its outcome.
 
-    What is kept is a number that counts comparisons, the operation, the outcome, and the formula:
-    parts that begin with `x` and `other`. An operation among them stands for what it computes from
-    operands further on, which follow in the order of the operations; a number for a leaf or a
-    constant; and None for a node that is not followed further. The formula of a long sum is not
-    followed at all: a hidden layer has many.
+    An entry is a serial number, the operation, the outcome, and the formula: a list that begins
+    with the parts for `x` and `other`. A part is an operation, whose operands follow later in the
+    list, in the order of the operations; a number, for a leaf or a constant; or None, for a node
+    that is not expanded. Long sums, of which a hidden layer has many, are never expanded.
 
-    Where a formula is not followed to its end, the comparison is also kept at a node further down,
-    with the number there in place of a place: it may be part of the result where the formula is
-    not, as the input of a neuron whose ReLU is 0. A reader can then tell that the formula is
+    If a formula is incomplete, its entry is also stored at a node further below, with the data
+    of that node as a float instead of a position. That node may be part of the result where the
+    formula is not, as the input of a neuron whose ReLU is 0, and the float marks the formula as
     incomplete.
     """
-    if switches and not builds_graphs():
+    if active_modes and not builds_graphs():
         return outcome
     operands, kind = x.parents, type(other)
-    is_alone = kind is float or kind is int
-    if is_alone and _is_long(operands):
-        comparison = _next_number(), op, outcome, (None, other)
-        _keep_at(x, comparison, 0)
+    is_number = kind is float or kind is int
+    if is_number and _is_long_sum(operands):
+        entry = _next_serial(), op, outcome, (None, other)
+        _store(x, entry, 0)
         below = operands[1].parents[1]
-        _keep_at(below, comparison, below.data)
+        _store(below, entry, below.data)
     else:
-        _keep_formula((_next_number(), op, outcome, [x, other]))
+        _store_formula((_next_serial(), op, outcome, [x, other]))
     return outcome
 
 
-def _keep_formula(comparison: tuple[int, Any, bool, list[Any]]) -> None:
-    """Follow a formula that begins with what was compared, and keep the comparison at its ends."""
-    formula = comparison[-1]
-    place = -1
+def _store_formula(entry: tuple[int, Any, bool, list[Any]]) -> None:
+    """Expand the formula of an entry, which has only both sides yet, and store it at its ends."""
+    formula = entry[-1]
+    position = -1
     last: Any = ()
     for node in formula:
-        place += 1
+        position += 1
         kind = type(node)
         if kind is float or kind is int:
             continue
         try:
             operands = node.parents
-        except AttributeError:  # the maximum that softmax holds
-            formula[place] = None
+        except AttributeError:  # the MaxScore of a softmax
+            formula[position] = None
             continue
-        if operands and len(formula) <= _ROOM and node.op.few:
-            formula[place] = node.op
+        if operands and len(formula) <= _MAX_FORMULA_LENGTH and node.op.is_unary_or_binary:
+            formula[position] = node.op
             formula += operands
             continue
-        formula[place] = None if operands else node.data
+        formula[position] = None if operands else node.data
         last = operands or last
-        _keep_at(node, comparison, place)
+        _store(node, entry, position)
     if last and not isinstance(below := last[-1], float):
-        _keep_at(below, comparison, below.data)
+        _store(below, entry, below.data)
 
 
-def _keep_at(node: Any, comparison: Any, place: float) -> None:
-    """Keep a comparison at a node, and not more than the newest."""
-    kept = getattr(node, KEPT, None)
-    if kept is None:
-        node._compared = [comparison, place]
+def _store(node: Any, entry: Any, position: float) -> None:
+    """Store a log entry at a node; the oldest one is dropped if there are too many."""
+    log = getattr(node, COMPARISONS_ATTRIBUTE, None)
+    if log is None:
+        node._compared = [entry, position]
         return
-    kept += comparison, place
-    if len(kept) > _MOST_KEPT:
-        del kept[:2]
+    log += entry, position
+    if len(log) > _MAX_LOG_LENGTH:
+        del log[:2]
 
 
-def _is_long(operands: Sequence[Any]) -> bool:
-    """Return whether two operands are each computed from two nodes, as in a sum of products."""
+def _is_long_sum(operands: Sequence[Any]) -> bool:
+    """Return True if two operands are each computed from two nodes, as in a sum of products."""
     if len(operands) != 2:
         return False
     x, y = operands

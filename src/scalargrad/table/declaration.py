@@ -1,10 +1,17 @@
-"""The declaration of an operation: everything else is read or printed from it.
+"""The definition of an operation, from which all its other forms are read or generated.
 
-There are two routes from an expression to a node. An operation of one or two operands, ``a * b``,
-``x.tanh()`` or ``sin(x)``, is a method printed from the declaration with the node's construction
-inline: the operators and most frequent methods of Value when the class is made, others at first
-use. Every other call, as ``maximum(a, b)``, goes through `Operation.of`, the first operand's
-``_apply`` and `Operation.make_node`, which runs a function printed in the same way.
+A definition is a function of floats or an expression of other operations, with one partial
+derivative for each operand:
+
+    @primitive(Binary, symbol="*", partials=lambda y, a, b: (b, a))
+    def mul(a: float, b: float) -> float:
+        return a * b
+
+There are two routes from an expression to a node. For an operation of one or two operands, as in
+``a * b``, ``x.tanh()`` or ``sin(x)``, a method is generated that creates the node inline: for the
+operators and most frequent methods when the class Value is created, for others at first use. Every
+other call, such as ``maximum(a, b)``, goes through `Operation.of`, the ``_apply`` method of the
+first node among the operands, and `Operation.make_node`, which also runs generated code.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from inspect import Signature
 
 
-#: The precedence of the operators of a notation, the loosest first.
+#: Precedences of the operators of a notation, the loosest first.
 CONDITIONAL, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = 1, 2, 3, 4, 5, 6, 9
 
 
@@ -32,7 +39,7 @@ class Notation(NamedTuple):
     operands: tuple[int, ...] = ()
 
     def demand(self, index: int) -> int:
-        """Return the precedence operand `index` must have to stand without parentheses."""
+        """Return the lowest precedence at which operand `index` needs no parentheses."""
         return self.operands[index] if self.operands else CONDITIONAL
 
 
@@ -53,25 +60,25 @@ class Domain:
     ----------
     *samples
         One interval (low, high) per operand, from which tests draw points; the last one
-        serves all further operands.
+        is used for all further operands.
     valid
-        Expression of the operands, true where the operation is defined. None: everywhere.
+        Expression of the operands, true where the operation is defined. None means everywhere.
     gap
         Expression of the operands that is 0 at a kink or jump and near 0 beside one. At a 0 the
-        partials are a convention. None: smooth everywhere.
+        partials are a convention. None means smooth everywhere.
     safe
-        A number inside the domain, used in the remedy an error message proposes.
+        A number inside the domain, used in the remedy that an error message proposes.
     guard
-        Index of the operand the remedy guards.
+        Index of the operand that the remedy guards.
     needs
-        What is needed, in words, where the printed `valid` would be hard to read.
+        The requirement in words, if the text of `valid` would be hard to read.
     remedy
-        Expression of the operands, the condition the remedy tests; by default `valid`.
+        Expression of the operands: the condition that the remedy tests; by default `valid`.
     each
-        Condition on one operand, where the remedy guards each alike.
+        Condition on one operand, if the remedy guards every operand by the same condition.
     divides
-        Whether the operation divides by the operand that the remedy guards, so that a 0 there is
-        what Python calls a ZeroDivisionError.
+        True if the operation divides by the guarded operand, so that 0 raises
+        DivisionByZeroError, as Python raises ZeroDivisionError.
     """
 
     def __init__(
@@ -101,7 +108,7 @@ class Domain:
         return self.gap is None or abs(self.gap(*operands)) > 0.1
 
     def interval(self, index: int) -> tuple[float, float]:
-        """Return the interval that tests draw operand `index` from."""
+        """Return the interval from which tests draw operand `index`."""
         return self.samples[min(index, len(self.samples) - 1)]
 
 
@@ -109,77 +116,77 @@ REAL = Domain()
 
 
 class CallSignature:
-    """The attribute ``__signature__`` of operations, which is worked out when it is asked for.
+    """Descriptor for the attribute ``__signature__`` of operations, computed when it is read.
 
-    Names come from the declaration, where that takes its operands one by one, and from the
-    operation's own call, where that has options or takes any number.
+    The parameter names are those of the definition if its operands are positional, and those of
+    the operation's ``__call__`` if that has options or takes any number of operands.
     """
 
     def __get__(self, op: Any, owner: type) -> Signature:
         if op is None:
             raise AttributeError(f"{owner.__name__} has a signature for each operation")
-        import inspect  # costs every import of the package too much
+        import inspect  # slow, so not imported with the package
 
-        _, *called = inspect.signature(type(op).__call__).parameters.values()
-        declared = inspect.signature(op.function).parameters.values()
-        one_by_one = hasattr(op, "arity") and all(p.default is p.empty for p in called)
-        chosen = declared if one_by_one else called
-        return inspect.Signature([p.replace(annotation=p.empty) for p in chosen])
+        _, *of_call = inspect.signature(type(op).__call__).parameters.values()
+        of_definition = inspect.signature(op.function).parameters.values()
+        is_positional = hasattr(op, "arity") and all(p.default is p.empty for p in of_call)
+        parameters = of_definition if is_positional else of_call
+        return inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
 
 
 R_co = TypeVar("R_co", covariant=True)
 
-#: Every operation by name, in order of declaration. Filled by the declarations themselves.
+#: Registry of all operations, by name and in the order of their definitions, which fill it.
 TABLE: dict[str, Operation] = {}
 
 
 class Operand(Protocol[R_co]):
-    """An operand that is no float and yet can be computed with: a Value, a Symbol."""
+    """Protocol of operands that are not plain numbers: Values and Symbols."""
 
     def _apply(self, op: Any, operands: tuple[Any, ...], checked: bool = True, /) -> R_co: ...
 
 
 class Operation:
-    """One operation of the table; calling it computes it.
+    """An operation; calling it applies it.
 
     Attributes
     ----------
     name, symbol
         The name used in Python and in expressions, and the label in pictures.
     function
-        The declaration. Primitive: floats to float, total (it never raises and follows IEEE
-        754). Composite: an expression of other operations.
+        The body of the definition. For a primitive, a total function of floats, which never
+        raises and follows IEEE 754. For a composite, an expression of other operations.
     partials
         ``partials(result, *operands)``, one partial derivative per operand, as expressions.
     domain
         Where the operation is defined, and where tests sample it.
     pattern
-        What the operation does to a gradient on its way back, in a word or two.
+        The effect of the operation on the upstream gradient, in a word or two.
     python, text, mathml, comparison
-        How it is written in each target; None means as a function call.
+        The notation in each target; None means a function call.
     javascript
-        How a primitive is written in JavaScript, or the source of a function for it, which
-        may call other operations' functions by a name such as ``_erf``; by default as in
-        Python, if it has a notation there. A reduction that compares nothing needs none.
+        Notation of a primitive in JavaScript, or the source of a function for it, which may call
+        the functions of other operations by names such as ``_erf``. The default is the notation in
+        Python, if there is one. A reduction that does not compare numbers needs none.
     c
-        How a primitive is written in C99, or the source of a function ``sg_name`` for it; by
-        default as in Python, if it has a notation there, or by its name, if <math.h> knows it.
+        Notation of a primitive in C99, or the source of a function ``sg_name`` for it. The default
+        is the notation in Python, if there is one, or the function of that name in <math.h>.
     lane
-        How NumPy writes it on arrays, where `python` does not say it already.
+        NumPy code for arrays, if `python` does not apply to them.
     expression
-        A reduction as an expression of other operations, for compiled code, where its
-        declaration compares numbers and so cannot be traced.
+        A reduction as an expression of other operations, for compiled code, if its body compares
+        numbers and so cannot be traced.
     """
 
-    #: Slots of code that is printed when first needed; `functools.wraps` copies no slots.
+    #: Slots of generated code; `functools.wraps` does not copy slots.
     __slots__ = ("__dict__", "_makers")
 
     lazy = False
     composite = False
-    #: True if every result says true (1) or false (0).
-    truth = False
-    #: True if it has one operand or two.
-    few = False
+    #: True if every result is 1 (true) or 0 (false).
+    is_boolean = False
+    #: True for a built-in operation of exactly one or two operands.
+    is_unary_or_binary = False
 
     domain: Domain = REAL
     pattern = ""
@@ -198,14 +205,14 @@ class Operation:
         *,
         name: str = "",
         symbol: str | None = None,
-        **entry: Any,
+        **attributes: Any,
     ) -> None:
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
         self.function, self.partials = function, partials
         self.name = name or function.__name__
         self.symbol = symbol or self.name
-        vars(self).update(entry)
-        #: The functions that make nodes, by the class of these and what else they depend on.
+        vars(self).update(attributes)
+        #: Generated functions that create nodes, by node class and operand kinds.
         self._makers: dict[Any, Callable[..., Any]] = {}
         self.javascript = self.javascript or self.python
 
@@ -220,22 +227,22 @@ class Operation:
                 f"custom operation {self.name!r} cannot be pickled or copied: "
                 "declare it again where it is needed"
             )
-        return _named, (self.name,)
+        return _operation_by_name, (self.name,)
 
     def of(self, *operands: Any, checked: bool = True) -> Any:
-        """Apply the operation to its operands: floats give a float, a node makes a node.
+        """Apply the operation: floats give a float, and a node among the operands gives a node.
 
-        With ``checked=False`` a point outside the domain gives what IEEE 754 gives, not an
-        error; derivatives are computed so.
+        With ``checked=False``, a point outside the domain gives the result of IEEE 754 instead of
+        an error; derivatives are computed this way.
         """
         for operand in operands:
             if type(operand) is not float and hasattr(operand, "_apply"):
                 return operand._apply(self, operands, checked)
         floats = self.of_floats if checked else self.of_floats_unchecked
-        return floats(*[x if type(x) is float else self.operand(x) for x in operands])
+        return floats(*[x if type(x) is float else self.as_operand(x) for x in operands])
 
-    def operand(self, x: Any) -> float:
-        """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
+    def as_operand(self, x: Any) -> float:
+        """Return an operand that is not a node as a float, or raise OperandError."""
         if type(x) is float:
             return x
         if type(x) is int and -SMALL < x < SMALL:
@@ -243,24 +250,24 @@ class Operation:
         return as_float(x, f"an operand of {self.name}")
 
     def of_floats(self, *operands: float) -> float:
-        """Apply the operation to floats, checking its domain."""
+        """Apply the operation to floats, and check its domain."""
         raise NotImplementedError
 
     def of_floats_unchecked(self, *operands: float) -> float:
-        """Apply the operation to floats, outside its domain as IEEE 754 has it."""
+        """Apply the operation to floats; outside its domain, the result follows IEEE 754."""
         return self.of_floats(*operands)
 
     def make_node(
-        self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
+        self, operands: tuple[Any, ...], node_class: type, checked: bool = True, leaf: bool = False
     ) -> Any:
-        """Make this operation's node, of class `node`, over operands of which one is a node.
+        """Create the node of this operation from operands, of which at least one is a node.
 
-        As a `leaf` it keeps no operands.
+        A `leaf` does not store its operands.
         """
         raise NotImplementedError
 
-    def partial_nodes(self, node: Any) -> list[Any] | None:  # noqa: ARG002 - others look
-        """Return the partials of a node of this operation; None if the traces give them."""
+    def partial_nodes(self, node: Any) -> list[Any] | None:  # noqa: ARG002 - read by subclasses
+        """Return the partials of a node of this operation; None if `trace_partials` gives them."""
         return None
 
     def trace_partials(self, arity: int) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
@@ -268,17 +275,17 @@ class Operation:
         raise NotImplementedError
 
     def check_domain(self, *operands: Any) -> None:
-        """Raise DomainError outside the domain; reductions are defined everywhere."""
+        """Raise DomainError outside the domain. Reductions are defined everywhere."""
 
-    def number_beside(self, x: Any) -> Any:
-        """Return the operand `x` of a binary operator as a float, or NotImplemented."""
-        if type(x) is int and -SMALL < x < SMALL:  # most are, and need no check
+    def coerce_other(self, x: Any) -> Any:
+        """Return the other operand of a binary operator as a float, or NotImplemented."""
+        if type(x) is int and -SMALL < x < SMALL:  # the most frequent case, without further checks
             return float(x)
         if not is_real(x) and defers(x):
             return NotImplemented
         return as_float(x, f"an operand of {self.symbol}")
 
 
-def _named(name: str) -> Operation:
-    """Return an operation of the table; TABLE's own method would pickle the whole table."""
+def _operation_by_name(name: str) -> Operation:
+    """Return an operation by name; a bound method of TABLE would pickle the whole registry."""
     return TABLE[name]

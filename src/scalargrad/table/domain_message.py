@@ -1,4 +1,4 @@
-"""The message of a DomainError: the operands, what the operation needs, and a remedy to paste."""
+"""The message of a DomainError: the operands, the requirement, and a remedy to copy."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from scalargrad.table.declaration import (
 from scalargrad.table.printing import Fragment, number_text, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
-#: The notation in messages, where the printer's is another since its code must not raise. Between
-#: two Values == and != go by identity, so equality is written as a call.
-_WRITTEN = {
+#: Notations in messages that differ from those of generated code, which must not raise. Equality is
+#: a call here, because == and != compare the identity of two Values.
+_NOTATIONS = {
     "div": infix("/", PRODUCT),
     "pow": Notation("{0} ** {1}", POWER, (ATOM, SIGN)),
     "eq": call("eq", 2),
     "ne": call("ne", 2),
 }
-#: Replacements for operations that take a further operand elsewhere, such as math.log(x, base).
-_WITH_ANOTHER = {"log": "log(x) / log(base)", "softplus": "softplus(beta * x) / beta"}
-#: The code of a condition x != y, a call; messages write the operator.
+#: Replacements for calls that have one more operand in other libraries, as math.log(x, base).
+_WITH_ANOTHER_OPERAND = {"log": "log(x) / log(base)", "softplus": "softplus(beta * x) / beta"}
+#: Pattern of the code of a condition x != y, a call, which messages replace by the operator.
 _NE = re.compile(r"^ne\((\w+), (\w+)\)$")
 
 
 def another_operand(op: Operation) -> str:
-    """Return advice on an operation that takes a further operand elsewhere; "" on any other."""
-    written = _WITH_ANOTHER.get(op.name)
-    return f", or {written}" if written else ""
+    """Return the replacement for a call that has one more operand in other libraries, or ""."""
+    replacement = _WITH_ANOTHER_OPERAND.get(op.name)
+    return f", or {replacement}" if replacement else ""
 
 
 def domain_message(
     op: Operation, symbols: Sequence[Symbol], operands: Sequence[Any], data: Sequence[float]
 ) -> str:
-    """Name the operation, its operands and a remedy that works when pasted."""
+    """Return the message, with the operation, its operands and a remedy that works when copied."""
     domain = op.domain
     assert domain.valid is not None
     names = _names(symbols, operands)
-    shown = ", ".join(
+    point = ", ".join(
         f"{names[s]} = {number_text(value, 6)}{_origin(x, names[s])}"
         for s, x, value in zip(symbols, operands, data, strict=True)
     )
@@ -57,16 +57,16 @@ def domain_message(
     conditions = {s: domain.each(s) for s in symbols} if domain.each else guarded
     safe = _number(domain.safe)[0]
     guards = {s: f"where({_code(c, names)}, {names[s]}, {safe})" for s, c in conditions.items()}
-    written = Symbol("", op, tuple(symbols))
+    application = Symbol("", op, tuple(symbols))
     return (
-        f"{_code(written, names)} is undefined at {shown}: it needs {needs}. To leave such "
+        f"{_code(application, names)} is undefined at {point}: it needs {needs}. To leave such "
         "points out, guard the operand, not the result: "
-        f"{_code(written, {**names, **guards})}"
+        f"{_code(application, {**names, **guards})}"
     )
 
 
 def _names(symbols: Sequence[Symbol], operands: Sequence[Any]) -> dict[Symbol, str]:
-    """Call operands by their labels, where these can stand in code and tell them apart."""
+    """Return names for operands: their labels if these are distinct identifiers."""
     labels = [getattr(x, "label", "") for x in operands]
     names = [
         label if label.isidentifier() and not iskeyword(label) and label not in TABLE else s.name
@@ -78,7 +78,7 @@ def _names(symbols: Sequence[Symbol], operands: Sequence[Any]) -> dict[Symbol, s
 
 
 def _origin(operand: Any, name: str) -> str:
-    """Return the label or the operation of an operand, in words, where `name` is not its label."""
+    """Return the label or the operation of an operand in words, unless `name` is its label."""
     label = getattr(operand, "label", "")
     if label:
         return "" if label == name else f" (labelled {label!r})"
@@ -87,20 +87,20 @@ def _origin(operand: Any, name: str) -> str:
 
 
 def _number(value: float) -> Fragment:
-    written, precedence = number_code(value)
-    return written.removesuffix(".0"), precedence
+    code, precedence = number_code(value)
+    return code.removesuffix(".0"), precedence
 
 
 def _code(expression: Symbol, names: dict[Symbol, str]) -> str:
-    """Write an expression as Python a person can paste."""
+    """Return an expression as Python code that a person can copy."""
     known = {symbol: (name, ATOM) for symbol, name in names.items()}
-    text: str = evaluate(expression, known, _applied, decide=None)[0]
+    text: str = evaluate(expression, known, _format_operation, decide=None)[0]
     return text
 
 
-def _applied(op: Operation, operands: Sequence[Fragment | float]) -> Fragment:
-    written = _WRITTEN.get(op.name) if TABLE.get(op.name) is op else None
-    notation = written or op.comparison or op.python or call(op.name, len(operands))
+def _format_operation(op: Operation, operands: Sequence[Fragment | float]) -> Fragment:
+    special = _NOTATIONS.get(op.name) if TABLE.get(op.name) is op else None
+    notation = special or op.comparison or op.python or call(op.name, len(operands))
     parts = [
         parenthesise(_number(x) if isinstance(x, float) else x, notation.demand(i))
         for i, x in enumerate(operands)

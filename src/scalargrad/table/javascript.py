@@ -1,16 +1,16 @@
-"""JavaScript printed from the table, so that no operation is written twice.
+"""JavaScript generated from the definitions of operations.
 
-`javascript_functions` prints what a page needs to replay a graph with other inputs. A page
-runs it as one expression::
+`javascript_functions` generates the code with which a page evaluates a graph at other inputs. A
+page runs it as one expression::
 
-    const functions = {{ the printed text }};
+    const functions = {{ the generated code }};
     const y = functions["mul/2"].value([3, -4]);            // -12
     const locals = functions["mul/2"].partials(y, [3, -4]); // [-4, 3]
     functions["log/1"].valid([-1]);                         // false: Python raises DomainError
 
-Numbers follow IEEE 754 as Python's do, infinities, NaNs and the sign of zero included; nothing
-is thrown. They agree with Python's to 1e-12 (most of them to the last bit), because the
-browser's exponential and Python's need not round alike.
+The code follows IEEE 754, as Python's floats do, including infinities, NaNs and the sign of zero,
+and throws no exception. Results agree with Python's to 1e-12, most of them to the last bit: the
+exponential function of a browser may round differently.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from scalargrad.table.symbol import TABLE, Symbol
 
 
 def available(op: Operation) -> bool:
-    """Return whether JavaScript can be printed for `op`: for all of the table, no custom one.
+    """Return True if `op` has JavaScript code: all built-in operations have, custom ones have not.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def available(op: Operation) -> bool:
 
 
 def function_key(op: Operation, arity: int) -> str:
-    """Return the key under which `javascript_functions` keeps `op` of `arity` operands.
+    """Return the key of `op` with `arity` operands in the object of `javascript_functions`.
 
     Examples
     --------
@@ -52,13 +52,13 @@ def function_key(op: Operation, arity: int) -> str:
 
 
 def javascript_functions(uses: Iterable[tuple[Operation, int]]) -> str:
-    """Print the operations a graph uses as one JavaScript expression, an object.
+    """Return the operations of a graph as one JavaScript expression, whose value is an object.
 
     Parameters
     ----------
     uses : iterable of (Operation, int)
-        Each operation with its number of operands, repetitions allowed. Those that are not
-        `available` are left out, so that their keys are missing from the object.
+        Each operation with its number of operands; pairs may be repeated. Operations that are not
+        `available` are left out, so that the object does not have their keys.
 
     Returns
     -------
@@ -66,11 +66,11 @@ def javascript_functions(uses: Iterable[tuple[Operation, int]]) -> str:
         An expression whose value maps each `function_key` to an object of three functions;
         `a` is the array of the operands' numbers, constants included:
         ``value(a)``, the result;
-        ``partials(y, a)``, the array of the local derivatives, one for each operand, where
+        ``partials(y, a)``, the array of the local gradients, one for each operand, where
         `y` is the result;
-        ``valid(a)``, whether the operands lie inside the domain (a NaN lies inside).
-        The text is the same for the same uses in any order, and holds no ``<`` followed by a
-        letter, slash or exclamation mark, so that it can stand in a script element.
+        ``valid(a)``, true if the operands are in the domain (a NaN is).
+        The text does not depend on the order of `uses`. It contains no ``<`` followed by a
+        letter, slash or exclamation mark, so that it can be put into a script element.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def javascript_functions(uses: Iterable[tuple[Operation, int]]) -> str:
 
 
 def javascript_lanes(uses: Iterable[tuple[Operation, int]]) -> str:
-    """Print operations on arrays of numbers, as one JavaScript expression.
+    """Return operations on arrays of numbers as one JavaScript expression.
 
     Parameters
     ----------
@@ -100,11 +100,12 @@ def javascript_lanes(uses: Iterable[tuple[Operation, int]]) -> str:
     Returns
     -------
     str
-        An expression whose value maps each `function_key` to an object of two functions. All
-        they are given are arrays of floats of one length, a lane for each place:
-        ``forward(y, a)`` writes into `y` what the arrays of operands `a` give;
-        ``backward(g, y, a, s)`` adds to each array of `s` the gradient `g` times the local
-        derivative by that operand.
+        An expression whose value maps each `function_key` to an object of two functions. Their
+        arguments are arrays of floats of the same length, and arrays of such arrays, with one
+        lane for each index:
+        ``forward(y, a)`` writes the results for the operands `a` into `y`;
+        ``backward(g, y, a, s)`` adds to each array of `s` the upstream gradient `g` times the
+        local gradient of that operand.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def javascript_lanes(uses: Iterable[tuple[Operation, int]]) -> str:
 
 
 class JavaScriptPrinter(CodePrinter):
-    """Print JavaScript; `functions` are the sources of those that the code calls, by name."""
+    """Generate JavaScript; `functions` has the sources of functions that it calls, by name."""
 
     assignment = "const {name} = {code};"
     choice = "({test} ? {chosen} : {other})"
@@ -142,24 +143,24 @@ class JavaScriptPrinter(CodePrinter):
         self.functions = functions
 
     def number(self, value: float) -> Fragment:
-        """Write `value` exactly, as JavaScript."""
+        """Return the JavaScript code of a number, exactly."""
         if isnan(value):
             return "NaN", ATOM
-        written = repr(float(value)) if isfinite(value) else f"{value}".replace("inf", "Infinity")
-        return written, SIGN if written.startswith("-") else ATOM
+        code = repr(float(value)) if isfinite(value) else f"{value}".replace("inf", "Infinity")
+        return code, SIGN if code.startswith("-") else ATOM
 
     def notation(self, op: Operation, arity: int) -> Notation:
-        """Return the entry's notation, or that of a call of the function that it gives."""
+        """Return the notation of an operation, or a call of its JavaScript function."""
         if isinstance(op.javascript, Notation):
             return op.javascript
         self._need(op)
         return call(f"_{op.name}", arity)
 
     def _need(self, op: Operation) -> None:
-        assert isinstance(op.javascript, str), f"{op.name} has no javascript= in the table"
+        assert isinstance(op.javascript, str), f"{op.name} has no javascript= in its definition"
         if f"_{op.name}" not in self.functions:
             self.functions[f"_{op.name}"] = op.javascript
-            for other in _CALLED.findall(op.javascript):
+            for other in _CALLS.findall(op.javascript):
                 self._need(TABLE[other])
 
 
@@ -167,19 +168,19 @@ _Entry: TypeAlias = Callable[[Operation, int, dict[str, str]], str]
 
 
 def _object(uses: Iterable[tuple[Operation, int]], entry: _Entry) -> str:
-    """Print one entry for each operation, under the functions that they call."""
+    """Return an object with one entry for each operation, after the functions that they call."""
     needed: dict[str, str] = {}
-    wanted = {function_key(op, arity): (op, arity) for op, arity in uses if available(op)}
-    entries = [entry(*wanted[key], needed) for key in sorted(wanted)]
+    operations = {function_key(op, arity): (op, arity) for op, arity in uses if available(op)}
+    entries = [entry(*operations[key], needed) for key in sorted(operations)]
     functions = [f"const {name} = {needed[name]};" for name in sorted(needed)]
     return "\n".join(["(() => {", *functions, "return {", *entries, "};", "})()"])
 
 
-_CALLED = re.compile(r"\b_(\w+)\(")
+_CALLS = re.compile(r"\b_(\w+)\(")
 
 
 def _entry(op: Operation, arity: int, needed: dict[str, str]) -> str:
-    """Print the three functions of `op`; what they call is added to `needed`."""
+    """Return the three functions of `op`; the functions that they call are added to `needed`."""
     result, operands, partials = op.trace_partials(arity)
     names = {symbol: f"a{i}" for i, symbol in enumerate(operands)}
     parameter = f"[{', '.join(names.values())}]"
@@ -201,54 +202,57 @@ def _entry(op: Operation, arity: int, needed: dict[str, str]) -> str:
 
 
 def _lanes(op: Operation, arity: int, needed: dict[str, str]) -> str:
-    """Print the two loops of `op`; what they call is added to `needed`."""
+    """Return the two loops of `op`; the functions that they call are added to `needed`."""
     result, operands, partials = op.trace_partials(arity)
     names = {symbol: f"a{i}[i]" for i, symbol in enumerate(operands)}
-    given = f"[{', '.join([f'a{i}' for i in range(arity)])}]"
-    signals = f"[{', '.join([f's{i}' for i in range(arity)])}]"
+    inputs = f"[{', '.join([f'a{i}' for i in range(arity)])}]"
+    adjoints = f"[{', '.join([f's{i}' for i in range(arity)])}]"
 
     loops = []
-    for value in _parts(_value(op, operands), result):
-        lines, [shown] = JavaScriptPrinter({**names, result: "y[i]"}, needed).statements([value])
-        loops.append([*lines, f"y[i] = {shown};"])
-    forward = _method(f"forward(y, {given})", *loops)
+    for value in _split_sum(_value(op, operands), result):
+        lines, [code] = JavaScriptPrinter({**names, result: "y[i]"}, needed).statements([value])
+        loops.append([*lines, f"y[i] = {code};"])
+    forward = _method(f"forward(y, {inputs})", *loops)
 
     lines, slopes = JavaScriptPrinter({**names, result: "y[i]"}, needed).statements(partials)
-    added = [f"s{i}[i] += g[i] * ({slope});" for i, slope in enumerate(slopes)]
-    backward = _method(f"backward(g, y, {given}, {signals})", [*lines, *added])
+    updates = [f"s{i}[i] += g[i] * ({slope});" for i, slope in enumerate(slopes)]
+    backward = _method(f"backward(g, y, {inputs}, {adjoints})", [*lines, *updates])
     return "\n".join([f'"{function_key(op, arity)}": {{', forward, backward, "},"])
 
 
-_TERMS = 4  # a loop over more arrays than processors have registers takes several times as long
+#: Maximum number of terms in one loop. A loop over more arrays than the processor has registers
+#: takes several times as long.
+_MAX_TERMS = 4
 
 
-def _parts(value: Expression, result: Symbol) -> list[Expression]:
-    """Split a long sum into short ones; each but the first adds to the result so far."""
+def _split_sum(value: Expression, result: Symbol) -> list[Expression]:
+    """Split a long sum into short ones; all except the first add to the result so far."""
     terms: list[Expression] = []
     rest = value
     while isinstance(rest, Symbol) and rest.op is TABLE["add"]:
         rest, term = rest.operands
         terms.insert(0, term)
-    heads = [rest, *[result] * ((len(terms) - 1) // _TERMS)]
-    return [sum(terms[k * _TERMS : (k + 1) * _TERMS], head) for k, head in enumerate(heads)]
+    n = _MAX_TERMS
+    heads = [rest, *[result] * ((len(terms) - 1) // n)]
+    return [sum(terms[k * n : (k + 1) * n], head) for k, head in enumerate(heads)]
 
 
 def _method(head: str, *loops: Sequence[str]) -> str:
-    """Return a method that runs the lines of each loop once for each lane."""
+    """Return a method that runs the statements of each loop once for each lane."""
     each = ["\n".join(["for (let i = 0; i < y.length; i += 1) {", *lines, "}"]) for lines in loops]
     return "\n".join([f"{head} {{", *each, "},"])
 
 
 def _value(op: Operation, operands: Sequence[Symbol]) -> Expression:
-    """Return the operation applied to its operands; a reduction term by term, if it can be."""
+    """Return the operation applied to its operands; a reduction is expanded if possible."""
     if isinstance(op, Reduction) and op.javascript is None:
-        traced: Expression = op.function(operands)
-        return traced
+        expression: Expression = op.function(operands)
+        return expression
     return Symbol("", op, tuple(operands))
 
 
 def _arrow(parameters: str, lines: Sequence[str], result: str) -> str:
-    """Return an arrow function; with no lines before the result, as one expression."""
+    """Return an arrow function; without lines before the result, it is one expression."""
     if not lines:
         return f"{parameters} => {result}"
     return "\n".join([f"{parameters} => {{", *lines, f"return {result};", "}"])

@@ -1,4 +1,4 @@
-"""Real numbers: the objects that count as such, and the error for those that do not."""
+"""Real numbers: the check for them, their conversion to float, and the error for other objects."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from scalargrad.grad_mode import recorder
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import format_value
 
-#: The largest integer up to which every integer, of either sign, is a float.
+#: Largest integer up to which every integer is exactly representable as a float.
 SMALL = 2**53
 
-_NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
-#: The same as types of objects of no derived class, such as bool.
+#: Python's number classes, as a tuple: `float | int` would be built at every call.
+_NUMBERS = (float, int)
+#: The types of plain numbers; unlike `_NUMBERS`, derived classes such as bool are excluded.
 _TYPES = {*_NUMBERS}
 _FLOAT = {float}
-#: The size of a float, in bytes.
+#: Size of a float, in bytes.
 _BYTES = 8
-#: The reflected methods of operators in Python, for a left operand of another class.
+#: Names of the methods that Python calls if the left operand does not support an operator.
 _REFLECTED = (
     "__radd__", "__rsub__", "__rmul__", "__rtruediv__", "__rfloordiv__", "__rmod__", "__rpow__",
     "__rmatmul__", "__rand__", "__ror__", "__rxor__",
@@ -33,26 +34,27 @@ def is_real(x: Any) -> bool:
     """Return whether `x` is an int, float, bool, NumPy real scalar or 0-d real array."""
     if isinstance(x, _NUMBERS):
         return True
-    if not has_attribute(type(x), "dtype"):  # asked of `x`, a class of a user's may raise any error
+    if not has_attribute(type(x), "dtype"):  # looked up in the type: an instance may raise
         return False
     kind = get_attribute(x.dtype, "kind", "")
     return kind in {"b", "i", "u", "f"} and get_attribute(x, "ndim") == 0
 
 
 def too_large(where: str) -> OperandError:
-    """Return the error for an integer that no float can hold."""
+    """Return the error for an integer that is too large for a float."""
     return OperandError(
         f"{where} is an integer too large for a float (beyond 1.8e308): scale it down"
     )
 
 
 def as_float(x: Any, where: str) -> float:
-    """Return the real number `x` as a float, or raise OperandError saying `where` it stood."""
+    """Return the real number `x` as a float, or raise OperandError; `where` names it."""
     if not is_real(x):
         remedy = "take its .data" if has_attribute(type(x), "_apply") else "convert it first"
         if isinstance(x, list | tuple) or (has_attribute(type(x), "ndim") and x.ndim):
             remedy = (
-                "take its numbers one by one, as in [f(x) for x in numbers] or vmap(f)(numbers)"
+                "apply the function to each number, as in [f(x) for x in numbers] or "
+                "vmap(f)(numbers)"
             )
         raise OperandError(
             f"{where} is {format_value(x)}, of type {type(x).__name__}: scalargrad computes with "
@@ -65,16 +67,16 @@ def as_float(x: Any, where: str) -> float:
 
 
 def as_floats(xs: Sequence[Any]) -> Sequence[float] | None:
-    """Return numbers as floats; None if there are others than of Python's float and int.
+    """Return numbers as floats; None unless all are of Python's types float and int.
 
-    Faster than `as_float` of each, and names no number that is too large: that is None, too.
+    Faster than `as_float` of each number. An integer that is too large for a float gives None.
 
     Examples
     --------
     >>> as_floats((1.5, 2))
     [1.5, 2.0]
     """
-    if xs and type(xs[0]) not in _TYPES:  # most often a node
+    if xs and type(xs[0]) not in _TYPES:  # usually a node
         return None
     if _FLOAT.issuperset(map(type, xs)):
         return xs
@@ -85,12 +87,12 @@ def as_floats(xs: Sequence[Any]) -> Sequence[float] | None:
 
 
 def float_of(node: Any) -> float:
-    """Return the data of a node as a float, which it is from now on.
+    """Return the data of a node, after converting it to a float if it is not one.
 
     Raises
     ------
     OperandError
-        If what was assigned to it is no real number.
+        If an object was assigned that is not a real number.
     """
     data: Any = node.data
     if type(data) is not float:
@@ -104,39 +106,40 @@ def _is_fraction(x: Any) -> bool:
 
 
 def format_data(x: Any) -> str:
-    """Return the data of a Value for a message, or "…" while a function is compiled.
+    """Return the data of a Value for a message, or "…" while a function is traced.
 
-    A function that is compiled may catch the error; called eagerly, it raises it with the number.
+    The traced function may catch the error. If it does not, it is called eagerly, and the error
+    has the number.
     """
     return "…" if recorder() is not None else f"{x.data:g}"
 
 
 def defers(x: Any) -> bool:
-    """Return whether an operator should leave `x` to its own reflected method.
+    """Return True if an operator should leave `x` to its own reflected method.
 
-    True for arrays (their method works element by element) and for foreign classes written
-    to meet other numbers, such as a vector or a dual number of a user's; never for built-in types
-    nor for Python's own kinds of number, whose message would not name the value.
+    That is so for arrays, whose methods work element by element, and for classes that define
+    reflected methods, such as a user's vector or dual number. It is not so for built-in types and
+    Python's own number classes, whose error would not show the value.
     """
     kind = type(x)
     if kind.__module__ == "builtins":
         return False
     if has_attribute(kind, "__array_ufunc__") or has_attribute(kind, "_apply"):
         return True
-    written = (get_attribute(kind, name).__class__ is FunctionType for name in _REFLECTED)
-    return not isinstance(x, Number) and any(written)
+    is_defined = (get_attribute(kind, name).__class__ is FunctionType for name in _REFLECTED)
+    return not isinstance(x, Number) and any(is_defined)
 
 
-def holds(condition: Any) -> bool:
-    """Return whether a condition on a number is true; compiled code asks all examples of vmap."""
+def is_true_for_all(condition: Any) -> bool:
+    """Return True if a condition is true, within vmap for every example."""
     for_all = getattr(condition, "_holds", None)
     return bool(condition) if for_all is None else for_all()
 
 
 def widened(x: Any, kinds: str) -> Any:
-    """Return a NumPy number or array of one of these kinds with 64 bits for each number.
+    """Return a NumPy scalar or array of one of these kinds, converted to 64 bits.
 
-    Smaller integers overflow silently, unsigned ones below 0 too, and smaller floats round.
+    Smaller integers overflow silently, unsigned integers also below 0, and smaller floats round.
     """
     if not type(x).__module__.startswith("numpy") or not hasattr(x, "dtype"):
         return x
@@ -145,9 +148,7 @@ def widened(x: Any, kinds: str) -> Any:
 
 
 def json_number(x: float | None) -> float | str | None:
-    """Return a number as JSON can hold it: inf and nan as text, from which `float` reads them back.
-
-    None stays None.
+    """Return a number for JSON: inf and nan as text, which `float` can parse; None stays None.
 
     Examples
     --------

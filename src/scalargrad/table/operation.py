@@ -1,6 +1,6 @@
-"""Kinds of operation: elementwise ones of fixed arity, and reductions of any number of operands.
+"""Kinds of operation: of fixed arity, and reductions of any number of operands.
 
-`scalargrad.table.declaration` has what all share, and explains how a call becomes a node.
+`scalargrad.table.declaration` defines their base class, and explains how a call creates a node.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
 from scalargrad.errors import DivisionByZeroError, DomainError, OperandError
-from scalargrad.grad_mode import switches
+from scalargrad.grad_mode import active_modes
 from scalargrad.system.cached_property import cached_property
 from scalargrad.table.declaration import TABLE, Operand, Operation, R_co, call
 from scalargrad.table.domain_message import another_operand, domain_message
@@ -26,7 +26,7 @@ from scalargrad.table.numbers import as_floats
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
 
-#: All that a family of operations needs to declare its entries.
+#: The names that the modules of `scalargrad.ops` need to define operations.
 __all__ = [
     "Binary",
     "Elementwise",
@@ -49,27 +49,31 @@ class Elementwise(Operation):
 
     __slots__ = ("_by_classes", "_methods", "_reflected")
 
-    def __init__(self, function: Callable[..., Any], *partials: Any, **entry: Any) -> None:
-        super().__init__(function, *partials, **entry)
+    def __init__(self, function: Callable[..., Any], *partials: Any, **attributes: Any) -> None:
+        super().__init__(function, *partials, **attributes)
         parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
         self.arity = len(parameters)
         self.operand_symbols = tuple(Symbol(name) for name in parameters)
         self.result_symbol = Symbol("y")
-        #: The methods that make a node with operands, by the classes of these: nodes and floats.
+        #: Generated functions that create a node, by the types of their operands.
         self._by_classes: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._methods: dict[type, Callable[..., Any]] = {}
         self._reflected: dict[type, Callable[..., Any]] = {}
 
-    def method(self, node: type, reflected: bool = False) -> Callable[..., Any]:
-        """Return the operation as a method of nodes, or of the second of two, printed once."""
-        known = self._reflected if reflected else self._methods
-        if node not in known:
-            known[node] = (compile_reflected if reflected else compile_operator)(self, node)
-        return known[node]
+    def method(self, node_class: type, reflected: bool = False) -> Callable[..., Any]:
+        """Return the operation as a method of a class of nodes, or as a reflected method.
+
+        The code is generated at the first call.
+        """
+        cache = self._reflected if reflected else self._methods
+        if node_class not in cache:
+            generate = compile_reflected if reflected else compile_operator
+            cache[node_class] = generate(self, node_class)
+        return cache[node_class]
 
     @cached_property
     def value_expression(self) -> Any:
-        """The operation applied to its operand symbols; a composite one is expanded."""
+        """The operation applied to its operand symbols."""
         return Symbol("", self, self.operand_symbols)
 
     @cached_property
@@ -85,45 +89,48 @@ class Elementwise(Operation):
 
     @cached_property
     def of_floats(self) -> Callable[..., float]:
-        """The operation on floats, printed and compiled at first use."""
+        """The operation as a function of floats, generated at first use."""
         return compile_floats(self)
 
     @cached_property
     def of_floats_unchecked(self) -> Callable[..., float]:
-        """The same without the check of the domain."""
+        """The operation as a function of floats, without the check of its domain."""
         return compile_floats(self, checked=False)
 
     def make_node(
-        self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
+        self, operands: tuple[Any, ...], node_class: type, checked: bool = True, leaf: bool = False
     ) -> Any:
-        """Make the node with code printed once for each mixture of nodes and numbers."""
-        given = operands
+        """Create the node by code that is generated once for each mixture of nodes and numbers."""
+        originals = operands
         if self.arity > 1:
-            operands = tuple([x if isinstance(x, node) else self.operand(x) for x in operands])
-            mask = tuple([isinstance(x, node) for x in operands])
+            operands = tuple(
+                [x if isinstance(x, node_class) else self.as_operand(x) for x in operands]
+            )
+            mask = tuple([isinstance(x, node_class) for x in operands])
         else:
             mask = (True,)
-        maker = self._makers.get((node, mask, checked, leaf))
+        maker = self._makers.get((node_class, mask, checked, leaf))
         if maker is None:
-            maker = compile_nodes(self, mask, node, checked, leaf)
-            self._makers[node, mask, checked, leaf] = maker
-        if self.arity > 2 and checked and not leaf and [*map(id, given)] == [*map(id, operands)]:
-            self._by_classes[tuple(map(type, given))] = maker
+            maker = compile_nodes(self, mask, node_class, checked, leaf)
+            self._makers[node_class, mask, checked, leaf] = maker
+        is_converted = [*map(id, originals)] != [*map(id, operands)]
+        if self.arity > 2 and checked and not leaf and not is_converted:
+            self._by_classes[tuple(map(type, operands))] = maker
         return maker(*operands)
 
-    def of_several(self, *operands: Any) -> Any:
-        """Apply the operation as `of` does, at once where such operands have been met before."""
-        made = None if switches else self._by_classes.get(tuple(map(type, operands)))
-        return self.of(*operands) if made is None else made(*operands)
+    def apply_cached(self, *operands: Any) -> Any:
+        """Apply the operation like `of`, by generated code found by the types of the operands."""
+        maker = None if active_modes else self._by_classes.get(tuple(map(type, operands)))
+        return self.of(*operands) if maker is None else maker(*operands)
 
     def trace_partials(self, _arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
-        """Return the trace made once; the arity is the operation's own."""
+        """Return the cached trace; the arity is fixed."""
         return self.result_symbol, self.operand_symbols, self.partial_expressions
 
     def check_domain(self, *operands: Any) -> None:
-        """Raise DomainError naming the operation, its operands and a remedy.
+        """Raise DomainError with the operation, its operands and a remedy.
 
-        Called only when the printed check failed; a NaN fails every check and is let pass.
+        Called only when the generated check has failed. A NaN fails every check, and is allowed.
         """
         data = [float(getattr(x, "data", x)) for x in operands]
         if any(x != x for x in data):
@@ -132,11 +139,11 @@ class Elementwise(Operation):
         error = DivisionByZeroError if by_zero else DomainError
         raise error(domain_message(self, self.operand_symbols, operands, data))
 
-    def surplus(self, given: int) -> OperandError:
-        """Return the error for more operands than the operation has."""
+    def arity_error(self, count: int) -> OperandError:
+        """Return the error for a call with too many operands."""
         names = ", ".join(symbol.name for symbol in self.operand_symbols)
         return OperandError(
-            f"{self.name} was given {given} operands: write {self.name}({names})"
+            f"{self.name} was given {count} operands: write {self.name}({names})"
             f"{another_operand(self)}"
         )
 
@@ -144,7 +151,7 @@ class Elementwise(Operation):
 class Unary(Elementwise):
     """An operation of one operand."""
 
-    few = True
+    is_unary_or_binary = True
 
     @overload
     def __call__(self, x: float, /) -> float: ...
@@ -153,19 +160,19 @@ class Unary(Elementwise):
     def __call__(self, x: Any, /, *more: Any) -> Any:
         """Apply the operation to a number or node."""
         if more:
-            raise self.surplus(1 + len(more))
+            raise self.arity_error(1 + len(more))
         if type(x) is float:
             return self.of_floats(x)
-        node = getattr(x, "_node", None)
-        if node is None:
+        node_class = getattr(x, "_node", None)
+        if node_class is None:
             return self.of(x)
-        return (self._methods.get(node) or self.method(node))(x)
+        return (self._methods.get(node_class) or self.method(node_class))(x)
 
 
 class Binary(Elementwise):
     """An operation of two operands."""
 
-    few = True
+    is_unary_or_binary = True
 
     @overload
     def __call__(self, x: float, y: float, /) -> float: ...
@@ -176,56 +183,57 @@ class Binary(Elementwise):
     def __call__(self, x: Any, y: Any, /, *more: Any) -> Any:
         """Apply the operation to two numbers or nodes."""
         if more:
-            raise self.surplus(2 + len(more))
+            raise self.arity_error(2 + len(more))
         if type(x) is float is type(y):
             return self.of_floats(x, y)
-        if (node := getattr(x, "_node", None)) is not None:
-            made = (self._methods.get(node) or self.method(node))(x, y)
-        elif (node := getattr(y, "_node", None)) is not None:
-            made = (self._reflected.get(node) or self.method(node, reflected=True))(y, x)
+        if (cls := getattr(x, "_node", None)) is not None:
+            node = (self._methods.get(cls) or self.method(cls))(x, y)
+        elif (cls := getattr(y, "_node", None)) is not None:
+            node = (self._reflected.get(cls) or self.method(cls, reflected=True))(y, x)
         else:
-            made = NotImplemented
-        return self.of(x, y) if made is NotImplemented else made
+            node = NotImplemented
+        return self.of(x, y) if node is NotImplemented else node
 
 
 class Reduction(Operation):
     """An operation of any number of operands, with one partial for each.
 
-    Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
+    Its definition takes the operands as one sequence, of floats, symbols or nodes.
     """
 
     def of(self, *operands: Any, checked: bool = True) -> Any:
-        """Apply the operation, at once if all operands are plain numbers."""
+        """Apply the operation; if all operands are plain numbers, without a search for nodes."""
         if (floats := as_floats(operands)) is not None:
             return self.function(floats)
         return super().of(*operands, checked=checked)
 
     def of_floats(self, *operands: float) -> float:
-        """Run the declaration; a reduction is defined everywhere."""
+        """Apply the definition; a reduction is defined everywhere."""
         result: float = self.function(operands)
         return result
 
     def make_node(
-        self, operands: tuple[Any, ...], node: type, _checked: bool = True, leaf: bool = False
+        self, operands: tuple[Any, ...], node_class: type, _checked: bool = True, leaf: bool = False
     ) -> Any:
-        """Make the node with code printed once for each number of operands."""
+        """Create the node by code that is generated once for each number of operands."""
         if leaf:
-            return make_reduction(self, node, operands, leaf)
-        key = (node, len(operands))
+            return make_reduction(self, node_class, operands, leaf)
+        key = (node_class, len(operands))
         maker = self._makers.get(key)
         if maker is None:
-            otherwise = functools.partial(self._among_floats, key)
-            maker = self._makers[key] = compile_reduction(self, len(operands), node, otherwise)
+            fallback = functools.partial(self._make_mixed_node, key)
+            maker = compile_reduction(self, len(operands), node_class, fallback)
+            self._makers[key] = maker
         return maker(operands)
 
-    def _among_floats(self, key: tuple[type, int], operands: tuple[Any, ...]) -> Any:
-        """Make a node over floats as well, and all further ones by the code that takes both."""
-        node, arity = key
-        maker = self._makers[key] = compile_reduction(self, arity, node)
+    def _make_mixed_node(self, key: tuple[type, int], operands: tuple[Any, ...]) -> Any:
+        """Create a node from nodes and floats, by code that replaces the code for nodes alone."""
+        node_class, arity = key
+        maker = self._makers[key] = compile_reduction(self, arity, node_class)
         return maker(operands)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
-        """Trace the partials of that many operands."""
+        """Return the partials for `arity` operands, traced with new symbols."""
         result, operands = Symbol("y"), tuple(Symbol(f"x{i}") for i in range(arity))
         return result, operands, tuple(self.partials(result, operands))
 
@@ -242,49 +250,50 @@ class ListReduction(Reduction):
     def __call__(self, values: Any, /, *more: Any) -> Any:
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
-            raise self.misused()
+            raise self.usage_error()
         if type(values) is list and (floats := as_floats(values)) is not None:
             return self.function(floats)
-        given = listed(values, f"what {self.name} is given", "numbers", ordered=False)
-        return self.of(*given)
+        operands = listed(values, f"the argument of {self.name}", "numbers", ordered=False)
+        return self.of(*operands)
 
-    def misused(self) -> OperandError:
-        """Return the error for numbers given one by one."""
+    def usage_error(self) -> OperandError:
+        """Return the error for numbers passed as separate arguments."""
         return OperandError(
             f"{self.name} takes one list or other iterable of numbers: {self.name}([a, b])"
         )
 
 
-def primitive(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:
-    """Declare a table entry whose body is a total function of floats."""
+def primitive(kind: type[O], **attributes: Any) -> Callable[[Callable[..., Any]], O]:
+    """Define an operation whose body is a total function of floats."""
 
     def declare(function: Callable[..., Any]) -> O:
-        op = kind(function, **entry)
+        op = kind(function, **attributes)
         TABLE[op.name] = op
         return op
 
     return declare
 
 
-def elementary(numpy: str = "", **entry: Any) -> Callable[[Callable[..., Any]], Unary]:
-    """Declare a function of one number that JavaScript's Math and NumPy have, by its name.
+def elementary(numpy: str = "", **attributes: Any) -> Callable[[Callable[..., Any]], Unary]:
+    """Define a primitive of one operand that JavaScript's Math and NumPy have, too.
 
     Parameters
     ----------
     numpy : str
-        Its name in NumPy, where that is another.
-    **entry
-        The parts of `Operation`.
+        Its name in NumPy, if that differs.
+    **attributes
+        The attributes of `Operation`.
     """
 
     def declare(function: Callable[..., Any]) -> Unary:
         name = function.__name__
         lane = f"np.{numpy or name}({{0}})"
-        return primitive(Unary, javascript=call(f"Math.{name}", 1), lane=lane, **entry)(function)
+        javascript = call(f"Math.{name}", 1)
+        return primitive(Unary, javascript=javascript, lane=lane, **attributes)(function)
 
     return declare
 
 
-def composite(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:
-    """Declare a table entry whose body is an expression of other operations."""
-    return primitive(kind, composite=True, **entry)
+def composite(kind: type[O], **attributes: Any) -> Callable[[Callable[..., Any]], O]:
+    """Define an operation whose body is an expression of other operations."""
+    return primitive(kind, composite=True, **attributes)

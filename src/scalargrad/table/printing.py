@@ -1,6 +1,10 @@
-"""Printers for people: one expression of symbols as a line of text or as MathML.
+"""Formatting of expressions of symbols for people, as a line of text or as MathML.
 
-Composite operations keep their names here; `scalargrad.table.code` prints what computers run.
+Composite operations are not expanded here; `scalargrad.table.code` generates code to be run.
+
+>>> x = Symbol("x")
+>>> text(1.0 - x ** 2.0, {x: "x"})
+'1 − x²'
 """
 
 from __future__ import annotations
@@ -25,12 +29,12 @@ def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
 
 
 class Slot(str):
-    """A name that a template leaves open: ``⟦x0 4⟧`` is x0 where precedence 4 is needed."""
+    """A placeholder for a name in a template: ``⟦x0 4⟧`` is x0, at a required precedence of 4."""
 
     __slots__ = ()
 
     def at(self, demand: int) -> str:
-        """Return the slot with the precedence that its place demands."""
+        """Return the placeholder with the required precedence."""
         return f"⟦{self} {demand}⟧"
 
 
@@ -41,7 +45,7 @@ def _enclosed(fragment: Fragment, demand: int, pair: str = "({})") -> str:
 
 
 def number_text(value: float, digits: int = 4) -> str:
-    """Write `value` with `digits` significant digits, the exponent as short as it goes."""
+    """Return a number with `digits` significant digits and the shortest exponent."""
     text = f"{value:.{digits}g}"
     return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
@@ -51,27 +55,27 @@ def _number(value: float) -> str:
 
 
 def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
-    """Write `expression` as a line a person reads: ``s·(1 − s)``, ``−1/x²``.
+    """Return `expression` as a line of text: ``s·(1 − s)``, ``−1/x²``.
 
-    It is put in parentheses where it binds more loosely than `demand`, a precedence, and
-    where a minus sign would follow another sign. Of names that are each a `Slot`, it is a template.
+    It is put in parentheses if it binds more loosely than the precedence `demand`, or if a minus
+    sign would follow another sign. If the names are `Slot` objects, the result is a template.
     """
     fragment = _fragment(expression, names, _text_notation, lambda word: word)
-    return _raised(_enclosed(fragment, _firm(demand, expression)))
+    return _with_superscripts(_enclosed(fragment, _demand_after_sign(demand, expression)))
 
 
 _WHOLE_POWER = re.compile(r"\^(?:\((−\d+)\)|(\d+))(?![\w.^])")
-_RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUPERSCRIPTS = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-#: The power ½ of a name, a number or parentheses that are not those of a function.
+#: Pattern of the power ½ of a name, a number, or parentheses other than those of a function.
 _ROOT = re.compile(r"(?<![\w.])([\w.]+|\([^()]*\))\^0\.5(?![\w.^])")
 
 
-def _raised(written: str) -> str:
+def _with_superscripts(formula: str) -> str:
     """Return a formula with whole powers as superscripts, and the power ½ as a root."""
-    written = _ROOT.sub(r"√\1", written)
-    return _WHOLE_POWER.sub(lambda match: (match[1] or match[2]).translate(_RAISED), written)
+    formula = _ROOT.sub(r"√\1", formula)
+    return _WHOLE_POWER.sub(lambda match: (match[1] or match[2]).translate(_SUPERSCRIPTS), formula)
 
 
 def _fragment(
@@ -81,7 +85,7 @@ def _fragment(
     token: Callable[[str], str],
     pair: str = "({})",
 ) -> Fragment:
-    """Write an expression: names and numbers as tokens, operations by their notations."""
+    """Format an expression: names and numbers as tokens, operations by their notations."""
     if not isinstance(expression, Symbol) or expression.op is None:
         word = names[expression] if isinstance(expression, Symbol) else _number(expression)
         return token(word), _precedence(word)
@@ -99,7 +103,7 @@ _WITH_EXPONENT = re.compile(r"[\d.]+e")
 def _precedence(word: str) -> int:
     """Return the precedence of a name or number.
 
-    With a minus sign it may only open a sum; 1e−3 is a product, and no base of a power.
+    A negative number may only begin a sum; 1e−3 is a product, which cannot be a base of a power.
     """
     if word.startswith(("-", MINUS)):
         return SUM
@@ -107,20 +111,20 @@ def _precedence(word: str) -> int:
 
 
 def _text_notation(op: Operation, arity: int) -> Notation:
-    name = op.symbol if op.symbol in {"max", "min"} else op.name  # which are read as well
+    name = op.symbol if op.symbol in {"max", "min"} else op.name  # short and as readable
     notation = op.text or op.comparison or op.python or call(name, arity)
     return notation._replace(template=notation.template.replace("-", MINUS))
 
 
 def _demand(notation: Notation, index: int, operand: Expression) -> int:
-    """Return the precedence that operand `index` must have to stand without parentheses."""
+    """Return the lowest precedence at which operand `index` needs no parentheses."""
     demand = notation.demand(index)
     opens = notation.template.startswith(f"{{{index}}}")
-    return demand if opens else _firm(demand, operand)
+    return demand if opens else _demand_after_sign(demand, operand)
 
 
-def _firm(demand: int, operand: Expression) -> int:
-    """Return the demand on an operand that stands after a sign."""
+def _demand_after_sign(demand: int, operand: Expression) -> int:
+    """Return the lowest precedence at which an operand after a sign needs no parentheses."""
     return ATOM if demand > CONDITIONAL and _opens_with_minus(operand) else demand
 
 
@@ -130,17 +134,17 @@ def _opens_with_minus(expression: Expression) -> bool:
         if not template.startswith("{0}"):
             return template.startswith(MINUS)
         expression = expression.operands[0]
-    return False  # names and numbers carry their sign in their precedence
+    return False  # the precedence of a name or number accounts for its sign
 
 
 def mathml(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
-    """Write `expression` as one MathML element; each name stands, escaped, in an <mi> or <mn>.
+    """Return `expression` as one MathML element; each name is escaped, in an <mi> or <mn>.
 
-    It is put in parentheses where it binds more loosely than `demand`, a precedence, and
-    where a minus sign would follow another sign.
+    It is put in parentheses if it binds more loosely than the precedence `demand`, or if a minus
+    sign would follow another sign.
     """
     fragment = _fragment(expression, names, _mathml_notation, identifier, MATHML_PAIR)
-    return _enclosed(fragment, _firm(demand, expression), MATHML_PAIR)
+    return _enclosed(fragment, _demand_after_sign(demand, expression), MATHML_PAIR)
 
 
 MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
@@ -148,13 +152,13 @@ _NUMBER = re.compile(r"[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)")
 
 
 def _escape(word: str) -> str:
-    from html import escape  # its table of entities would cost every import of the package 3 ms
+    from html import escape  # takes 3 ms, so not imported with the package
 
     return escape(word)
 
 
 def identifier(word: str) -> str:
-    """Return one MathML token for a name or an already formatted number; a slot as it is."""
+    """Return one MathML token for a name or a formatted number; a `Slot` is returned unchanged."""
     if isinstance(word, Slot):
         return word
     if _NUMBER.fullmatch(word):
@@ -171,7 +175,7 @@ _PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈�
 
 
 def script_parts(word: str) -> tuple[str, str, str] | None:
-    """Return the letter of a name, what stands below it and what above; None for other names.
+    """Return the letter of a name, its subscript and its superscript; None for other names.
 
     Examples
     --------
@@ -180,32 +184,32 @@ def script_parts(word: str) -> tuple[str, str, str] | None:
     >>> script_parts("x_2,0")
     ('x', '2,0', '')
     """
-    found = next(filter(None, (pattern.fullmatch(word) for pattern in _SCRIPTED)), None)
-    if found is None:
+    match = next(filter(None, (pattern.fullmatch(word) for pattern in _SCRIPTED)), None)
+    if match is None:
         return None
-    groups = found.groupdict(default="")
-    return found[1], groups["below"].translate(_PLAIN), groups.get("above", "").translate(_PLAIN)
+    groups = match.groupdict(default="")
+    return match[1], groups["below"].translate(_PLAIN), groups.get("above", "").translate(_PLAIN)
 
 
 def scripted(word: str) -> str:
-    """Return a name in MathML: a letter with its index below and, as in w²₄,₃, its layer above."""
+    """Return a name in MathML: a letter with its index as subscript, its layer as superscript."""
     parts = script_parts(word)
     if parts is None:
-        tag = "mtext" if ", " in word else "mi"  # several names, max(z1, z2), are words
+        tag = "mtext" if ", " in word else "mi"  # several names, as in max(z1, z2), are text
         return f"<{tag}>{_escape(word)}</{tag}>"
     letter, below, above = parts
     tag = "mtext" if any(map(str.isalpha, below)) else "mn"
-    written = f"<mi>{letter}</mi><{tag}>{below}</{tag}>"
-    return f"<msubsup>{written}<mn>{above}</mn></msubsup>" if above else f"<msub>{written}</msub>"
+    base = f"<mi>{letter}</mi><{tag}>{below}</{tag}>"
+    return f"<msubsup>{base}<mn>{above}</mn></msubsup>" if above else f"<msub>{base}</msub>"
 
 
 def _mathml_notation(op: Operation, arity: int) -> Notation:
-    """Return its own notation, or that of the step text, its words and signs tokens of MathML."""
+    """Return the MathML notation of an operation, made from that of the text if it has none."""
     if op.mathml is not None:
         return op.mathml
-    written = op.text or op.comparison or op.python or call(op.symbol, arity)
-    tokens = map(_mathml_token, _TEMPLATE_TOKEN.findall(written.template))
-    return written._replace(template=f"<mrow>{''.join(tokens)}</mrow>")
+    notation = op.text or op.comparison or op.python or call(op.symbol, arity)
+    tokens = map(_mathml_token, _TEMPLATE_TOKEN.findall(notation.template))
+    return notation._replace(template=f"<mrow>{''.join(tokens)}</mrow>")
 
 
 _TEMPLATE_TOKEN = re.compile(r"\{\d+\}|\w+|[^\w\s]")

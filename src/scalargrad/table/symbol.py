@@ -1,7 +1,11 @@
-"""Symbols: placeholders for numbers, to trace an operation once.
+"""Symbols: placeholders for numbers, with which an operation is traced once.
 
-Calling the table's functions on symbols instead of numbers leaves an expression behind;
-every other form of the operation (float code, step text, MathML) is printed from it.
+A function called with symbols instead of numbers returns an expression. All other forms of the
+operation, such as Python code, step text and MathML, are generated from it:
+
+>>> x, y = Symbol("x"), Symbol("y")
+>>> (x + y) * 2.0
+mul(add(x, y), 2.0)
 """
 
 from __future__ import annotations
@@ -17,16 +21,16 @@ __all__ = ["TABLE", "NodeInFormulaError", "Symbol", "evaluate"]
 
 
 class NodeInFormulaError(OperandError):
-    """A formula of symbols computes with a Value of the function that is being compiled."""
+    """An expression of symbols contains a Value of the function that is being traced."""
 
     def __init__(self) -> None:
         super().__init__(
-            "a formula computes with a Value that is not among its arguments: give it as one"
+            "a formula uses a Value that is not one of its arguments: pass it as an argument"
         )
 
 
 def _symbolic(name: str, *operands: Symbol | float) -> Symbol:
-    """Record the operation of that name."""
+    """Return an expression: the operation of that name, applied to operands."""
     return Symbol()._apply(TABLE[name], operands)
 
 
@@ -43,7 +47,7 @@ def _sign(name: str) -> Callable[[Symbol], Symbol]:
 
 
 class Symbol:
-    """A number yet to be known: a named operand, or an operation applied to operands."""
+    """Placeholder for a number: a named operand, or an operation applied to operands."""
 
     __slots__ = ("name", "op", "operands")
 
@@ -67,7 +71,7 @@ class Symbol:
         return f"{self.op.name}({', '.join(map(repr, self.operands))})"
 
     def __bool__(self) -> bool:
-        raise TypeError("a symbol has no truth value yet: use where(condition, a, b)")
+        raise TypeError("a symbol has no truth value: use where(condition, a, b)")
 
     __add__, __radd__ = _operator("add"), _reflected("add")
     __sub__, __rsub__ = _operator("sub"), _reflected("sub")
@@ -90,7 +94,7 @@ class Symbol:
 
 
 def _number(x: Any) -> float:
-    """Return a number in a formula as a float."""
+    """Return a number of an expression as a float."""
     if recorder() is not None and hasattr(x, "_apply"):
         raise NodeInFormulaError
     return float(x)
@@ -106,25 +110,25 @@ def evaluate(
     apply: Callable[[Operation, Sequence[Any]], Any] = _of,
     decide: Callable[[Any], Any] | None = bool,
 ) -> Any:
-    """Compute `expression` from what is known of its symbols: its parts first, without recursion.
+    """Evaluate `expression` for given values of its symbols, without recursion.
 
-    A lazy operation (``where``) evaluates its condition first and then only the arm chosen,
-    so an arm outside its domain is never touched.
+    For a lazy operation (``where``), the condition is evaluated first, and then only the selected
+    operand, so that an operand outside its domain is not evaluated.
 
     Parameters
     ----------
     expression : Symbol or float
-        What to compute.
+        The expression.
     known : dict from Symbol
-        What each named symbol stands for; others stand for themselves. Results are kept in it, so a
-        shared part is computed once.
+        Values of named symbols; other symbols are left unchanged. Results of subexpressions are
+        added to it, so that a shared one is evaluated once.
     apply : function of an Operation and its operands
-        Computes a part; by default the operation does, without checks.
+        Evaluates an operation; by default `Operation.of`, without checks of the domain.
     decide : function of a condition, or None
-        Says which arm is chosen; with None, all are computed.
+        Returns True if the first operand is selected; with None, both are evaluated.
     """
 
-    def is_ahead(part: Symbol | float) -> bool:
+    def is_pending(part: Symbol | float) -> bool:
         return isinstance(part, Symbol) and part.op is not None and part not in known
 
     def value(part: Symbol | float) -> Any:
@@ -133,17 +137,17 @@ def evaluate(
     stack: list[Any] = [expression]
     while stack:
         part = stack[-1]
-        if not is_ahead(part):
+        if not is_pending(part):
             stack.pop()
             continue
         needed, chosen = part.operands, None
         if part.op.lazy and decide is not None:
             condition, *arms = needed
-            chosen = condition if is_ahead(condition) else arms[not decide(value(condition))]
+            chosen = condition if is_pending(condition) else arms[not decide(value(condition))]
             needed = (chosen,)
-        if missing := [x for x in needed if is_ahead(x)]:
+        if missing := [x for x in needed if is_pending(x)]:
             stack += missing
         else:
-            found = [*map(value, needed)]
-            known[part] = apply(part.op, found) if chosen is None else found[0]
+            operands = [*map(value, needed)]
+            known[part] = apply(part.op, operands) if chosen is None else operands[0]
     return value(expression)

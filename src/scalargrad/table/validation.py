@@ -1,7 +1,10 @@
-"""Check the arguments of public functions: convert them to float, int or bool, or raise an error.
+"""Checks of arguments of public functions, which convert them to float, int or bool.
 
-A NumPy number that stayed one would turn whatever it meets into single precision, and a tensor
-would turn it into tensors. Every public argument that is a number comes through here.
+Every public argument that is a number is checked here. Without a conversion, a NumPy float32 would
+reduce the precision of every result that it enters, and a tensor would make results tensors:
+
+>>> number(3, "lr", 0.0)
+3.0
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from scalargrad.table.numbers import as_float, format_data, is_real
 
 T = TypeVar("T")
 
-_MOST = 1_000_000_000
+#: Maximum size of anything that must fit into memory.
+_MAX_SIZE = 1_000_000_000
 
 
 def number(
@@ -28,13 +32,13 @@ def number(
     Parameters
     ----------
     x : any object
-        As given: an int, a float, or a NumPy real scalar.
+        The argument: an int, a float, or a NumPy real scalar.
     name : str
-        What it is called in messages.
+        Its name in messages.
     low, high : float
-        The least and the largest it may be.
+        Minimum and maximum.
     finite : bool
-        Refuse infinities. A nan is always refused.
+        Do not allow infinities. A nan is never allowed.
 
     Raises
     ------
@@ -54,15 +58,15 @@ def number(
             f"{name} is {format_value(x)}, of type {type(x).__name__}; give a number{remedy}"
         )
     try:
-        found = float(x)
+        y = float(x)
     except OverflowError:
         raise DomainError(f"{name} is an integer beyond 1.8e308; give a smaller number") from None
-    if math.isnan(found) or (finite and math.isinf(found)) or not low <= found <= high:
-        raise DomainError(f"{name} is {found:g}; give {_range(low, high)}")
-    return found or 0.0 if low == 0.0 else found  # where -0 is allowed, others may refuse it
+    if math.isnan(y) or (finite and math.isinf(y)) or not low <= y <= high:
+        raise DomainError(f"{name} is {y:g}; give {_format_range(low, high)}")
+    return y or 0.0 if low == 0.0 else y  # -0.0 becomes 0.0: other libraries may not allow it
 
 
-def _range(low: float, high: float) -> str:
+def _format_range(low: float, high: float) -> str:
     if low == 0.0 and high == math.inf:
         return "a finite number that is not negative"
     if math.isinf(low) and math.isinf(high):
@@ -78,18 +82,18 @@ def fraction(x: Any, name: str) -> float:
     Raises
     ------
     OperandError
-        If it is no number.
+        If it is not a real number.
     DomainError
-        If it is outside.
+        If it is not in [0, 1).
 
     Examples
     --------
     >>> fraction(0.5, "momentum")
     0.5
     """
-    if not 0.0 <= (found := number(x, name)) < 1.0:
-        raise DomainError(f"{name} is {found}; it must be at least 0 and less than 1")
-    return found
+    if not 0.0 <= (y := number(x, name)) < 1.0:
+        raise DomainError(f"{name} is {y}; it must be at least 0 and less than 1")
+    return y
 
 
 def positive(x: Any, name: str, *, finite: bool = True) -> float:
@@ -100,23 +104,23 @@ def positive(x: Any, name: str, *, finite: bool = True) -> float:
     OperandError
         If it is not a real number.
     DomainError
-        If it is not positive, or infinite where it must not be.
+        If it is not positive, or infinite although `finite` is True.
 
     Examples
     --------
     >>> positive(2, "eps")
     2.0
     """
-    found = number(x, name, finite=finite)
-    if not found > 0.0:
-        raise DomainError(f"{name} is {found:g}; it must be positive")
-    return found
+    y = number(x, name, finite=finite)
+    if not y > 0.0:
+        raise DomainError(f"{name} is {y:g}; it must be positive")
+    return y
 
 
 def scalar(
     x: Any, name: str, low: float = -math.inf, high: float = math.inf, *, finite: bool = True
 ) -> Any:
-    """Return a number as `number` does; a Value, which may be differentiated, stays one.
+    """Return a number as `number` does, or a Value, which may be differentiated, unchanged.
 
     Examples
     --------
@@ -125,9 +129,9 @@ def scalar(
     """
     if not hasattr(x, "_apply"):
         return number(x, name, low, high, finite=finite)
-    # Compared as a Value, so that a compiled function asks again at each call.
+    # Compared as a Value, so that a compiled function evaluates the condition at each call.
     if (low > -math.inf and not x >= low) or (high < math.inf and not x <= high):
-        raise DomainError(f"{name} is {format_data(x)}; give {_range(low, high)}")
+        raise DomainError(f"{name} is {format_data(x)}; give {_format_range(low, high)}")
     return x
 
 
@@ -137,16 +141,16 @@ def whole(x: Any, name: str, low: int | None = None, high: int | None = None) ->
     Parameters
     ----------
     x : any object
-        As given: an int, or a NumPy integer; no float, not even 8.0.
+        The argument: an int or a NumPy integer. A float is not allowed, not even 8.0.
     name : str
-        What it is called in messages.
+        Its name in messages.
     low, high : int, optional
-        The least and the largest it may be.
+        Minimum and maximum.
 
     Raises
     ------
     OperandError
-        If it is not a whole number, too small or too large.
+        If it is not a whole number, or is too small or too large.
 
     Examples
     --------
@@ -156,25 +160,25 @@ def whole(x: Any, name: str, low: int | None = None, high: int | None = None) ->
     try:
         if isinstance(x, bool):
             raise TypeError
-        found = operator.index(x)
+        y = operator.index(x)
     except Exception:  # noqa: BLE001 - a foreign __index__ may raise anything
         raise OperandError(
             f"{name} is {format_value(x)}, of type {type(x).__name__}; give a whole number (int)"
         ) from None
-    if low is not None and found < low:
-        raise OperandError(f"{name} is {format_value(found)}; give {low} or more")
-    if high is not None and found > high:
-        raise OperandError(f"{name} is {format_value(found)}; give {high:,} or less")
-    return found
+    if low is not None and y < low:
+        raise OperandError(f"{name} is {format_value(y)}; give {low} or more")
+    if high is not None and y > high:
+        raise OperandError(f"{name} is {format_value(y)}; give {high:,} or less")
+    return y
 
 
 def count_from_state(x: Any, name: str) -> int:
-    """Return a saved state's count of steps or epochs, which a float can hold.
+    """Return a count of steps or epochs from a saved state.
 
     Raises
     ------
     OperandError
-        If it is not a whole number, negative, or beyond 2^53.
+        If it is not a whole number from 0 to 2^53.
 
     Examples
     --------
@@ -185,23 +189,23 @@ def count_from_state(x: Any, name: str) -> int:
 
 
 def size(x: Any, name: str, low: int = 0) -> int:
-    """Return a number of things that fit into memory.
+    """Return the size of something that must fit into memory.
 
     Raises
     ------
     OperandError
-        If it is not a whole number, too small, or beyond a thousand million.
+        If it is not a whole number, or is too small or larger than 10^9.
 
     Examples
     --------
     >>> size(8, "in_features")
     8
     """
-    return whole(x, name, low, _MOST)
+    return whole(x, name, low, _MAX_SIZE)
 
 
 def flag(x: Any, name: str) -> bool:
-    """Return True or False, NumPy's as well, as a bool.
+    """Return True or False, of Python or NumPy, as a bool.
 
     Raises
     ------
@@ -221,7 +225,7 @@ def flag(x: Any, name: str) -> bool:
 
 
 def is_word(x: Any, among: Container[str]) -> bool:
-    """Return whether something is one of several words; it may be what nothing can be compared to.
+    """Return True if x is one of the given strings; x may be any object, even an array.
 
     Examples
     --------
@@ -232,7 +236,7 @@ def is_word(x: Any, among: Container[str]) -> bool:
 
 
 def choice(x: Any, name: str, among: Collection[str]) -> str:
-    """Return one of several words.
+    """Return a string, which must be one of several.
 
     Raises
     ------
@@ -257,7 +261,7 @@ def function(x: Any, name: str, example: str) -> Any:
     Raises
     ------
     OperandError
-        If it cannot.
+        If it is not callable.
 
     Examples
     --------
@@ -272,14 +276,23 @@ def function(x: Any, name: str, example: str) -> Any:
 
 
 def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
-    """Return an iterable as a list; text and dicts are refused.
+    """Return the items of an iterable as a list.
 
-    Where the order counts, so are sets: theirs changes from process to process.
+    Parameters
+    ----------
+    x : any object
+        The argument.
+    name : str
+        Its name in messages.
+    what : str
+        Description of the items in messages.
+    ordered : bool
+        Do not allow sets, whose order differs from process to process.
 
     Raises
     ------
     OperandError
-        If it cannot.
+        If it is not iterable, or is text or a dict.
 
     Examples
     --------
@@ -291,7 +304,7 @@ def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
             f"{name} is a {type(x).__name__}, which has no fixed order; give a list of {what}"
         )
     try:
-        if type(x) is not list and isinstance(x, str | bytes | Mapping):  # keys of a dict
+        if type(x) is not list and isinstance(x, str | bytes | Mapping):
             raise TypeError
         entries = iter(x)
     except TypeError:
@@ -300,13 +313,13 @@ def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
 
 
 def scalars(x: Any, name: str, what: str = "number") -> list[Any]:
-    """Return numbers, called `what` each, as a list of floats and nodes."""
+    """Return an iterable of numbers as a list of floats and nodes; `what` is one of them."""
     entries = listed(x, name, f"{what}s")
     return [y if hasattr(y, "_apply") else as_float(y, f"a {what}") for y in entries]
 
 
 def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
-    """Return a dict, or what is read like one.
+    """Return a dict or another mapping.
 
     Raises
     ------
@@ -326,7 +339,7 @@ def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
 
 
 def text(x: Any, name: str) -> str:
-    """Return text that can be written to a file: half of a surrogate pair cannot.
+    """Return text that can be encoded; a lone surrogate cannot.
 
     Raises
     ------
@@ -352,12 +365,12 @@ def _encodes(x: str) -> bool:
 
 
 def instance(x: Any, name: str, kind: type[T], what: str) -> T:
-    """Return an object of a class.
+    """Return x, which must be an instance of a class.
 
     Raises
     ------
     OperandError
-        If it is anything else.
+        If it is not.
 
     Examples
     --------

@@ -1,5 +1,6 @@
-"""Functions of functions: grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, gradcheck.
+"""Transformations of functions: grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, gradcheck.
 
-`functional` holds the derivatives, which all begin with an `evaluation`, and gradcheck;
-`draws` holds random numbers for compiled functions.
+`functional` contains the derivatives and gradcheck; each derivative begins with an `Evaluation`.
+`custom_vjp` contains functions with a derivative rule, and `draws` random numbers in compiled
+functions.
 """

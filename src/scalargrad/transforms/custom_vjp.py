@@ -1,4 +1,4 @@
-"""Functions of several arguments and results with a rule of their own for derivatives."""
+"""custom_vjp: functions with several arguments and results, and a derivative rule."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-from scalargrad.call import Call, Signals
+from scalargrad.call import Cotangents, MultiOutputNode
 from scalargrad.errors import GraphChangedError, OperandError, TraceError
 from scalargrad.grad_mode import builds_graphs, enable_grad, recorder
 from scalargrad.ops.selection import where
@@ -24,21 +24,21 @@ R = TypeVar("R")
 
 
 class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
-    """Give a function a rule of its own for reverse-mode derivatives, as ``jax.custom_vjp``.
+    """Define a custom reverse-mode derivative rule for a function, as ``jax.custom_vjp``.
 
     Parameters
     ----------
     fun : callable
-        Takes numbers, and lists, tuples, dicts, arrays and dataclasses of them, and returns these.
+        Takes and returns numbers, or lists, tuples, dicts, arrays and dataclasses of numbers.
 
     Notes
     -----
     The rule is set by `defvjp`. Values that the function closes over get no gradient.
 
-    A derivative of higher order differentiates the rule: then `fwd` and `bwd` are given Values, and
-    so they are written with scalargrad's operations. In a compiled function they are recorded, and
-    choose by `where` rather than by ``if``. The graph of the function itself is not kept, so that
-    pictures and steps cannot show it; for one number, `custom_op` can.
+    A derivative of higher order differentiates the rule: `fwd` and `bwd` are then called with
+    Values, so write them with scalargrad's operations. In a compiled function they are traced, so
+    use `where` instead of ``if``. The graph of the function itself is not kept, so that pictures
+    and steps cannot show it; for a function with one result, use `custom_op`.
 
     Examples
     --------
@@ -77,10 +77,10 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
         Parameters
         ----------
         fwd : callable
-            ``fwd(*args)`` returns the result of the function, and residuals: whatever `bwd` needs.
+            ``fwd(*args)`` returns the result of the function, and the residuals that `bwd` needs.
         bwd : callable
-            ``bwd(residuals, g)`` is given ∂root/∂result in the shape of the result, and returns a
-            tuple of ∂root/∂argument, one for each argument in its shape; None stands for 0.
+            ``bwd(residuals, g)``, where g is ∂root/∂result in the shape of the result, returns a
+            tuple of ∂root/∂argument, one for each argument and in its shape; None means 0.
         """
         self.fwd = function(fwd, "fwd", "lambda x: (f(x), x)")
         self.bwd = function(bwd, "bwd", "lambda x, g: (2 * x * g,)")
@@ -91,10 +91,10 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
         Raises
         ------
         OperandError
-            If it has no rule, or an argument or the result is not made of numbers, or `bwd` does
-            not return one gradient for each argument.
+            If it has no rule, if an argument or the result does not consist of numbers, or if
+            `bwd` does not return one gradient for each argument.
         TraceError
-            In a compiled function, if the rule cannot be recorded.
+            In a compiled function, if the rule cannot be traced.
         """
         if kwargs:
             raise OperandError(
@@ -103,40 +103,40 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
         numbers, rebuild = flatten(args, f"the arguments of {self.name}")
         if not any(isinstance(x, Value) for x in numbers):
             return self._fun(*args)  # type: ignore[no-any-return]
-        given = _Rule(self, numbers, rebuild, len(args))
+        rule = _Rule(self, numbers, rebuild, len(args))
         if (current := recorder()) is not None:
-            return given.recorded(current)  # type: ignore[no-any-return]
+            return rule.trace(current)  # type: ignore[no-any-return]
         floats = [x.data if isinstance(x, Value) else x for x in numbers]
         if not builds_graphs():
             plain, shape = flatten(self._fun(*rebuild(iter(floats))), f"the result of {self.name}")
             return shape(iter([Value(x) for x in plain]))  # type: ignore[no-any-return]
-        outputs, shape = given.start(floats)
+        outputs, shape = rule.start(floats)
         if any(isinstance(y, Value) for y in outputs):
-            raise _reads_around(self.name, shape(iter(outputs)))
+            raise _captured_value_error(self.name, shape(iter(outputs)))
         values = tuple([x for x in numbers if isinstance(x, Value)])
-        call = Call(self.name, values, outputs, given)
-        found: R = shape(iter(call.outputs(range(len(outputs)), [Value] * len(outputs))))
-        return found
+        node = MultiOutputNode(self.name, values, outputs, rule)
+        result: R = shape(iter(node.outputs(range(len(outputs)), [Value] * len(outputs))))
+        return result
 
 
-def _reads_around(name: str, returned: Any) -> OperandError:
-    """Return the error for a Value that a rule made of floats, so of one around it."""
+def _captured_value_error(name: str, returned: Any) -> OperandError:
+    """Return the error for a Value that was returned for floats: a captured variable is one."""
     return OperandError(f"{name} returned {format_value(returned)} for plain numbers: {_REMEDY}")
 
 
-_REMEDY = "give what it reads around it as arguments, so that its rule can send them gradients"
+_REMEDY = "pass captured Values as arguments, so that its rule can compute their gradients"
 
 
-def _as_before(owner: Any, key: Any, output: _Output) -> _Output:
-    """Return an output as it was recorded before, if it is still the same."""
-    known = _recorded.setdefault(owner, {})
+def _cached(owner: Any, key: Any, output: _Output) -> _Output:
+    """Return the cached operation of an output if it has the same expressions, else cache it."""
+    known = _cache.setdefault(owner, {})
     if key not in known or not known[key].is_same(output):
         known[key] = output
     return known[key]
 
 
-#: The outputs that were recorded, so that two recordings of a function are alike.
-_recorded: WeakKeyDictionary[Any, dict[Any, _Output]] = WeakKeyDictionary()
+#: Operations of traced outputs, so that two traces of a function contain the same operations.
+_cache: WeakKeyDictionary[Any, dict[Any, _Output]] = WeakKeyDictionary()
 
 
 class _Rule:
@@ -147,7 +147,7 @@ class _Rule:
     numbers : list
         The Values in the arguments.
     rebuild : callable
-        Makes arguments of others.
+        Rebuilds the arguments from other numbers.
     count : int
         The number of arguments.
     """
@@ -162,150 +162,151 @@ class _Rule:
         owner = self.owner
         if owner.fwd is None:
             raise OperandError(f"{owner.name} has no rule yet: call {owner.name}.defvjp(fwd, bwd)")
-        found = owner.fwd(*self._rebuild(iter(numbers)))
-        if not isinstance(found, tuple) or len(found) != 2:
+        both = owner.fwd(*self._rebuild(iter(numbers)))
+        if not isinstance(both, tuple) or len(both) != 2:
             raise OperandError(
-                f"fwd of {owner.name} returned {format_value(found)}: return the result and the "
+                f"fwd of {owner.name} returned {format_value(both)}: return the result and the "
                 "residuals"
             )
-        return found
+        return both
 
     def start(self, floats: Sequence[float]) -> tuple[list[Any], Rebuild]:
-        """Return the results at these numbers, and keep what `pull_back` needs."""
+        """Return the results at these numbers, and store the residuals for `pull_back`."""
         self._floats = floats
         result, self._residuals = self.forward(floats)
         outputs, self._shape = flatten(result, f"the result of {self.owner.name}")
         return outputs, self._shape
 
-    def backward(self, residuals: Any, signals: Any) -> list[Any]:
-        """Return the products for the numbers that are Values; None for 0."""
+    def backward(self, residuals: Any, cotangents: Any) -> list[Any]:
+        """Return the gradients for the numbers that are Values; None for 0."""
         owner = self.owner
         assert owner.bwd is not None
-        found = owner.bwd(residuals, signals)
-        if not isinstance(found, tuple) or len(found) != self._count:
+        by_argument = owner.bwd(residuals, cotangents)
+        if not isinstance(by_argument, tuple) or len(by_argument) != self._count:
             raise OperandError(
-                f"bwd of {owner.name} returned {format_value(found)}: return a tuple of "
+                f"bwd of {owner.name} returned {format_value(by_argument)}: return a tuple of "
                 f"{pluralize(self._count, 'gradient')}, one for each argument"
             )
         args = self._rebuild(iter(range(len(self.numbers))))
-        shares: list[Any] = [None] * len(self.numbers)
-        for k, (arg, gradient) in enumerate(zip(args, found, strict=True)):
-            places, _ = flatten(arg, "an argument")
+        gradients: list[Any] = [None] * len(self.numbers)
+        for k, (arg, gradient) in enumerate(zip(args, by_argument, strict=True)):
+            indices, _ = flatten(arg, "an argument")
             parts = [] if gradient is None else flatten(gradient, f"gradient {k} of bwd")[0]
-            if gradient is not None and len(parts) != len(places):
+            if gradient is not None and len(parts) != len(indices):
                 raise OperandError(
-                    f"gradient {k} of {owner.name} has {pluralize(len(parts), 'number')}, and its "
-                    f"argument {len(places)}"
+                    f"gradient {k} of {owner.name} has {pluralize(len(parts), 'number')}, but its "
+                    f"argument has {len(indices)}: return one number for each"
                 )
-            for place, part in zip(places, parts, strict=False):
-                shares[int(place)] = part
-        return [x for x, y in zip(shares, self.numbers, strict=True) if isinstance(y, Value)]
+            for index, part in zip(indices, parts, strict=False):
+                gradients[int(index)] = part
+        return [x for x, y in zip(gradients, self.numbers, strict=True) if isinstance(y, Value)]
 
-    def recorded(self, current: Any) -> Any:
-        """Record the outputs as operations, whose partials are what the rule makes of units."""
+    def trace(self, current: Any) -> Any:
+        """Record the outputs as operations; their partials are those of `bwd`, linear in g."""
         numbers = self.numbers
         symbols = [Symbol(f"x{i}") if isinstance(x, Value) else x for i, x in enumerate(numbers)]
         operands = [x for x in symbols if isinstance(x, Symbol)]
         values = [x for x in numbers if isinstance(x, Value)]
         try:
             result, residuals = self.forward(symbols)
-            found, shape = flatten(result, f"the result of {self.owner.name}")
-            signals = [Symbol(f"g{k}") for k in range(len(found))]
-            shares = self.backward(residuals, shape(iter(signals)))
+            results, shape = flatten(result, f"the result of {self.owner.name}")
+            cotangents = [Symbol(f"g{k}") for k in range(len(results))]
+            gradients = self.backward(residuals, shape(iter(cotangents)))
         except NodeInFormulaError as error:
             raise TraceError(
-                f"{self.owner.name} reads a Value around it, which a compiled function knows only "
-                f"when it is called: {_REMEDY}"
+                f"{self.owner.name} reads a captured Value, which a compiled function cannot "
+                f"trace: {_REMEDY}"
             ) from error
         except (TypeError, AttributeError) as error:
             raise TraceError(
-                f"the rule of {self.owner.name} cannot be recorded: {error}. Write fwd and bwd "
-                "with scalargrad's operations, and where for if"
+                f"the rule of {self.owner.name} cannot be traced: {error}. Write fwd and bwd with "
+                "scalargrad's operations, and where instead of if"
             ) from error
-        units: dict[Any, Any] = {g: {g: 1.0} for g in signals}
+        units: dict[Any, Any] = {g: {g: 1.0} for g in cotangents}
         try:
             factors = [
-                _as_sum(evaluate(expand(0.0 if x is None else x, {}), units, _combined, None))
-                for x in shares
+                _as_sum(evaluate(expand(0.0 if x is None else x, {}), units, _apply_linear, None))
+                for x in gradients
             ]
         except _NonlinearError:
             raise TraceError(
-                f"bwd of {self.owner.name} is not linear in g, so that a program cannot add up "
-                "what it returns: call the function outside, or multiply g by what does not "
-                "depend on it"
+                f"bwd of {self.owner.name} is not linear in g, so its result cannot be compiled: "
+                "call the function outside jit, or return products of g and factors that do not "
+                "depend on g"
             ) from None
-        partials = [[x.get(g, 0.0) for x in factors] for g in signals]
+        partials = [[x.get(g, 0.0) for x in factors] for g in cotangents]
         outputs = [
             _Output(self.owner.name, k, operands, *both)
-            for k, both in enumerate(zip(found, partials, strict=True))
+            for k, both in enumerate(zip(results, partials, strict=True))
         ]
         names = [x.name if isinstance(x, Symbol) else x for x in symbols]
-        known = [_as_before(self.owner, (k, *names), y) for k, y in enumerate(outputs)]
-        return shape(iter([current.node(op, tuple(values)) for op in known]))
+        ops = [_cached(self.owner, (k, *names), y) for k, y in enumerate(outputs)]
+        return shape(iter([current.node(op, tuple(values)) for op in ops]))
 
-    def _cotangents(self, signals: Signals, count: int) -> Any:
-        return self._shape(iter([signals.get(k, 0.0) for k in range(count)]))
+    def _shaped(self, cotangents: Cotangents, count: int) -> Any:
+        return self._shape(iter([cotangents.get(k, 0.0) for k in range(count)]))
 
-    def pull_back(self, signals: Signals, call: Call) -> Sequence[float | None]:
-        """Return the products for the operands, as floats."""
-        cotangents = self._cotangents(signals, len(call.results))
-        found = self.backward(self._residuals, cotangents)
-        if (value := next((x for x in found if isinstance(x, Value)), None)) is not None:
-            raise _reads_around(f"bwd of {self.owner.name}", value)
-        return found
+    def pull_back(self, cotangents: Cotangents, node: MultiOutputNode) -> Sequence[float | None]:
+        """Return the gradients by the operands, as floats."""
+        gradients = self.backward(self._residuals, self._shaped(cotangents, len(node.results)))
+        if (value := next((x for x in gradients if isinstance(x, Value)), None)) is not None:
+            raise _captured_value_error(f"bwd of {self.owner.name}", value)
+        return gradients
 
-    def pull_back_as_graph(self, signals: Signals, call: Call) -> Sequence[Scalar | None]:
-        """Return them as Values, computed from the operands by the rule."""
+    def pull_back_as_graph(
+        self, cotangents: Cotangents, node: MultiOutputNode
+    ) -> Sequence[Scalar | None]:
+        """Return the gradients as Values, which the rule computes from the operands."""
         now = [x.data if isinstance(x, Value) else x for x in self.numbers]
         if now != self._floats:
             raise GraphChangedError(
                 f"data was assigned after {self.owner.name} was called: call it again before "
-                "asking for its derivatives as a graph"
+                "computing its derivatives as a graph"
             )
         with enable_grad():
             _, residuals = self.forward(self.numbers)
-            return self.backward(residuals, self._cotangents(signals, len(call.results)))
+            return self.backward(residuals, self._shaped(cotangents, len(node.results)))
 
-    def require_linear(self, call: Call) -> None:
-        """Raise OperandError unless doubling a signal doubles what is sent back."""
-        for k in range(len(call.results)):
-            once, twice = (self.pull_back(Signals({k: g}), call) for g in (1.0, 2.0))
+    def require_linear(self, node: MultiOutputNode) -> None:
+        """Raise OperandError unless doubling a cotangent doubles the gradients."""
+        for k in range(len(node.results)):
+            once, twice = (self.pull_back(Cotangents({k: g}), node) for g in (1.0, 2.0))
             pairs = zip(once, twice, strict=True)
             if any(x is not None and y is not None and 2.0 * x != y for x, y in pairs):
                 raise OperandError(
-                    f"bwd of {self.owner.name} is not linear in g, and so it has no "
+                    f"bwd of {self.owner.name} is not linear in g, so {self.owner.name} has no "
                     "forward-mode derivative: use grad, vjp or jacrev"
                 )
 
     def reads(self, _k: int, _others: Sequence[int]) -> bool:
-        """Return False: the rule knows all that an output depends on."""
+        """Return False: the rule accounts for every dependence of an output."""
         return False
 
 
 class _NonlinearError(Exception):
-    """A `bwd` whose result is no sum of signals, each times what depends on none."""
+    """The result of a `bwd` is not a linear combination of cotangents."""
 
 
-def _combined(op: Operation, parts: Sequence[Any]) -> Any:
-    """Apply an operation; a dict is a sum of signals, by what each is multiplied by."""
+def _apply_linear(op: Operation, parts: Sequence[Any]) -> Any:
+    """Apply an operation; a dict is a linear combination, from cotangent to coefficient."""
     sums = [k for k, x in enumerate(parts) if isinstance(x, dict)]
     if not sums:
         return op.of(*parts, checked=False)
     if op.name in {"add", "sub", "neg", "sum"}:
-        found: dict[Symbol, Any] = {}
+        total: dict[Symbol, Any] = {}
         for k, part in enumerate(parts):
             is_negative = op.name == "neg" or (op.name == "sub" and k == 1)
-            for g, y in _scaled(_as_sum(part), -1.0 if is_negative else 1.0).items():
-                found[g] = found[g] + y if g in found else y
-        return found
+            for g, y in _scale(_as_sum(part), -1.0 if is_negative else 1.0).items():
+                total[g] = total[g] + y if g in total else y
+        return total
     if op.name == "where" and 0 not in sums:
         chosen, other = map(_as_sum, parts[1:])
         both = dict.fromkeys([*chosen, *other])
         return {g: where(parts[0], chosen.get(g, 0.0), other.get(g, 0.0)) for g in both}
     if op.name == "mul" and len(sums) == 1:
-        return _scaled(parts[sums[0]], parts[1 - sums[0]])
+        return _scale(parts[sums[0]], parts[1 - sums[0]])
     if op.name == "div" and sums == [0]:
-        return _scaled(parts[0], 1.0 / parts[1])
+        return _scale(parts[0], 1.0 / parts[1])
     raise _NonlinearError
 
 
@@ -315,12 +316,12 @@ def _as_sum(x: Any) -> dict[Symbol, Any]:
     return x if isinstance(x, dict) else {}
 
 
-def _scaled(factors: dict[Symbol, Any], by: Any) -> dict[Symbol, Any]:
+def _scale(factors: dict[Symbol, Any], by: Any) -> dict[Symbol, Any]:
     return {g: by if type(y) is float and y == 1.0 else y * by for g, y in factors.items()}
 
 
 class _Output(Elementwise):
-    """One output as an operation of a recording."""
+    """One output as an operation of a traced program."""
 
     composite = True
 
@@ -345,7 +346,7 @@ class _Output(Elementwise):
         return tuple(self._at(operands)[1:])
 
     def is_same(self, other: _Output) -> bool:
-        """Return whether another output of as many operands has the same expressions."""
+        """Return True if another output with as many operands has the same expressions."""
         known: dict[object, Any] = {}
         mine = [expand(x, known) for x in self._expressions]
         known |= dict(zip(other.operand_symbols, self.operand_symbols, strict=True))

@@ -1,4 +1,4 @@
-"""drawn: a random number that a compiled function draws afresh at every call."""
+"""drawn: a random number that a compiled function draws again at every call."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import format_value
 
-#: The generator behind the functions of the module `random`, shared by a whole process.
+#: The generator of the functions of the module `random`, one for the whole process.
 MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
 
 
 def _has_state(source: Any) -> bool:
-    """Return whether the state of a generator can be read; most need not be, which takes long."""
+    """Return True if the state of a generator can be read; known classes are not tried (slow)."""
     of_numpy = str(type(source).__module__).startswith("numpy.random")
     known = type(source) is random.Random or (of_numpy and hasattr(source, "bit_generator"))
     return known or state_of(source) is not None
@@ -37,7 +37,7 @@ def state_of(source: Any) -> Any:
 
 
 def rewind(states: Iterable[tuple[Any, Any]]) -> None:
-    """Set generators to the states given, as pairs (generator, state)."""
+    """Restore the states of generators, from pairs (generator, state)."""
     for source, state in states:
         if isinstance(source, random.Random):
             source.setstate(state)
@@ -50,7 +50,8 @@ def rewind(states: Iterable[tuple[Any, Any]]) -> None:
 def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Draw a random number, ``method(*args)``; a compiled function draws again at each call.
 
-    In a compiled function a plain ``rng.random()`` is refused, because the number would stay.
+    In a compiled function a plain ``rng.random()`` raises an error, because every call would use
+    the same number.
 
     Parameters
     ----------
@@ -68,12 +69,13 @@ def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     Raises
     ------
     OperandError
-        If `method` is not a method of a generator whose state can be read, or is given a Value.
+        If `method` is not a method of a generator whose state can be read, or an argument is a
+        Value.
 
     Notes
     -----
-    A compiled call draws from the same generator, the same numbers in the same order as an eager
-    one: seeded runs agree. No gradient flows to what is drawn.
+    A compiled call draws the same numbers from the same generator, in the same order, as an eager
+    call, so that seeded runs agree. No gradient flows to a random number.
 
     Examples
     --------
@@ -87,24 +89,24 @@ def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if not _has_state(getattr(method, "__self__", None)):
         raise OperandError(
             f"drawn takes a method of a random generator, as in drawn(rng.random), not "
-            f"{format_value(method)}: compute with what it returns afterwards"
+            f"{format_value(method)}: call other functions on the number that it returns"
         )
     if any(hasattr(x, "_apply") for x in (*args, *kwargs.values())):
         raise OperandError(
-            f"drawn: {method.__name__} was given a Value: no gradient could flow through it: draw "
-            "from a standard distribution, then scale and shift the number"
+            f"drawn: {method.__name__} was given a Value, through which no gradient could flow: "
+            "draw from a standard distribution, then scale and shift the number"
         )
     make = _maker.get()
     return method(*args, **kwargs) if make is None else make(method, *args, **kwargs)
 
 
-#: The maker of draws in this thread or task in place of generators; None if these draw.
+#: Function that draws in this thread or task instead of the generators, or None.
 _maker: ContextVar[Callable[..., Any] | None] = ContextVar("maker", default=None)
 
 
 @contextmanager
 def made_by(make: Callable[..., Any] | None) -> Iterator[None]:
-    """Within the ``with`` block, let ``make(method, ...)`` draw; with None, generators do."""
+    """Within the ``with`` block, draw by ``make(method, ...)``; with None, by the generators."""
     token = _maker.set(make)
     try:
         yield

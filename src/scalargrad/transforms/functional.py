@@ -1,8 +1,8 @@
-"""Transformations of functions: grad, value_and_grad, vjp, jvp and hvp; gradcheck.
+"""Derivatives of functions: grad, value_and_grad, vjp, jvp, hvp and Jacobians; gradcheck.
 
-All follow JAX's signatures, and nest in any way. Each call records `f` once on fresh leaves, so
-an outer derivative is never confused with an inner one. Results are floats, unless an argument
-or a leaf that `f` closes over is a Value: then they are Values that can be differentiated again.
+All have JAX's signatures, and can be nested in any order. Each call runs `f` once on fresh leaves,
+so that an outer derivative is never confused with an inner one. Results are floats, unless an
+argument or a captured leaf is a Value: then they are Values, which can be differentiated again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated
 from scalargrad.tree import flatten, flatten_like, leaf_names
 from scalargrad.value import Scalar, Value
 
-_ONE_NUMBER = "return one, with has_aux=True a pair of it and anything else, or use jacobian"
+_ONE_NUMBER = "return one, or a pair of it and other results with has_aux=True, or use jacobian"
 
 
 def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
@@ -38,13 +38,13 @@ def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
-    """Return a tuple of results if `argnums` asks for several, else the only one."""
-    several = type(argnums) is not int and isinstance(argnums, Sequence)  # the latter takes long
+    """Return a tuple of results if `argnums` is a sequence, else the only result."""
+    several = type(argnums) is not int and isinstance(argnums, Sequence)  # the latter is slow
     return tuple(results) if several else results[0]
 
 
 def _scalar(evaluation: Evaluation, y: Any) -> Any:
-    """Return the one finite number that a function has to return, to be differentiated."""
+    """Return the result of a function to be differentiated, which must be one finite number."""
     if not isinstance(y, Value):
         leaves, _ = flatten(y, f"the result of {evaluation.name}")
         if len(leaves) != 1 or leaves[0] is not y:
@@ -60,7 +60,7 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
 
 
 def _results(evaluation: Evaluation, has_aux: bool) -> tuple[Any, Any]:
-    """Return the result to differentiate, and the auxiliary one: None without `has_aux`."""
+    """Return the result to differentiate, and the auxiliary result or None."""
     result = evaluation.result
     if not has_aux:
         return result, None
@@ -75,32 +75,32 @@ def _results(evaluation: Evaluation, has_aux: bool) -> tuple[Any, Any]:
 def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """Return a function that computes f and its gradient, from one run.
+    """Return a function that computes f and its gradient in one evaluation.
 
     Parameters
     ----------
     f : callable
-        Returns one number; its differentiated arguments are numbers, or lists, tuples, dicts
+        Returns one number. Its differentiated arguments are numbers, or lists, tuples, dicts
         and arrays of numbers.
     argnums : int or sequence of int
-        Which positional arguments to differentiate with respect to; negative ones count from
+        Positions of the arguments to differentiate with respect to; negative ones count from
         the last.
     has_aux : bool
-        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on, its Values as
-        floats like the value.
+        `f` returns ``(number, auxiliary)``. The auxiliary result is returned, too, with floats
+        for its Values.
 
     Returns
     -------
     callable
-        With the arguments of `f`, returning ``(value, gradient)``; the gradient is shaped
-        as the argument, in result unit / argument unit; a tuple of such if `argnums` is a
-        sequence. With `has_aux` the value is ``(value, auxiliary)``.
+        Takes the arguments of `f` and returns ``(value, gradient)``. The gradient has the shape
+        of the argument, in result unit / argument unit; it is a tuple of gradients if `argnums` is
+        a sequence. With `has_aux` the value is ``(value, auxiliary)``.
 
     Raises
     ------
     OperandError
-        If `f` does not return one number, an argument is not made of numbers, or `argnums`
-        names one that was not given by position.
+        If `f` does not return one number, an argument does not consist of numbers, or `argnums`
+        names one that was not passed by position.
     NumericalError
         If the value is not finite.
 
@@ -123,9 +123,10 @@ def value_and_grad(
         subgraph = evaluation.subgraph(y)
         if not subgraph.nodes:
             evaluation.require_read(y)
-        found = evaluation.arguments(evaluation.gradients(y, subgraph, allow_nonfinite=False))
+        gradients = evaluation.arguments(evaluation.gradients(y, subgraph, allow_nonfinite=False))
         value = evaluation.returned(y, subgraph)
-        return ((value, evaluation.auxiliary(aux)) if has_aux else value), unpacked(argnums, found)
+        result = (value, evaluation.auxiliary(aux)) if has_aux else value
+        return result, unpacked(argnums, gradients)
 
     return differentiated
 
@@ -138,27 +139,27 @@ def grad(
     Parameters
     ----------
     f : callable
-        Returns one number; its differentiated arguments are numbers, or lists, tuples, dicts
+        Returns one number. Its differentiated arguments are numbers, or lists, tuples, dicts
         and arrays of numbers.
     argnums : int or sequence of int
-        Which positional arguments to differentiate with respect to; negative ones count from
+        Positions of the arguments to differentiate with respect to; negative ones count from
         the last.
     has_aux : bool
-        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on, its Values as
-        floats like the value.
+        `f` returns ``(number, auxiliary)``. The auxiliary result is returned, too, with floats
+        for its Values.
 
     Returns
     -------
     callable
-        With the arguments of `f`, returning the gradient, shaped as the argument, in result
-        unit / argument unit; a tuple of such if `argnums` is a sequence. With `has_aux` it
-        returns ``(gradient, auxiliary)``.
+        Takes the arguments of `f` and returns the gradient, in the shape of the argument and in
+        result unit / argument unit; it is a tuple of gradients if `argnums` is a sequence. With
+        `has_aux` it returns ``(gradient, auxiliary)``.
 
     Raises
     ------
     OperandError
-        If `f` does not return one number, an argument is not made of numbers, or `argnums`
-        names one that was not given by position.
+        If `f` does not return one number, an argument does not consist of numbers, or `argnums`
+        names one that was not passed by position.
     NumericalError
         If the value is not finite.
 
@@ -180,7 +181,7 @@ def grad(
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
-    """Run f and return its result with a function that pulls cotangents back through it.
+    """Evaluate f, and return its result and a function that pulls cotangents back through it.
 
     Parameters
     ----------
@@ -194,15 +195,15 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     Returns
     -------
     result, pull_back
-        ``pull_back(cotangent)``, with a cotangent shaped as the result, returns a tuple with
-        one tree per argument: cotangentᵀ · Jacobian. With `has_aux` the auxiliary result is
-        the third, its Values as floats.
+        ``pull_back(cotangent)``, with a cotangent in the shape of the result, returns a tuple with
+        one tree per argument: cotangentᵀ · Jacobian. With `has_aux` there is a third result: the
+        auxiliary one, with floats for its Values.
 
     Raises
     ------
     OperandError
-        If an argument or the result is not made of numbers; from ``pull_back``, if the
-        cotangent has another shape than the result.
+        If an argument or the result does not consist of numbers; from ``pull_back``, if the
+        shapes of the cotangent and the result differ.
 
     Examples
     --------
@@ -229,7 +230,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
 def _directions(
     evaluation: Evaluation, tree: Any, model: Any, what: str, like: str
 ) -> list[Scalar]:
-    """Return the numbers of a tangent or cotangent; within `no_grad` they are plain."""
+    """Return the numbers of a tangent or cotangent; within `no_grad`, as floats."""
     numbers = flatten_like(tree, model, what, like)
     no_leaves = Subgraph([], as_graph=builds_graphs())
     leaves = [evaluation.returned(x, no_leaves) for x in numbers]
@@ -242,27 +243,27 @@ def jvp(
     tangents: Sequence[Any],
     has_aux: bool = False,
 ) -> tuple[Any, ...]:
-    """Run f and push tangents forward through it: the directional derivative, in one sweep.
+    """Evaluate f and its directional derivative, in one forward sweep.
 
     Parameters
     ----------
     f : callable
         Its arguments and its result are trees of numbers.
     primals, tangents : tuples of equal shape
-        The arguments, and the direction in which they move.
+        The arguments, and the direction of the derivative.
     has_aux : bool
         `f` returns ``(result, auxiliary)``.
 
     Returns
     -------
     result, tangent
-        f(primals), and Jacobian · tangents in the shape of the result. With `has_aux` the
-        auxiliary result is the third, its Values as floats.
+        f(primals), and Jacobian · tangents in the shape of the result. With `has_aux` there is a
+        third result: the auxiliary one, with floats for its Values.
 
     Raises
     ------
     OperandError
-        If `primals` is not a tuple or list, or `tangents` has another shape.
+        If `primals` is not a tuple or list, or `tangents` has a different shape.
 
     Examples
     --------
@@ -278,24 +279,25 @@ def jvp(
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(evaluation, tangents, primals, "tangents", "primals")
-    moving = dict(zip(evaluation.leaves, directions, strict=True))
-    (moved,) = evaluation.push_forward(outputs, [moving], subgraph)
-    found = rebuild(evaluation.returned(y, subgraph) for y in outputs), rebuild(iter(moved))
-    return (*found, evaluation.auxiliary(aux)) if has_aux else found
+    by_leaf = dict(zip(evaluation.leaves, directions, strict=True))
+    (output_tangents,) = evaluation.push_forward(outputs, [by_leaf], subgraph)
+    value = rebuild(evaluation.returned(y, subgraph) for y in outputs)
+    tangent = rebuild(iter(output_tangents))
+    return (value, tangent, evaluation.auxiliary(aux)) if has_aux else (value, tangent)
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     """Compute f and its Hessian times a vector, without forming the Hessian.
 
-    As ``torch.autograd.functional.hvp``. As the Hessian is symmetric, this takes only a second
-    backward sweep, over the first one.
+    The counterpart of ``torch.autograd.functional.hvp``. Because the Hessian is symmetric, this
+    takes only a second backward sweep, over the graph of the first.
 
     Parameters
     ----------
     f : callable
         Returns one number.
     inputs : tree, or tuple of trees
-        The argument; a plain tuple stands for several arguments.
+        The argument, or a plain tuple of several arguments.
     v : as `inputs`
         The vector.
 
@@ -307,8 +309,8 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     Raises
     ------
     OperandError
-        If `f` does not return one number, `inputs` are not made of numbers, or `v` has another
-        shape.
+        If `f` does not return one number, `inputs` do not consist of numbers, or `v` has a
+        different shape.
     NumericalError
         If the value is not finite.
 
@@ -319,7 +321,7 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     """
     several = type(inputs) is tuple  # a named tuple is one argument
     primals, direction = (inputs, v) if several else ((inputs,), (v,))
-    flatten_like(direction, primals, "v", "inputs")  # or an error that names them
+    flatten_like(direction, primals, "v", "inputs")  # raises OperandError if the shapes differ
     both = value_and_grad(f, tuple(range(len(primals))))
     _, pull_back, value = vjp(lambda *args: both(*args)[::-1], *primals, has_aux=True)
     products = pull_back(direction)
@@ -329,9 +331,9 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
 def jacrev(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """Return a function that computes the Jacobian of f, by a backward sweep for each output.
+    """Return a function that computes the Jacobian of f, by one backward sweep per output.
 
-    Parameters, result and errors are those of `jacobian`. It suits few outputs of many inputs.
+    Parameters, result and errors are those of `jacobian`. Use it for few outputs of many inputs.
 
     Examples
     --------
@@ -344,9 +346,9 @@ def jacrev(
 def jacfwd(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """Return a function that computes the Jacobian of f, by a forward sweep for each input.
+    """Return a function that computes the Jacobian of f, by one forward sweep per input.
 
-    Parameters, result and errors are those of `jacobian`. It suits many outputs of few inputs.
+    Parameters, result and errors are those of `jacobian`. Use it for many outputs of few inputs.
 
     Examples
     --------
@@ -370,40 +372,41 @@ def jacobian(
     f : callable
         Its result, and the arguments differentiated, are trees of numbers.
     argnums : int or sequence of int
-        Which positional arguments to differentiate with respect to.
+        Positions of the arguments to differentiate with respect to.
     has_aux : bool
-        `f` returns ``(result, auxiliary)``; the auxiliary result is passed on, its Values as
-        floats.
+        `f` returns ``(result, auxiliary)``. The auxiliary result is returned, too, with floats
+        for its Values.
     sparse : bool
         Return a `scipy.sparse.csr_array` with a row for each number of the result and a column for
-        each of the argument; see Notes. It needs SciPy.
+        each number of the argument; see Notes. This needs SciPy.
 
     Returns
     -------
     callable
-        With the arguments of `f`; returns the shape of the result with, in place of each
-        number, its gradient in the shape of the argument (a tuple of such if `argnums` is a
-        sequence). In place of an array stands that shape with an array for each number or
-        array, the result's axes before the argument's, as in JAX. With `has_aux` it returns
+        Takes the arguments of `f`. It returns the result of `f` with each number replaced by its
+        gradient in the shape of the argument (a tuple of gradients if `argnums` is a sequence). An
+        array is replaced by the shape of the argument with an array for each number or array, whose
+        first axes are those of the result, as in JAX. With `has_aux` it returns
         ``(Jacobian, auxiliary)``.
 
     Raises
     ------
     OperandError
-        If the result or a differentiated argument is not made of numbers, or `argnums` names
-        an argument that was not given by position.
+        If the result or a differentiated argument does not consist of numbers, or `argnums` names
+        an argument that was not passed by position.
     TraceError
-        With `sparse`, if `f` cannot be compiled, or asks a number for a way to go.
+        With `sparse`, if `f` cannot be compiled, or chooses a branch by a number.
 
     Notes
     -----
-    One backward sweep per output, as `jacrev`, or, where outputs are more than inputs, one
-    forward sweep per input, as `jacfwd`. Where many outputs come of one formula,
-    ``vmap(grad(formula))`` is compiled once for all of them.
+    Takes one backward sweep per output, as `jacrev`, or, if there are more outputs than inputs, one
+    forward sweep per input, as `jacfwd`. If many outputs are computed by one formula, use
+    ``vmap(grad(formula))``, which is compiled once for all of them.
 
-    With `sparse`, the function is recorded, which tells where entries may be. Rows that share no
-    column, or columns that share no row, have one colour, and each call runs one compiled product,
-    `vjp` or `jvp`, for each colour. No `jit` is put around it, and it is called with numbers.
+    With `sparse`, the function is traced to find the possible nonzero entries. Rows without a
+    common column, or columns without a common row, get the same color, and each call runs one
+    compiled product, `vjp` or `jvp`, for each color. The result cannot be used within `jit`, and
+    must be called with plain numbers.
 
     Examples
     --------
@@ -434,7 +437,7 @@ def _jacobian(
     *,
     forward: bool | None,
 ) -> Callable[..., Any]:
-    """Return a function that computes a Jacobian in a way given, or chosen by its shape."""
+    """Return a function that computes a Jacobian; `forward` None chooses the mode by its shape."""
     positions = positions_of(argnums)
 
     @functools.wraps(f)
@@ -447,10 +450,11 @@ def _jacobian(
             columns = evaluation.push_forward(outputs, [{x: 1.0} for x in leaves], subgraph)
             rows = [[column[k] for column in columns] for k in range(len(outputs))]
         else:
-            own = (evaluation.subgraph(y)._replace(as_graph=subgraph.as_graph) for y in outputs)
-            rows = [evaluation.gradients(y, x) for y, x in zip(outputs, own, strict=True)]
-        found = [unpacked(argnums, evaluation.arguments(row)) for row in rows]
-        jacobian = rebuild(iter(found))
+            as_graph = subgraph.as_graph
+            subgraphs = (evaluation.subgraph(y)._replace(as_graph=as_graph) for y in outputs)
+            rows = [evaluation.gradients(y, x) for y, x in zip(outputs, subgraphs, strict=True)]
+        gradients = [unpacked(argnums, evaluation.arguments(row)) for row in rows]
+        jacobian = rebuild(iter(gradients))
         return (jacobian, evaluation.auxiliary(aux)) if has_aux else jacobian
 
     return differentiated
@@ -470,30 +474,30 @@ def hessian(
     f : callable
         Returns one number; its differentiated arguments are trees of numbers.
     argnums : int or sequence of int
-        Which positional arguments to differentiate with respect to.
+        Positions of the arguments to differentiate with respect to.
     has_aux : bool
-        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on.
+        `f` returns ``(number, auxiliary)``. The auxiliary result is returned, too.
     sparse : bool
         Return a `scipy.sparse.csr_array`, as `jacobian` does.
 
     Returns
     -------
     callable
-        With the arguments of `f`; returns the `jacobian` of its gradient: in place of each number
-        of the argument, the gradient of that partial derivative in the shape of the argument.
-        With `has_aux` it returns ``(Hessian, auxiliary)``.
+        Takes the arguments of `f` and returns the `jacobian` of its gradient: the argument with
+        each number replaced by the gradient of that partial derivative, in the shape of the
+        argument. With `has_aux` it returns ``(Hessian, auxiliary)``.
 
     Raises
     ------
     OperandError
-        If `f` does not return one number, an argument is not made of numbers, or `argnums`
-        names one that was not given by position.
+        If `f` does not return one number, an argument does not consist of numbers, or `argnums`
+        names one that was not passed by position.
     NumericalError
         If the value is not finite.
 
     Notes
     -----
-    One backward sweep per number of the argument, over the graph of the gradient.
+    Takes one backward sweep per number of the argument, over the graph of the gradient.
 
     Examples
     --------
@@ -518,31 +522,31 @@ def gradcheck(
     Parameters
     ----------
     f : callable
-        Takes Values; its result is a tree of numbers, as many at every point.
+        Takes Values; its result is a tree of numbers, with the same shape at every point.
     *args
-        Where to check: trees of numbers, all of them differentiated.
+        The point at which to check: trees of numbers, all of them differentiated.
     eps : float
         Step, relative to max(1, abs(x)).
     atol, rtol : float
         A partial passes if it differs by at most ``atol + rtol * abs(difference quotient)``.
     raise_exception : bool
-        Raise on a mismatch; otherwise return False.
+        Raise GradcheckError on a mismatch; if False, return False.
 
     Returns
     -------
     bool
-        Whether every partial passed.
+        True if every partial passed.
 
     Raises
     ------
     GradcheckError
-        If one did not; the message lists each mismatch.
+        If one did not pass; the message lists each mismatch.
     OperandError
-        If there is nothing to check, because `args` or the result holds no numbers.
+        If there is nothing to check, because `args` or the result contains no numbers.
 
     Notes
     -----
-    Runs `f` twice per input number. A difference quotient that is inf or nan never passes.
+    Evaluates `f` twice per input number. A difference quotient that is inf or nan never passes.
 
     References
     ----------
@@ -562,14 +566,14 @@ def gradcheck(
     def outputs(numbers: Iterable[Any]) -> list[Any]:
         return flatten(f(*rebuild(iter(numbers))), "the result")[0]
 
-    def beside(numbers: Iterable[float]) -> list[float]:
-        found = outputs(map(Value, numbers))
-        if len(found) != len(exact):
+    def evaluate_near(numbers: Iterable[float]) -> list[float]:
+        results = outputs(map(Value, numbers))
+        if len(results) != len(exact):
             raise OperandError(
-                f"{name} returns {len(exact)} numbers at the point but {len(found)} beside it: a "
-                "derivative needs a result of one shape"
+                f"{name} returns {len(exact)} numbers at the point but {len(results)} near it: a "
+                "derivative needs a result whose shape does not change"
             )
-        return [y.data if isinstance(y, Value) else float(y) for y in found]
+        return [y.data if isinstance(y, Value) else float(y) for y in results]
 
     outputs.__name__ = name
     with no_grad():
@@ -577,15 +581,15 @@ def gradcheck(
         if not point or not exact:
             missing = "returns no numbers" if point else "is given no numbers"
             raise OperandError(f"{name} {missing}: there is no derivative to check")
-        columns = [_quotients(beside, point, column, eps) for column in range(len(point))]
+        columns = [_quotients(evaluate_near, point, column, eps) for column in range(len(point))]
     report = [
-        f"output {row}, {place} (at {x:.6g}): gradient {found:.10g}, central difference "
-        f"{quotients[row]:.10g}, apart by {abs(found - quotients[row]):.3g}"
-        for column, (place, x, quotients) in enumerate(
+        f"output {row}, {leaf} (at {x:.6g}): gradient {partial:.10g}, central difference "
+        f"{quotients[row]:.10g}, difference {abs(partial - quotients[row]):.3g}"
+        for column, (leaf, x, quotients) in enumerate(
             zip(leaf_names(args, "args"), point, columns, strict=True)
         )
-        for row, found in enumerate(partials[column] for partials in exact)
-        if not _agree(found, quotients[row], atol, rtol)
+        for row, partial in enumerate(partials[column] for partials in exact)
+        if not _agree(partial, quotients[row], atol, rtol)
     ]
     if report and raise_exception:
         count, lines = len(point) * len(exact), "\n  ".join(report)
@@ -605,11 +609,11 @@ def _quotients(
     x = point[column]
     step = eps * max(1.0, abs(x))
     above, below = (
-        outputs([*point[:column], moved, *point[column + 1 :]]) for moved in (x + step, x - step)
+        outputs([*point[:column], near, *point[column + 1 :]]) for near in (x + step, x - step)
     )
     width = (x + step) - (x - step)
     return [(high - low) / width for high, low in zip(above, below, strict=True)]
 
 
-def _agree(found: float, quotient: float, atol: float, rtol: float) -> bool:
-    return isfinite(quotient) and abs(found - quotient) <= atol + rtol * abs(quotient)
+def _agree(partial: float, quotient: float, atol: float, rtol: float) -> bool:
+    return isfinite(quotient) and abs(partial - quotient) <= atol + rtol * abs(quotient)

@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from scalargrad.call import Call, CallOperation, Intermediate, Signals, add_shares
+from scalargrad.call import (
+    Cotangents,
+    Intermediate,
+    MultiOutputNode,
+    MultiOutputOperation,
+    accumulate,
+)
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import NumericalError
@@ -44,7 +50,7 @@ class Run(NamedTuple):
     operands: tuple[Value, ...]
     along: tuple[int, tuple[float, ...]] | None = None
 
-    def pull_back(self, signals: Signals, _call: Value) -> Sequence[float | None]:
+    def pull_back(self, signals: Cotangents, _call: Value) -> Sequence[float | None]:
         """Return Σ signal · gradient, for each operand; None for one that no result depends on.
 
         Raises
@@ -64,7 +70,7 @@ class Run(NamedTuple):
             self._require_finite(found, signals)
         return self._where_read(found, signals)
 
-    def _require_finite(self, found: Sequence[float], signals: Signals) -> None:
+    def _require_finite(self, found: Sequence[float], signals: Cotangents) -> None:
         if not all_finite([x for x in self._where_read(found, signals) if x is not None]):
             raise NumericalError(
                 f"a gradient of {self.name} is inf or nan, which its program may compute otherwise "
@@ -73,20 +79,20 @@ class Run(NamedTuple):
                 "the result: sqrt(where(x > 0, x, 1))"
             )
 
-    def _where_read(self, found: Sequence[Any], signals: Signals) -> Sequence[Any]:
+    def _where_read(self, found: Sequence[Any], signals: Cotangents) -> Sequence[Any]:
         """Leave out what is sent to operands that these results do not depend on."""
         read = self.function.operands_of(tuple(signals))
         kept = {*read} if read else ()
         return found if read is None else [x if k in kept else None for k, x in enumerate(found)]
 
-    def _sent_back(self, places: tuple[int, ...], signals: Signals) -> Sequence[float]:
+    def _sent_back(self, places: tuple[int, ...], signals: Cotangents) -> Sequence[float]:
         """Return Σ signal · gradient over the results in some places."""
         seeds = [signals.get(k, 0.0) for k in places]
         return self.function.pulled_back(places).values(
             self.function.with_seeds(seeds, self.inputs)
         )
 
-    def pull_back_as_graph(self, signals: Signals, _call: Value) -> Sequence[Scalar | None]:
+    def pull_back_as_graph(self, signals: Cotangents, _call: Value) -> Sequence[Scalar | None]:
         """Return the same as results of a program, of the operands and the signals."""
         derived = self.function.pulled_back(tuple(signals))
         arriving = tuple([x if isinstance(x, Value) else Value(x) for x in signals.values()])
@@ -110,24 +116,24 @@ class DenseGradient(tuple[float, ...]):
 
     __slots__ = ()
 
-    def send_back(self, node: Value, upstream: float, under_way: dict[Any, Any]) -> None:
+    def propagate(self, node: Value, upstream: float, under_way: dict[Any, Any]) -> None:
         """Add upstream · local to the signal of each operand."""
         shares = self if upstream == 1.0 else [upstream * local for local in self]
         if under_way:
-            add_shares(node.parents, shares, under_way)
+            accumulate(node.parents, shares, under_way)
             return
         under_way.update(zip(node.parents, shares))  # noqa: B905 - hot loop
         if len(under_way) != len(shares):  # an operand is there more than once
             under_way.clear()
-            add_shares(node.parents, shares, under_way)
+            accumulate(node.parents, shares, under_way)
 
 
-class _CompiledOp(CallOperation):
+class _CompiledOp(MultiOutputOperation):
     """A compiled function as the operation of a Result."""
 
     def partial_nodes(self, node: Any) -> list[Scalar]:
         """Return the gradient of a result as Values that can be differentiated again."""
-        found = node.run.pull_back_as_graph(Signals({node.index: 1.0}), node)
+        found = node.run.pull_back_as_graph(Cotangents({node.index: 1.0}), node)
         return [found[k] for k in node.places]  # these are read
 
 
@@ -168,7 +174,7 @@ class Result(Value):
             if along is not None and along[0] == self.index:
                 row: Any = along[1]
             else:
-                row = self.run.pull_back(Signals({self.index: 1.0}), self)
+                row = self.run.pull_back(Cotangents({self.index: 1.0}), self)
             is_full = self.parents is operands
             self._row = DenseGradient(row if is_full else [row[k] for k in self.places])
         return self._row
@@ -227,7 +233,7 @@ class ResultNodes:
             read = operands if places is None else tuple([operands[i] for i in places])
             found[k] = Result(numbers[k], k, run, read)
         elif self._moving:
-            call = Call(run.name, run.operands, numbers[: len(self._reached)], run)
+            call = MultiOutputNode(run.name, run.operands, numbers[: len(self._reached)], run)
             for k, y in zip(self._moving, call.outputs(self._moving, self._kinds), strict=True):
                 found[k] = y
         return self._with_given(found, run.operands)

@@ -15,7 +15,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.comparable import frozen, is_constant, is_same
 from scalargrad.compiler.guards.object_state import PLAIN
-from scalargrad.grad_mode import numbers_compared
+from scalargrad.grad_mode import float_comparisons
 from scalargrad.value import Value
 
 #: Finds something about an object that can be compared.
@@ -141,7 +141,7 @@ class Rereading:
         items = [*_all_of(map(call, every, holders))]
 
         def holds() -> bool:
-            before = numbers_compared[0]
+            before = float_comparisons.count
             try:
                 if [*map(call, measures, measured)] != told:
                     return False
@@ -151,7 +151,7 @@ class Rereading:
                     return False
             except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
                 return False
-            return numbers_compared[0] == before  # no Value stands for a number now
+            return float_comparisons.count == before  # no Value stands for a number now
 
         return holds
 

@@ -21,7 +21,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
-from scalargrad.ops.activations import _one_less
+from scalargrad.ops.activations import _one_minus
 from scalargrad.ops.special import polynomial
 from scalargrad.ops.trigonometric import _tanh_slope
 from scalargrad.table.operation import Binary, Unary, composite
@@ -53,7 +53,7 @@ def _sigmoid_of(x: Symbol, t: Symbol) -> Symbol:
 
 
 @composite(Binary, partials=_none)
-def _one_less_of(y: Symbol, t: Symbol) -> Symbol:
+def _one_minus_of(y: Symbol, t: Symbol) -> Symbol:
     return where(y < 0.5, 1 - y, t * y)
 
 
@@ -82,7 +82,7 @@ UNITS: dict[Op, tuple[Unary, Binary]] = {
     tanh: (_decay_twice, _tanh_of),
 }
 #: Functions of a unit's result and operand, each with the same of the result and the exponential.
-FUNCTIONS: dict[Op, Binary] = {_one_less: _one_less_of, _tanh_slope: _tanh_slope_of}
+FUNCTIONS: dict[Op, Binary] = {_one_minus: _one_minus_of, _tanh_slope: _tanh_slope_of}
 
 
 def with_saved_exponentials(program: Program) -> Program:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.autodiff import error_signals, gradient_graphs
+from scalargrad.autodiff import compute_adjoint_graphs, compute_adjoints
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
@@ -119,7 +119,7 @@ class _OnValues:
                 found = [self._computed(ops[x], x)]
                 self._made[x] = found[0]
             nodes = [y for y in found if isinstance(y, Value)]
-            order += topological_order(*nodes, met=met, leaves=False)
+            order += topological_order(*nodes, seen=met, include_leaves=False)
 
     def numbers(self) -> dict[int, float]:
         """Return the numbers of the nodes."""
@@ -154,7 +154,7 @@ class _OnValues:
         pairs = [*map(self._operand, self._columns.args(loss))]
         for root, seed in zip(pairs[::2], pairs[1::2], strict=True):
             seeds[root] = seeds.get(root, 0.0) + (seed if is_graph else _data(seed))
-        return (gradient_graphs if is_graph else error_signals)(order, seeds)
+        return (compute_adjoint_graphs if is_graph else compute_adjoints)(order, seeds)
 
 
 def _not_known(trace: Trace, nodes: Sequence[int]) -> list[int]:

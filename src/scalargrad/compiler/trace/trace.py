@@ -36,9 +36,9 @@ from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watc
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import (
-    Derivative,
+    ActiveDerivative,
     Recorder,
-    derivatives,
+    active_derivatives,
     enable_grad,
     recorder,
     run_recorded,
@@ -179,7 +179,7 @@ class Trace(Recorder):
         self._rows.clear()
 
     def _run(self, run: Callable[[], R]) -> R:
-        derivatives.set((*derivatives.get(), Derivative(self._made, (), set())))
+        active_derivatives.set((*active_derivatives.get(), ActiveDerivative(self._made, (), set())))
         with made_by(self._drawn):
             result = run()
         self.expect_none_left()
@@ -330,7 +330,7 @@ class Trace(Recorder):
             return self._of_value(x)
         if isinstance(x, Symbol):
             raise NodeInFormulaError
-        return self.constant(x if type(x) is float else op.operand(x))
+        return self.constant(x if type(x) is float else op.as_operand(x))
 
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""
@@ -338,7 +338,7 @@ class Trace(Recorder):
             return self.refer(x, op)
         if op is mul and isinstance(x, list | tuple) and not defers(x):
             self.refused("repeated")
-        number = x if type(x) is float else op.number_beside(x)
+        number = x if type(x) is float else op.coerce_other(x)
         return number if number is NotImplemented else self.constant(number)
 
     def _of_value(self, x: Value) -> int:
@@ -477,7 +477,7 @@ class Trace(Recorder):
     def compared(self, op: Any, x: Any, other: Any) -> Any:
         """Record a comparison by an operator, which gives a bool in eager evaluation."""
         if not (isinstance(other, Value) or is_real(other)):
-            return op.number_beside(other)  # NotImplemented for an array, or an error
+            return op.coerce_other(other)  # NotImplemented for an array, or an error
         if isinstance(other, int) and nearest_float(other) != other:
             self.refuse(
                 f"a number was compared with {format_value(other)}, an integer that no float "

@@ -12,7 +12,7 @@ from scalargrad.compiler.guards.libraries import is_installed_file
 from scalargrad.compiler.trace.refusal import PACKAGE
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
-from scalargrad.ops.methods import is_truth
+from scalargrad.ops.methods import is_boolean
 from scalargrad.system.short_repr import is_describing
 from scalargrad.table.numbers import SMALL, is_real
 from scalargrad.table.operation import Operation
@@ -216,7 +216,7 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
         trace = in_force(x)
         if trace.is_truth(x) and trace.is_truth(y):
             return trace.compared(op, x, y)
-        if (is_real(y) or isinstance(y, Value)) and not (is_truth(x) and is_truth(y)):
+        if (is_real(y) or isinstance(y, Value)) and not (is_boolean(x) and is_boolean(y)):
             x._refuse("junction")
         return joined(x, y)
 

@@ -118,7 +118,7 @@ class Scene(ShownGraph):
     def _continuous(self, operand: Value | float) -> float:
         if not isinstance(operand, Value):
             return operand
-        return nan if operand.op is not None and operand.op.truth else self.data[operand]
+        return nan if operand.op is not None and operand.op.is_boolean else self.data[operand]
 
     def gate(self, node: Value) -> SymbolicGate:
         """Return the gate that made `node`; those of one form are traced once."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
-from scalargrad.autodiff import error_signals
+from scalargrad.autodiff import compute_adjoints
 from scalargrad.errors import GraphError, LayoutError
 from scalargrad.show.graphs.graphs import resolution
 from scalargrad.show.html import frame
@@ -245,7 +245,7 @@ def _forward(scene: Scene) -> list[Step]:
 
 def _backward(scene: Scene) -> Iterator[Step]:
     """Yield one step for each wire, and keep its contribution with the scene."""
-    signals = error_signals(scene.order, {scene.root: 1.0})
+    signals = compute_adjoints(scene.order, {scene.root: 1.0})
     totals = dict.fromkeys(scene.order, 0.0)
     index = scene.seed_at
     for node in reversed(scene.order):

@@ -258,7 +258,7 @@ class Record:
             "undefined": f"{written} is undefined at {{}}: it needs {needs}.",
             "sign": form.sign(expression),
             "plain": is_plain_sum(expression),
-            **({"truth": True} if op.truth else {}),
+            **({"truth": True} if op.is_boolean else {}),
             **({"gap": terms.index(gap(*form.operands))} if gap else {}),
             "written": _templates(expression, slots),
             "wires": [
