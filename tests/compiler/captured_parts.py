@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Route:
-    """One way of reading an attribute.
+    """A route by which an attribute is read.
 
     Attributes
     ----------
