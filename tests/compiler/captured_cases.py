@@ -229,7 +229,7 @@ class Point:
     n: typing.Any
 """
 
-#: Ways in which a test of a type is used.
+#: Uses of a test of a type.
 TYPE_USES = {
     "choice": "r = 2.0 * x if $test else 3.0 * x",
     "statement": "r = 3.0 * x\nif $test:\n    r = 2.0 * x",

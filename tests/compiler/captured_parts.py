@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Route:
-    """One way of reading an attribute.
+    """A route by which an attribute is read.
 
     Attributes
     ----------
@@ -33,8 +33,6 @@ class Route:
         Expression for the result; empty if the leaf's own use is taken.
     leaf : str
         The only kind of leaf it can read; empty for any.
-
-        True if the name must be an expression, so that ``$n`` is drawn from `NAME_EXPRESSIONS`.
     """
 
     read: str

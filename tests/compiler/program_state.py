@@ -42,9 +42,9 @@ _ASKED = ("is_set", "locked", "qsize")
 
 
 class Description:
-    """A text that tells states apart, and the Values met on the way.
+    """A text that tells states apart, and the Values in the state.
 
-    Equal states have equal texts: a text holds no address, and an object met before is numbered.
+    Equal states have equal texts: no text holds an address, and repeated objects are numbered.
     """
 
     def __init__(self) -> None:

@@ -47,7 +47,7 @@ TRIES = 60
 
 @dataclass
 class Called:
-    """What one call gave, and the state before and after it."""
+    """Outcome of one call, and the state before and after it."""
 
     kind: str
     value: Any
@@ -65,7 +65,7 @@ class Skipped(Exception):  # noqa: N818 - no error
 
 
 def outcome(call: Any, x: Any, values: list[Value]) -> tuple[str, Any]:
-    """Return what kind of result a call gives, and its number and gradients."""
+    """Return the kind of the result of a call, and its number and gradients."""
     try:
         y = call(x)
     except TraceError as error:
@@ -96,7 +96,7 @@ def agree(a: Any, b: Any) -> bool:
 
 
 def run(program: Program, name: str, folder: Path, code: Any) -> list[Called]:
-    """Run a program once, and return what its calls gave.
+    """Run a program once, and return the outcomes of its calls.
 
     Raises
     ------
