@@ -124,7 +124,8 @@ def custom_op(
     if code is not None and not code.co_flags & _VARIADIC and code.co_argcount < _MIN_PARAMETERS:
         raise OperandError(
             f"custom_op was given {format_value(partials)} as partials, which must take the result "
-            "and at least one operand: write @custom_op(partials=lambda y, x: (…,)) above the function"
+            "and at least one operand: write @custom_op(partials=lambda y, x: (…,)) above the "
+            "function"
         )
 
     def declare(function: Callable[..., float]) -> Custom:

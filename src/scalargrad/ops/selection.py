@@ -293,7 +293,7 @@ def minimum(operands: Sequence[float]) -> float:
 def _lead(operands: Sequence[Any]) -> Any:
     """Return the difference of the two largest operands; inf of a single one."""
     ranked: list[tuple[Any, ...]] = [(x,) for x in operands]
-    while len(ranked) > 1:  # in pairs, as `_shares`
+    while len(ranked) > 1:  # in pairs, as `_tie_partials`
         pairs = zip(ranked[::2], ranked[1::2])  # noqa: B905
         ranked = [
             (maximum(a[0], b[0]), maximum(minimum(a[0], b[0]), *a[1:], *b[1:])) for a, b in pairs

@@ -182,7 +182,7 @@ def count_from_state(x: Any, name: str) -> int:
 
     Examples
     --------
-    >>> counted(8, "step")
+    >>> count_from_state(8, "step")
     8
     """
     return whole(x, name, 0, 2**53)

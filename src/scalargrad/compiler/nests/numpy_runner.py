@@ -165,7 +165,7 @@ class _Printed:
             "whole": lambda x: np.asarray(x).astype(int),
             "zero": np.zeros([1] * self.depth, int),
         }
-        exec(compile("\n".join(lines), "<printed from nests>", "exec"), names)
+        exec(compile("\n".join(lines), "<generated from nests>", "exec"), names)
         found: Callable[[Floats], None] = names["run"]
         return found
 
@@ -311,6 +311,6 @@ def vectorised(op: Elementwise) -> Callable[..., Any]:
     single = printer.functions.items()
     namespace: dict[str, Any] = {x: np.vectorize(f, otypes=[np.float64]) for x, f in single}
     namespace["np"] = np
-    exec(compile(source, f"<printed from {op.name}>", "exec"), namespace)
+    exec(compile(source, f"<generated from {op.name}>", "exec"), namespace)
     lanes: Callable[..., Any] = namespace["lanes"]
     return lanes

@@ -157,6 +157,6 @@ def asking_line() -> tuple[str, int] | None:
 def is_library(file: str) -> bool:
     """Return whether a file is scalargrad's or Python's own."""
     installed = "site-packages" in file or "dist-packages" in file
-    return file.startswith((PACKAGE, "<printed")) or (
+    return file.startswith((PACKAGE, "<generated")) or (
         file.startswith((_LIBRARY, "<frozen")) and not installed
     )
