@@ -77,7 +77,8 @@ def test_a_misspelt_label_is_warned_of(name: str) -> None:
     """It would be an attribute of the user's own, which names nothing."""
     x: Any = Value(2.0)
     setattr(x, name, "in")
-    with pytest.warns(UserWarning, match=rf"\.{name} = 'in' does not name a node: write \.label = 'in'"):
+    message = rf"\.{name} = 'in' does not name a node: write \.label = 'in'"
+    with pytest.warns(UserWarning, match=message):
         draw(x * 3.0)
     x.label = "in"
     draw(x * 3.0)  # which has a label
