@@ -556,19 +556,18 @@ def jit(
 
     Notes
     -----
-    Values that `function` closes over are read at each call, even if the name, attribute or item
-    that held one holds another by then; the same goes for functions that it calls. Everything else
-    it reads there (numbers, flags, lists, sets, arrays) is compared at each call, and if any of it
-    has changed, the function is recorded again. Only a number that takes the place of a Value it
-    equals goes unnoticed: as long as they are equal, gradients go to that Value. Random numbers are
-    drawn by `drawn` at each call, the same that an eager call would draw. Time, files and other
-    outside state are read once.
+    Values that `function` captures are read at each call, even if a variable, attribute or item has
+    another Value by then; the same is true of functions that it calls. All other captured state
+    that it may read (numbers, flags, lists, sets, arrays) is compared at each call, and a change
+    traces the function again. Random numbers are drawn by `drawn` at each call, the same that an
+    eager call would draw. Clocks, files and other state of the process are refused when the
+    function reads them; see :doc:`/explained/sharp-bits`.
 
-    While a function is recorded, its numbers are Values, also to ``isinstance(x, float)``,
-    ``type(x)`` and ``match``, so such tests may come out otherwise than eagerly. A condition on a
-    number computed from the arguments is checked at each call; if it comes out otherwise, the other
-    path is recorded, too. Called while another function is being recorded, a compiled function
-    becomes part of that recording.
+    ``isinstance(x, float)``, ``type(x)`` and ``match`` answer as in eager code, and the types of
+    the arguments that they depend on are then compared at each call. A condition on a number
+    computed from the arguments is checked at each call; if it is different, the other path is
+    traced, too. Called while another function is being traced, a compiled function becomes part of
+    that program.
 
     Results agree with eager ones up to rounding: more than eight terms of a sum ``a + b + c + …``
     may be added in another order, and a product may be rounded together with the sum it is added
