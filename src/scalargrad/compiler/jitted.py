@@ -561,7 +561,7 @@ def jit(
     that it may read (numbers, flags, lists, sets, arrays) is compared at each call, and a change
     traces the function again. Random numbers are drawn by `drawn` at each call, the same that an
     eager call would draw. Clocks, files and other state of the process are refused when the
-    function reads them; see :doc:`/explained/sharp-bits`.
+    function reads them, as the page 'The contract of jit' says.
 
     ``isinstance(x, float)``, ``type(x)`` and ``match`` answer as in eager code, and the types of
     the arguments that they depend on are then compared at each call. A condition on a number
