@@ -33,7 +33,9 @@ def files_of(places: list[Path]) -> Iterator[Path]:
                 yield path
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(x, marks=[pytest.mark.wide] if x == "site" else []) for x in PAGES]
+)
 def test_every_var_of_a_style_is_defined(page: str) -> None:
     """Else a colour falls back to none: white text on white, which no test by role would notice."""
     texts = [path.read_text(encoding="utf-8") for path in files_of(PAGES[page])]

@@ -793,3 +793,16 @@ def test_jit_is_never_stale(name: str) -> None:
     """A call after a change answers as eager code, or the first call was refused."""
     f, change, must_compile = PROGRAMS[name]()
     check(f, change, must_compile=must_compile)
+
+
+def test_jit_refuses_a_match_for_values() -> None:
+    """`case Value()` would match each traced number, also where eager code has a float."""
+
+    def f(x: Any) -> Any:
+        match x:
+            case Value():
+                return 2 * x
+        return 3 * x
+
+    with pytest.raises(TraceError, match="isinstance"):
+        jit(f)(0.5)

@@ -53,6 +53,7 @@ FUNCTIONS = (
     ("decimal", READ, "getcontext"),
     ("numpy", READ, "fromfile genfromtxt get_printoptions geterr getbufsize load loadtxt"),
     ("numpy", WRITE, "save savetxt savez savez_compressed seterr setbufsize"),
+    ("numpy.random", READ, "get_state"),
     ("pandas", READ, "read_csv read_excel read_json read_parquet"),
     ("csv", READ, "field_size_limit"),
     ("importlib", READ, "reload"),

@@ -141,6 +141,19 @@ def changing_calls(function: FunctionType) -> Iterator[str]:
             yield f"calls numpy.datetime64, which may read the clock{_UNNOTICED}"
 
 
+def matched_values(function: FunctionType) -> Iterator[str]:
+    """Yield the patterns of ``match`` for Values, as which traced numbers are implemented."""
+    steps = [*steps_within(function.__code__)]
+    for loaded, after in zip(steps, steps[2:], strict=False):
+        if after.opname == "MATCH_CLASS" and loaded.opname in _LOADS_VARIABLES:
+            kind = _found(function, str(loaded.argval))[0]
+            if isinstance(kind, type) and issubclass(kind, Value):
+                yield (
+                    f"matches case {loaded.argval}(), which all numbers are while a function is "
+                    "traced: write isinstance(x, Value)"
+                )
+
+
 #: Attributes that lead to variables which code then does not name.
 _VARIABLES = {"__globals__", "__closure__", "__builtins__", "f_globals", "f_locals", "gi_frame"}
 

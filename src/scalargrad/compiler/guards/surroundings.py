@@ -58,6 +58,7 @@ from scalargrad.compiler.guards.refused import (
     is_followed,
     is_plain_object,
     is_read,
+    matched_values,
     misread,
     names_of_variables,
     refusal_of,
@@ -255,6 +256,7 @@ class Surroundings:
                 yield refusal_of(named(place), x)
         for function in walk.functions:
             yield from changing_calls(function)
+            yield from matched_values(function)
         yield from states_of_locks(walk.kept, walk.functions)
         yield from clocks_of_dates(walk.names, walk.kept)
         yield from names_of_variables(walk.names)
