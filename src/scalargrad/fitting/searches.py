@@ -289,7 +289,7 @@ def minimize(
 
     SciPy's tolerances are absolute. So the search is repeated with parameters and function scaled
     by units that are measured at its end, until no single parameter can lower `f` by 10⁻¹⁰ of its
-    value, or by `tol`² of it if that is more.
+    value, or by the square of `tol` times it if that is more.
 
     Examples
     --------
