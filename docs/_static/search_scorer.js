@@ -1,6 +1,6 @@
 // What a reader is likely to want comes first: pages whose title has the words that were asked for, guides and
 // notebooks before the rest, and reasons for decisions last.
-var FIRST = [["start/", 12], ["guides/", 12], ["explained/", 8], ["notebooks/", 8], ["decisions/", -60]];
+var FIRST = [["explained/glossary", -30], ["start/", 12], ["guides/", 12], ["explained/", 8], ["notebooks/", 8], ["decisions/", -60]];
 var IN_TITLE = 24; // for all words asked for; a share of them counts by its square
 var SMALL = new Set(["a", "an", "and", "by", "for", "from", "in", "into", "is", "of", "on", "or", "the", "to", "with"]);
 

@@ -41,6 +41,7 @@ from scalargrad.compiler.nests.finder.find import trees
 from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, Instructions
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations
 from scalargrad.compiler.nests.finder.tree import Table, Tree, computes
+from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.numpy_runner import numpy_code
 from scalargrad.compiler.nests.output_arrays import (
     with_room_for_empty_sums,
@@ -89,6 +90,7 @@ __all__ = [
     "Index",
     "Instructions",
     "Loop",
+    "LoweringError",
     "Operand",
     "Operation",
     "Plan",

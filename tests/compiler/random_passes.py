@@ -32,6 +32,7 @@ from tests.compiler.nests import (
     Body,
     Builder,
     Instructions,
+    LoweringError,
     Operation,
     Plan,
     Program,
@@ -127,7 +128,7 @@ class Comparison:
             return
         try:
             expected, found = self.outputs(before), self.outputs(after)
-        except TraceError as error:
+        except (LoweringError, TraceError) as error:
             raise PassError(f"{name}: {error}") from error
         assert expected is not None
         assert found is not None
@@ -165,7 +166,7 @@ class Comparison:
         for name, places in (("schedule", None), ("plan", layout)):
             try:
                 found = ScheduledInterpreter(program, body, places, self.given(program)).run()
-            except (ScheduleError, TraceError) as error:
+            except (LoweringError, ScheduleError, TraceError) as error:
                 where = "plan" if isinstance(error, LayoutError) else name
                 raise PassError(f"{where}: {error}") from error
             for array in program.arrays:
@@ -214,7 +215,7 @@ REWRITES: Sequence[Callable[[Program], Program]] = (
 def _schedule(program: Program) -> None:
     try:
         ordered, _ = with_directions(program)
-    except TraceError as error:
+    except (LoweringError, TraceError) as error:
         raise PassError(f"schedule: {error}") from error
     checked("with_directions", program, ordered)
     for lanes in (True, False):
@@ -258,14 +259,14 @@ def found_loops(
         given = b.array("p", (len(numbers),), "in")
         try:
             written = to_equations(tree, b, [given], nodes, around=around)
-        except TraceError:
+        except (LoweringError, TraceError):
             continue
         program = checked("to_equations", None, b.program())
         if not comparison.is_small(program):
             continue
         try:
             arrays = interpret(program, {given: numbers})
-        except TraceError as error:
+        except (LoweringError, TraceError) as error:
             return f"to_equations: {error}"
         for chosen, column in written:
             for k, at in zip(chosen.tolist(), column.at.tolist(), strict=True):

@@ -224,8 +224,8 @@ class Verifier:
         writers[elements] = number
         if domain.is_sampled:
             box = tuple([slice(max(low, 0), high + 1) for low, high in _bounds(step.out)])
-            part = writers.reshape(array.shape)[box]
-            part[part == 0] = _PERHAPS
+            by_index = writers.reshape(array.shape)
+            by_index[box] = np.where(by_index[box] == 0, _PERHAPS, by_index[box])
 
     def _needed(self, array: Array, readers_of: tuple[Array, ...] = ()) -> Flags | None:
         """Return flags of the elements that choices select, or None for all."""
