@@ -161,6 +161,8 @@ _VARIABLES = {"__globals__", "__closure__", "__builtins__", "f_globals", "f_loca
 def names_of_variables(names: NamesRead) -> Iterator[str]:
     """Yield the attributes that code reads which lead to variables that it does not name."""
     found = sorted(_VARIABLES.intersection(names.attributes))
+    if "bit_generator" in names.attributes:
+        yield f"reads bit_generator, the state of a random generator{_UNNOTICED}"
     if found:
         yield f"reads {found[0]}, which leads to variables that it does not name{_UNNOTICED}"
 

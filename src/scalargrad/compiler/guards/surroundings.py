@@ -548,6 +548,7 @@ class Walk:
         elif isinstance(x, ModuleType):
             if not is_library_module(x):
                 self._module(x)
+                self._class(x)
         elif not isinstance(x, type):
             self._instance(x)
         elif not is_of_library(x):
