@@ -657,7 +657,8 @@ class Walk:
     def _named_attributes(self, x: Any) -> None:
         """Go on to those attributes of a function, wrapper or Value that code names."""
         space = vars(x)
-        every = self.names.unnamed or (self._asks and isinstance(x, Value))
+        computed = self.names.unnamed and not isinstance(x, Operation)  # which adds some itself
+        every = computed or (self._asks and isinstance(x, Value))
         self._names_in(x, space, [*space] if every else [n for n in space if n in self.names.names])
         if every:
             self._fact(len, space)
@@ -699,8 +700,9 @@ class Walk:
     def _texts(self, x: Any) -> None:
         """Note the name, text and annotations of a class or function, if code reads any."""
         known = self.names.names
-        names = _TEXTS if self.names.unnamed else [n for n in _TEXTS if n in known]
-        names = [*names, *(["__annotations__"] if "get_type_hints" in known else [])]
+        names = [name for name in _TEXTS if name in known]
+        names += ["__annotations__"] if "get_type_hints" in known else []
+        names += ["__match_args__"] if self.names.unnamed and "__match_args__" in vars(x) else []
         if not _PRINTING.isdisjoint(self.names.attributes):
             names += ["__qualname__", "__module__"]
         for name in names:
