@@ -25,7 +25,9 @@ def main(compare: Callable[[int], str], name: str) -> int:
     parser.add_argument("--count", type=int, default=2000, help="how many seeds")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no seed after them")
     parser.add_argument("--notes", type=Path, help="what was done, and differs")
-    parser.add_argument("--first", action="store_true", help="end with the first that differs")
+    parser.add_argument(
+        "--first", dest="stops", action="store_true", help="end with the first that differs"
+    )
     options = parser.parse_args()
     notes = options.notes or Path(f"fuzz/found/{name}.txt")
     notes.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +45,7 @@ def main(compare: Callable[[int], str], name: str) -> int:
         if known.get(seed) not in {None, "", NOT_COMPARED}:
             wrong += 1
             print(f"seed {seed} {known[seed]}", flush=True)
-            if options.first:
+            if options.stops:
                 break
     left = [*known.values()].count(NOT_COMPARED)
     print(f"{count:,} compared: {wrong} seeds differ, {left} are {NOT_COMPARED}; see {notes}")

@@ -234,12 +234,28 @@ class Partition:
             level = int(found.levels[min(wrt)]) - 1
             self.sweeps.append(Sweep(pairs, wrt, int(found.sizes[[*seeds]].max()), level))
         for sweep in self.sweeps:
-            if sweep.lanes > 1 and crosses(
-                self.program, sweep.wrt.values(), [x for x, _ in sweep.roots]
+            if sweep.lanes > 1 and (
+                crosses(self.program, sweep.wrt.values(), [x for x, _ in sweep.roots])
+                or self._shares_numbers(sweep)
             ):
                 self.is_written = False
         self._choose_points()
         self.parts = self._parts() if self.is_written else []
+
+    def _shares_numbers(self, sweep: Sweep) -> bool:
+        """Return True if examples share a number between parts that their own gradients pass.
+
+        Of ``vmap(lambda y: grad(lambda z: z * z * slope(y))(x))``, where `slope` is a gradient too,
+        the examples share z·z, which is computed a part before the gradient. Its adjoint would be
+        the sum over the examples.
+        """
+        found = self.found
+        nodes = found.written.cut_off(found.written.where(is_detached))
+        on = np.zeros(len(nodes), np.bool_)
+        on[[*sweep.wrt.values()]] = True
+        passed = nodes.depending(on) & nodes.needed([x for x, _ in sweep.roots])
+        earlier = (found.levels < sweep.level) & (found.kinds == COMPUTED)
+        return bool((passed & earlier & (found.sizes == 1)).any())
 
     def _choose_points(self) -> None:
         found, program = self.found, self.program
