@@ -1,6 +1,7 @@
-"""Runners: run a program on numbers, in memory that is reused from call to call.
+"""Runners: run a compiled program on numbers, in memory that calls reuse.
 
-An executable with its memory is lent to one call at a time, so threads may call the same program.
+A call borrows an executable with its memory and gives it back afterwards, so that several threads
+can run the same program.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
-#: The most idle memories that are kept for each program.
+#: Maximum number of idle executables of a program.
 _IDLE = 8
-#: NumPy runs a program of at most this many nodes sooner than it is compiled.
+#: Maximum length, in nodes, of a program that NumPy runs in less time than compiling it takes.
 _SHORT = 2000
 
 
 class Runner:
-    """A program as nests, and the executables (with a memory each) that are idle."""
+    """A compiled program and its idle executables, each with its own memory."""
 
     def __init__(self, nests: Nested | NumpyNested) -> None:
         self.nests = nests
@@ -37,10 +38,10 @@ class Runner:
         self._write = struct.Struct(f"{nests.inputs}d").pack_into
 
     def lend(self) -> tuple[Any, Floats, Floats | None]:
-        """Return an idle executable, its outputs, and gradients that others are computed from.
+        """Return an executable, its outputs, and the gradients that other results depend on.
 
-        These may be hidden behind the outputs, as by a comparison: if one is not finite, no result
-        is, so that the call is made eagerly. Give all back by `take_back`.
+        A comparison may hide such a gradient from the outputs. If one is not finite, all results
+        become nan, so that the call is repeated eagerly. Return the three by `take_back`.
         """
         try:
             return self._idle.pop()
@@ -54,7 +55,7 @@ class Runner:
             return executable, found[:n], found[n:] if len(found) > n else None
 
     def take_back(self, lent: tuple[Any, Floats, Floats | None]) -> None:
-        """Take back an executable that was lent, for the next call."""
+        """Put a borrowed executable back, for the next call."""
         self._idle.append(lent)
 
     def __call__(self, inputs: Inputs) -> list[float]:
@@ -75,13 +76,13 @@ class Runner:
         return found
 
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
-        """Run on numbers and arrays, each written to its cells.
+        """Run on numbers and arrays, each written to its elements of the memory.
 
         Returns
         -------
         outputs : float64
         finite : bool
-            Whether all of them are finite.
+            True if all outputs, and the hidden gradients, are finite.
         """
         executable, outputs, hidden = idle = self.lend()
         if executable.displacements:
@@ -98,21 +99,21 @@ class Runner:
 
 
 def are_finite(numbers: Floats) -> bool:
-    """Return whether all numbers are finite, without NumPy's BLAS, whose threads would wake up."""
+    """Return True if all numbers are finite; without BLAS, whose threads would wake up."""
     if numbers.size <= _FEW:
         return all(map(isfinite, numbers.ravel().tolist()))
-    return 0 not in np.isfinite(numbers).tobytes()  # in half the time of `all`
+    return 0 not in np.isfinite(numbers).tobytes()  # takes half the time of `all`
 
 
-#: The most numbers that are tested one by one, in less time than NumPy takes to begin.
+#: Maximum number of numbers that Python tests in less time than a call of NumPy takes.
 _FEW = 32
 
 
 @collector_paused()
 def runner_for(program: Program, *, once: bool = False) -> Runner:
-    """Return a runner for a program as recorded, derivatives among its outputs.
+    """Return a runner for a traced program, whose outputs may include derivatives.
 
-    A short program that is to be run `once` is run by NumPy: to compile it would take longer.
+    NumPy runs a short program that is run only `once`, since compiling it would take longer.
     """
     is_native = not (once and len(program) <= _SHORT)
     return Runner(known_programs.compiled(program, is_native=is_native))

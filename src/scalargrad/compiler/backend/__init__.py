@@ -1,6 +1,6 @@
-"""The backend of programs: machine code where llvmlite is installed, else NumPy and Python.
+"""Backends: machine code if llvmlite is installed, otherwise NumPy and Python.
 
-`llvm` has the vocabulary of LLVM IR and compiles it.
+The package `llvm` emits LLVM IR and compiles it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _log = logging.getLogger("scalargrad")
 
 @functools.cache
 def has_llvm() -> bool:
-    """Return whether llvmlite is installed and wanted; SCALARGRAD_JIT=numpy turns it off."""
+    """Return True if llvmlite is installed and is not disabled by SCALARGRAD_JIT=numpy."""
     return environment_setting() != "numpy" and all(
         importlib.util.find_spec(x) for x in ("llvmlite", "platformdirs")
     )
@@ -24,7 +24,7 @@ def has_llvm() -> bool:
 
 @functools.cache
 def warn_without_llvm() -> None:
-    """Say once what is missing for machine code, if anything is, and if it is wanted."""
+    """Log once that llvmlite is missing, unless machine code is disabled."""
     if environment_setting() != "numpy" and not has_llvm():
         _log.warning(
             "compiled functions run by NumPy, many times as slowly as machine code: "

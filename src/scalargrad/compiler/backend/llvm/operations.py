@@ -1,7 +1,7 @@
-"""Print operations of the table as LLVM IR.
+"""Emit operations as LLVM IR.
 
-A primitive is a single instruction, a function defined in this package, or a call of the C library.
-A composite operation is printed as its expression.
+A primitive is a single instruction, a function of this package, or a call of the C library.
+A composite operation is emitted as its expression.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scalargrad.table.symbol import Symbol
 
 
 def _divided(e: Emitter, x: str, y: str) -> tuple[str, str, str]:
-    """Return C's x mod y, whether it is not 0, and whether its sign differs from y's."""
+    """Return fmod(x, y) of C, whether it is not 0, and whether its sign differs from y's."""
     rest = e.body.assign(f"frem {e.type} {x}, {y}")
     some = e.compare("une", rest, 0.0)
     differ = _both(e, "xor", e.compare("olt", rest, 0.0), e.compare("olt", y, 0.0))
@@ -55,15 +55,15 @@ def remainder(e: Emitter, x: str, y: str) -> str:
 
 
 def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
-    """Return a unit computed from its exponential, to the digits that it has if that is saved.
+    """Return an activation, such as tanh, computed from the exponential of its last operand.
 
-    The exponential is of the last operand, x.
+    The digits are those of the form in which the exponential is saved for the derivative.
     """
     return apply(e, of, operands[0], apply(e, exponential, operands[-1]))
 
 
 def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
-    """Print an operation; return the register of its result.
+    """Emit an operation and return the register of its result.
 
     Examples
     --------
@@ -87,8 +87,8 @@ def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
 
 
 def compute(e: Emitter, expression: Expression, numbers: dict[Any, Operand]) -> str:
-    """Print an expression of operations, given its symbols; return the register of its result."""
-    tests: dict[Expression, str] = {}  # comparisons, which are truth values
+    """Emit an expression and return the register of its result; `numbers` has its symbols."""
+    tests: dict[Expression, str] = {}  # the truth values of comparisons
 
     def number(x: Symbol | float) -> Operand:
         if not isinstance(x, Symbol):
@@ -142,10 +142,10 @@ _PLAIN: dict[str, Callable[..., str]] = {
     "rint": _intrinsic("rint"),
 }
 
-#: Comparisons, as LLVM names them; all but the last are false for nan.
+#: LLVM's conditions by the name of the comparison; all but the last are false for nan.
 _CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 
-#: Operations defined in this package.
+#: Functions that emit the operations defined in this package.
 DESCRIBED: dict[str, Callable[..., str]] = {
     "exp": elementary.exp,
     "expm1": elementary.expm1,
@@ -160,7 +160,7 @@ DESCRIBED: dict[str, Callable[..., str]] = {
 
 DESCRIBED |= {op.name: functools.partial(_unit, *how) for op, how in UNITS.items()}
 
-#: Operations that call the function of the C library of the same name, for each lane.
+#: Operations that call the C library's function of the same name, once for each lane.
 LIBRARY = {
     *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
     *("sinh", "cosh", "asinh", "acosh", "atanh", "cbrt"),
@@ -168,13 +168,13 @@ LIBRARY = {
 
 
 def can_write(op: Elementwise) -> bool:
-    """Return whether an operation can be compiled; users' custom operations cannot."""
+    """Return True if an operation can be compiled; custom operations cannot."""
     known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     return all(x.name in known and TABLE.get(x.name) is x for x in _parts(op))
 
 
 def is_long(op: Elementwise) -> bool:
-    """Return whether an operation takes many instructions and registers."""
+    """Return True if an operation takes many instructions and registers."""
     return any(x.name in DESCRIBED for x in _parts(op))
 
 
