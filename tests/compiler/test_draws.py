@@ -80,8 +80,8 @@ def leave_domain(rng: Random, xs: Any) -> Any:
 
 
 SHAPES: list[Callable[[Random, Any], Any]] = [
-    four_methods, draws_in_loops, draw_in_branch, two_draws_per_example, draws_around_vmap, dropout, nested_vmap, take_by_draw,
-    leave_domain,
+    four_methods, draws_in_loops, draw_in_branch, two_draws_per_example, draws_around_vmap,
+    dropout, nested_vmap, take_by_draw, leave_domain,
 ]  # fmt: skip
 
 
