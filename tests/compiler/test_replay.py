@@ -30,7 +30,7 @@ def test_other_candidates_names_a_form_that_is_newly_rejected() -> None:
 @pytest.mark.wide
 @pytest.mark.native
 def test_replay_prints_the_time_of_each_phase() -> None:
-    """This checkout compared with itself: each phase takes some time on both sides."""
+    """Each phase takes some time in both checkouts, here the same one."""
     command = [sys.executable, "-m", "benchmarks.replay", str(ROOT), str(ROOT)]
     options = ["--rounds", "1", "--only", "loops.implicit_heat"]
     done = subprocess.run(
