@@ -1,4 +1,4 @@
-"""Nests compiled by gcc and by LLVM, and operations with the digits that they have there."""
+"""Nests compiled by gcc and by LLVM, and operations with the digits of compiled code."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ class CompiledNest:
         self._run.argtypes = [ctypes.c_void_p]
 
     def view(self, array: Array) -> Any:
-        """Return the cells of an array in memory."""
+        """Return the elements of an array in memory."""
         return self.plan.view(self.memory, array)
 
     def run(self) -> None:
-        """Run it on what memory holds."""
+        """Run the function on its memory."""
         self._run(self._address)
 
     def __call__(self, given: Mapping[Array, Any]) -> dict[Array, Any]:
-        """Return the outputs for what is given."""
+        """Return the outputs for these inputs."""
         for array, numbers in given.items():
             self.view(array)[...] = numbers
         self.run()
@@ -80,13 +80,13 @@ class NumpyNest(CompiledNest):
     """A program as Python on arrays, to be run once."""
 
     def build(self, body: Body, _: int) -> None:
-        """Print it."""
+        """Generate the code."""
         code = numpy_code(body, self.plan)
         self._run = lambda _: code(self.memory)
 
 
 class _Numbers(FunctionBody):
-    """Registers that hold numbers already."""
+    """Registers whose contents are numbers."""
 
     def __init__(self) -> None:
         super().__init__(IRModule(), "")
@@ -106,7 +106,7 @@ class _Numbers(FunctionBody):
 
 
 class _Exact(Emitter):
-    """Computes operations instead of printing them, rounded as the processor rounds."""
+    """An emitter that computes operations instead of emitting them, with equal rounding."""
 
     def __init__(self) -> None:
         self.numbers = _Numbers()
@@ -168,7 +168,7 @@ _WHOLE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def exactly(op: Operation, *operands: float) -> float:
-    """Apply an operation with every digit that compiled code gives it."""
+    """Apply an operation with the digits of compiled code."""
     e = _Exact()
     return float(e.value(write(e, op, *operands)))
 

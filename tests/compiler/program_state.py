@@ -35,14 +35,14 @@ from scalargrad import Value, nn
 #: Depth to which objects within objects are described.
 _DEPTH = 12
 _LIBRARIES = {*sys.stdlib_module_names, "numpy", "scalargrad"}
-#: Methods that tell the state of locks, events and queues.
+#: Methods that return the state of locks, events and queues.
 _ASKED = ("is_set", "locked", "qsize")
 
 # Text of a state ----------------------------------------------------------------------------------
 
 
 class Description:
-    """A text that tells states apart, and the Values in the state.
+    """A text that differs for different states, and the Values in the state.
 
     Equal states have equal texts: no text holds an address, and repeated objects are numbered.
     """
@@ -137,7 +137,7 @@ _WITHOUT_ATTRIBUTES = (types.ModuleType, logging.Logger, WeakKeyDictionary)
 
 
 def _attributes(x: Any) -> list[Any]:
-    """Return the attributes of an object with their names, as they lie in its dict and slots."""
+    """Return the attributes in the dict and the slots of an object, with their names."""
     kind, found = type(x), list[Any]()
     if kind.__module__ in {"threading", "queue", "_thread", "_queue"}:
         with suppress(AttributeError):  # where a program has replaced the dict

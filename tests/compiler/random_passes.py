@@ -72,7 +72,7 @@ EPSILON = sys.float_info.epsilon
 
 
 class PassError(AssertionError):
-    """What a pass has changed; its name comes first."""
+    """A difference before and after a pass; the message begins with the name of the pass."""
 
 
 class Comparison:
@@ -146,7 +146,7 @@ class Comparison:
                 raise PassError(f"{name}: {array} is {y} for {x}")
 
     def moved(self, program: Program, array: Array) -> Any:
-        """Return how much the numbers of an array change if all results are rounded otherwise."""
+        """Return how much the elements of an array change by another rounding of all results."""
         noise = random.Random(self.seed)
 
         def apply(op: Operation, *operands: float) -> float:
@@ -328,7 +328,7 @@ KINDS: Sequence[Callable[[int, Comparison], str]] = (nests, recordings, nests, r
 
 
 def compare(seed: int) -> str:
-    """Return the first pass after which something differs, and what; '' if nothing."""
+    """Return the first pass that changes a result, and the difference; '' if there is none."""
     kind = blocks if seed % 50 == 49 else KINDS[seed % len(KINDS)]
     comparison = Comparison(seed)
     try:

@@ -31,11 +31,11 @@ from tests.compiler.nests import (
 
 
 class ScheduleError(AssertionError):
-    """Scheduled loops do not compute their equations."""
+    """Scheduled loops do not compute their program."""
 
 
 class LayoutError(ScheduleError):
-    """An address or a register holds another element than the one that is read."""
+    """An address or a register has another element than the one that is read."""
 
 
 class Iteration(NamedTuple):
@@ -139,7 +139,7 @@ class ScheduledInterpreter:
             raise ScheduleError(f"{step} reads {_shown(element)}, {self.due[element]} writes early")
         place = self._place(x, iteration)
         held, is_given = self.holds.get(place), x.array.kind in {"in", "const"}
-        # What is not due is given, or the sum of no terms, which is stored there.
+        # An element without due writes is an input, or an empty sum, which is stored there.
         if held != element and (element in self.due or (held and is_given)):
             other = _shown(held) if held else "nothing"
             raise LayoutError(f"{step} reads {_shown(element)} at {place}, which holds {other}")

@@ -1,4 +1,4 @@
-"""A search through seeds from the command line, which goes on where it stopped."""
+"""A search through seeds from the command line, which continues where it stopped."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: What is said of a seed that draws what is refused, or what is not of the kind that is compared.
+#: The result of a seed whose program is refused, or is not of the kind that is compared.
 NOT_COMPARED = "not compared"
 
 
 def main(compare: Callable[[int], str], name: str) -> int:
-    """Compare the seeds asked for, but for those noted in the file; return 1 if any differs.
+    """Compare seeds, except those in the file of notes; return 1 if any differs.
 
     Parameters
     ----------
     compare : callable
-        Returns what differs for a seed: '' if nothing.
+        Returns the difference for a seed, '' if there is none.
     """
     parser = argparse.ArgumentParser(prog=f"python -m tests.compiler.{name}")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
@@ -35,10 +35,10 @@ def main(compare: Callable[[int], str], name: str) -> int:
     begun, count, wrong = time.monotonic(), 0, 0
     for seed in range(options.first, options.first + options.count):
         if seed not in known and time.monotonic() - begun < options.seconds:
-            _note(notes, f"{seed} ended the process")  # unless it is noted otherwise
+            _note(notes, f"{seed} ended the process")  # unless a later line replaces it
             try:
                 known[seed] = compare(seed)
-            except Exception as error:  # noqa: BLE001 - noted, and the next seed goes on
+            except Exception as error:  # noqa: BLE001 - recorded; the next seed follows
                 known[seed] = f"{type(error).__name__}: {error}"
             _note(notes, f"{seed} {known[seed]}")
         count += seed in known
@@ -58,6 +58,6 @@ def _note(notes: Path, line: str) -> None:
 
 
 def _noted(notes: Path) -> dict[int, str]:
-    """Return what is noted of each seed, the latest line of it."""
+    """Return the latest line of each seed in the file of notes."""
     lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
     return {int(seed): rest for seed, _, rest in (line.partition(" ") for line in lines)}

@@ -177,8 +177,8 @@ def test_jit_reads_an_array_allocated_where_another_was_freed() -> None:
     assert len(addresses) < 12  # else no address was used twice
 
 
-def test_jit_reads_an_array_as_it_is_at_the_call() -> None:
-    """Numbers that are assigned between two calls are seen by the second."""
+def test_jit_reads_the_elements_of_an_array_at_each_call() -> None:
+    """Elements assigned between two calls are seen by the second."""
     f, arrays = jit(weighted_sum), separate(3, 20_000, np.random.default_rng(2))
     for k in range(3):
         arrays[k][:] = arrays[k - 1][::-1] + 0.5
@@ -187,8 +187,8 @@ def test_jit_reads_an_array_as_it_is_at_the_call() -> None:
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_jit_reads_tables_in_c_and_fortran_order(order: Any) -> None:
-    """A table of examples, beside its transpose taken as a view and one in the other order."""
+def test_jit_reads_matrices_in_c_and_fortran_order(order: Any) -> None:
+    """A matrix of examples, together with a transposed view and a copy in the other order."""
     rng = np.random.default_rng(3)
     first = np.asarray(rng.normal(size=(20_000, 3)), order=order)
     second = rng.normal(size=(3, 20_000)).T
@@ -199,7 +199,7 @@ def test_jit_reads_tables_in_c_and_fortran_order(order: Any) -> None:
 
 
 def test_jit_reads_arrays_of_different_lengths() -> None:
-    """Each vmap has as many examples as its own arrays, and gradients are by numbers alone."""
+    """Each vmap has as many examples as its own arrays; gradients are with respect to numbers."""
     sizes, rng = [20_000, 29_001, 26_007], np.random.default_rng(4)
     tables = [rng.normal(size=(2, 3, n))[:, 1] for n in sizes]
 
