@@ -28,8 +28,8 @@ from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.runner import Inputs, are_finite
-from scalargrad.tree import flatten
-from scalargrad.value import Value
+from scalargrad.engine.tree import flatten
+from scalargrad.engine.value import Value
 
 #: The fewest steps that are run in one call.
 FEW = 16
