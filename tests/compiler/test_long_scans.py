@@ -53,6 +53,11 @@ def test_scan_has_the_bits_of_single_calls(step: Callable[..., Any], wide: int) 
     assert scan(compiled, start, XS) == call_steps(compiled, start, XS)
 
 
+def test_scan_of_steps_without_numbers_returns_their_constants() -> None:
+    """No machine code is needed for them."""
+    assert scan(jit(lambda c, x: (None, "text")), None, length=50) == (None, ["text"] * 50)
+
+
 def test_scan_of_many_short_steps_has_the_bits_of_single_calls() -> None:
     """A native loop of a sum, and of a moving window."""
     xs = np.random.default_rng(1).normal(size=(22_000, 1))
@@ -61,6 +66,28 @@ def test_scan_of_many_short_steps_has_the_bits_of_single_calls() -> None:
     moved = partial(scan, jit(lambda c, x: ([*c[1:], x], c[0])), [1.0, 2.0, 3.0], DATA * 11)
     assert moved() == (DATA[-3:], [1.0, 2.0, 3.0, *(DATA * 11)[:-3]])
     assert calls_made(moved) < STEPS  # of Python
+
+
+def nested_step(c: Any, x: Any) -> Any:
+    """Return a result of tuples, lists and dicts, with constants and the same number twice."""
+    return 0.5 * c + x, {"now": c, "parts": [x, (c, None, "text", 2, True)], "pair": (c, c)}
+
+
+def array_step(c: Any, x: Any) -> Any:
+    """Return an array and an empty list; and a carry with its numbers in another order."""
+    return (c[0] + x, [c[2], *c[1][:1]], 0.5 * c[0]), [np.array([c[0], x]).sum(), []]
+
+
+@pytest.mark.parametrize(
+    ("step", "start"), [(nested_step, 0.25), (array_step, (0.5, [1.0, 2.0], 3.0))]
+)
+def test_scan_returns_the_containers_of_single_calls(step: Callable[..., Any], start: Any) -> None:
+    """Numbers, constants and containers; each result has its own containers."""
+    compiled = jit(step)
+    carry, results = scan(compiled, start, DATA)
+    assert (carry, results) == call_steps(compiled, start, DATA)
+    parts = [y["parts"] if step is nested_step else y for y in results]
+    assert len({*map(id, parts)}) == STEPS
 
 
 def test_long_scan_in_jit_calls_its_step_fewer_than_ten_times() -> None:
