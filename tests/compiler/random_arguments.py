@@ -99,7 +99,7 @@ def _inside(x: Any) -> tuple[str, list[Any]] | None:
     return (f"{kind} {names}", [getattr(x, name) for name in names]) if names else None
 
 
-def described(*args: Any) -> Any:
+def fingerprint(*args: Any) -> Any:
     """Return a number that depends on the structure, sizes, text and numbers of arguments."""
     words: list[Any] = []
     met: dict[int, int] = {}
@@ -136,7 +136,7 @@ def differing(seed: int) -> list[str]:
     for args in [*calls]:  # another call that differs in one argument, and one with other numbers
         calls.append([*args[:-1], _argument(rng, [*args])])
         calls.append(_anew(args, rng))
-    compiled, found = jit(described), []
+    compiled, found = jit(fingerprint), []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for k in [rng.randrange(len(calls)) for _ in range(6 * len(calls))]:
@@ -145,7 +145,7 @@ def differing(seed: int) -> list[str]:
                 value = _number(compiled(*now))
             except TraceError:  # refused, with a remedy
                 continue
-            expected = _number(described(*now))
+            expected = _number(fingerprint(*now))
             if abs(value - expected) > 1e-9 * abs(expected):
                 found.append(f"seed {seed}, call {k}: {value}, eagerly {expected}: {now}")
     return found

@@ -51,14 +51,14 @@ LEAVES: list[Any] = [
 ]  # fmt: skip
 
 
-def drawn(r: random.Random, depth: int, known: list[Any]) -> Any:
+def draw_object(r: random.Random, depth: int, known: list[Any]) -> Any:
     """Return a random object or container, and append it to the list of known ones."""
     if known and r.random() < 0.1:
         return r.choice(known)
     if not depth or r.random() < 0.3:
         found = r.choice(LEAVES)(r)
     else:
-        items = [drawn(r, depth - 1, known) for _ in range(r.randrange(4))]
+        items = [draw_object(r, depth - 1, known) for _ in range(r.randrange(4))]
         kind = r.choice([list, Listed, tuple, dict, OrderedDict, set, deque, *OBJECTS])
         if issubclass(kind, dict):
             found = kind({r.choice(["p", "q", 1, True, 2.0, (1, 2)]): x for x in items})
@@ -123,7 +123,7 @@ def change(r: random.Random, known: list[Any]) -> None:
         x[r.randrange(len(x))] = r.uniform(-1, 1)
     elif isinstance(x, list | deque) and x:
         k = r.randrange(len(x))
-        x[k] = r.choice([drawn(r, depth, known), looks_alike(r, x[k])])
+        x[k] = r.choice([draw_object(r, depth, known), looks_alike(r, x[k])])
         turn: list[Any] = [x.reverse, x.pop, lambda: x.append(1.0), list]
         turn += [lambda: setattr(x, "a", 1.0 * k)] if isinstance(x, Listed) else []
         r.choice(turn)()
@@ -134,11 +134,13 @@ def change(r: random.Random, known: list[Any]) -> None:
     elif isinstance(x, dict) and x:
         key = r.choice([*x])
         held = x.pop(key)
-        x[r.choice([key, key, "z"])] = r.choice([drawn(r, depth, known), looks_alike(r, held)])
+        x[r.choice([key, key, "z"])] = r.choice(
+            [draw_object(r, depth, known), looks_alike(r, held)]
+        )
     elif type(x) in OBJECTS:
         name = r.choice("abc" if isinstance(x, Slotted) else [*NAMES, "rate"])
         held = getattr(x, name, None)
-        setattr(x, name, r.choice([drawn(r, depth, known), looks_alike(r, held)]))
+        setattr(x, name, r.choice([draw_object(r, depth, known), looks_alike(r, held)]))
         if type(x) in {Plain, Derived} and r.random() < 0.2:
             x.__class__ = r.choice([Plain, Derived])
 
@@ -151,7 +153,7 @@ def number(x: Any) -> float:
 def stale(seed: int, *, changes: int = 25) -> str:
     """Return the differences between jitted and eager calls after changes; '' if there are none."""
     r, known = random.Random(seed), list[Any]()
-    held = SimpleNamespace(x=drawn(r, 4, known), unread=known)
+    held = SimpleNamespace(x=draw_object(r, 4, known), unread=known)
     around, given = jit(lambda y: read(held.x) * y), jit(lambda x, y: read(x.x) * y)
     for k in range(changes):
         try:

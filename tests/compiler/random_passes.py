@@ -231,7 +231,7 @@ def recordings(seed: int, comparison: Comparison) -> str:
     program = random_recordings.Drawn(seed, in_place=seed % 2 == 0)
     numbers = [0.1 * x for x in natural.draws(400 - 303 * program.in_place, seed + 1)]
     recording, node = recorded(program, numbers)
-    every = _evaluated(recording, numbers)
+    every = _evaluate(recording, numbers)
     try:
         with sg.disable_jit():
             value = float(program(numbers))
@@ -276,7 +276,7 @@ def found_loops(
     return ""
 
 
-def _evaluated(recording: Instructions, numbers: Sequence[float]) -> list[float]:
+def _evaluate(recording: Instructions, numbers: Sequence[float]) -> list[float]:
     """Return the number of each node of a recording."""
     found: list[float] = []
     constants = recording.places.view(np.float64).tolist()

@@ -31,16 +31,16 @@ def main(compare: Callable[[int], str], name: str) -> int:
     options = parser.parse_args()
     notes = options.notes or Path(f"fuzz/found/{name}.txt")
     notes.parent.mkdir(parents=True, exist_ok=True)
-    known = _noted(notes)
+    known = _read_notes(notes)
     begun, count, wrong = time.monotonic(), 0, 0
     for seed in range(options.first, options.first + options.count):
         if seed not in known and time.monotonic() - begun < options.seconds:
-            _note(notes, f"{seed} ended the process")  # unless a later line replaces it
+            _append_note(notes, f"{seed} ended the process")  # unless a later line replaces it
             try:
                 known[seed] = compare(seed)
             except Exception as error:  # noqa: BLE001 - recorded; the next seed follows
                 known[seed] = f"{type(error).__name__}: {error}"
-            _note(notes, f"{seed} {known[seed]}")
+            _append_note(notes, f"{seed} {known[seed]}")
         count += seed in known
         if known.get(seed) not in {None, "", NOT_COMPARED}:
             wrong += 1
@@ -52,12 +52,12 @@ def main(compare: Callable[[int], str], name: str) -> int:
     return wrong > 0
 
 
-def _note(notes: Path, line: str) -> None:
+def _append_note(notes: Path, line: str) -> None:
     with notes.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 
 
-def _noted(notes: Path) -> dict[int, str]:
+def _read_notes(notes: Path) -> dict[int, str]:
     """Return the latest line of each seed in the file of notes."""
     lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
     return {int(seed): rest for seed, _, rest in (line.partition(" ") for line in lines)}

@@ -28,7 +28,7 @@ def f(a: Any, b: Any) -> Any:
 
 
 def data_of(tree: Any) -> Any:
-    """Return nested lists and tuples with floats in place of Values."""
+    """Return nested_result lists and tuples with floats in place of Values."""
     if isinstance(tree, list | tuple):
         return [data_of(x) for x in tree]
     return tree.data if isinstance(tree, Value) else tree
@@ -141,7 +141,7 @@ class Pair(NamedTuple):
 # Results ------------------------------------------------------------------------------------------
 
 
-def nested(x: Any) -> Any:
+def nested_result(x: Any) -> Any:
     """Return a result with blocks, ragged rows, constants, repetitions and text."""
     blocks = [[[x[f + 2 * i + j] * 3.0 for j in range(2)] for i in range(3)] for f in (0, 6)]
     ragged = [[x[0] + 1.0, x[1] + 1.0], [x[2] + 1.0, x[3] + 1.0, x[4] + 1.0]]
@@ -153,12 +153,12 @@ def nested(x: Any) -> Any:
 def test_jit_returns_new_containers_with_the_structure_of_the_result(kind: Any) -> None:
     """The caller may change them without affecting later calls."""
     numbers = [float(k) for k in range(12)]
-    compiled: Any = jit(nested)
+    compiled: Any = jit(nested_result)
     argument: Any = np.array(numbers) if kind is np.float64 else [*map(kind, numbers)]
     compiled(argument)
     for _ in range(2):
         found = compiled(argument)
-        assert data_of(found) == data_of(nested(numbers))
+        assert data_of(found) == data_of(nested_result(numbers))
         assert type(found[3][0]) is Pair
         assert type(found[2]) is tuple
         found[0][1][2].append(0.0)  # must not change the next result

@@ -363,7 +363,7 @@ TERMS = [2.0]
 WORDS = math
 
 
-def scaled(x: Any) -> Any:
+def scale_by_globals(x: Any) -> Any:
     """Multiply by globals."""
     return W * x * TERMS[0]
 
@@ -373,7 +373,7 @@ class Line(Module):
 
     def forward(self, x: Any) -> Any:
         """Call a function that reads globals."""
-        return scaled(x)
+        return scale_by_globals(x)
 
     @staticmethod
     def fixed(x: Any) -> Any:
@@ -384,17 +384,17 @@ class Line(Module):
 LINE = Line()
 
 GLOBAL_READERS: dict[str, Callable[[Any], Any]] = {
-    "function": scaled,
-    "helper": lambda x: scaled(x) + 1.0,
+    "function": scale_by_globals,
+    "helper": lambda x: scale_by_globals(x) + 1.0,
     "generator expression": lambda x: sum(W * y * TERMS[0] for y in [x]),
-    "jitted helper": jit(scaled),
-    "partial function": functools.partial(scaled),
-    "value_and_grad": lambda x: x * sg.value_and_grad(scaled)(x)[1],
-    "vmap": lambda x: sg.vmap(scaled)([x, 2.0])[0],
+    "jitted helper": jit(scale_by_globals),
+    "partial function": functools.partial(scale_by_globals),
+    "value_and_grad": lambda x: x * sg.value_and_grad(scale_by_globals)(x)[1],
+    "vmap": lambda x: sg.vmap(scale_by_globals)([x, 2.0])[0],
     "module": LINE,
     "method": LINE.forward,
     "static method": lambda x: LINE.fixed(x) + 1.0,
-    "argument of a partial function": functools.partial(lambda f, x: f(x), scaled),
+    "argument of a partial function": functools.partial(lambda f, x: f(x), scale_by_globals),
 }
 
 

@@ -184,13 +184,18 @@ def test_embedding_in_jit_takes_a_traced_index() -> None:
         assert gradients(mine, weights) == gradients(eager, weights)
         assert close(bagged(tokens), bag(tokens))
     assert len(compiled.all_paths()) == 1
-    for wrong, error in (
-        ([0, 6, 0], DomainError),
-        ([0, -1, 0], DomainError),
-        ([0, 0.5, 0], OperandError),
-    ):
-        with pytest.raises(error):
-            compiled(wrong)
+
+
+@pytest.mark.parametrize(
+    ("index", "error"), [(6, DomainError), (-1, DomainError), (0.5, OperandError)], ids=str
+)
+def test_embedding_in_jit_refuses_an_invalid_index(index: float, error: type[Exception]) -> None:
+    """After a call with valid ones."""
+    embedding = Embedding(6, 2, padding_idx=1, rng=0)
+    compiled = jit(lambda tokens: sum(sum(row) for row in embedding(tokens)))
+    compiled([0, 5, 0])
+    with pytest.raises(error):
+        compiled([0, index, 0])
 
 
 @pytest.mark.wide

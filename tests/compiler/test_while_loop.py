@@ -87,7 +87,8 @@ def test_gradient_of_while_loop_ignores_iterations_after_the_last() -> None:
     assert value_and_grad(arrival)(2.0) == pytest.approx((1.5, -0.75))
 
 
-def test_while_loop_in_while_loop() -> None:
+@pytest.mark.parametrize("e", [1.0, 0.5])
+def test_while_loop_in_while_loop(e: float) -> None:
     """Kepler's equation, solved in each step of a search for the time of an anomaly."""
 
     def anomaly(m: Any) -> Any:
@@ -100,11 +101,11 @@ def test_while_loop_in_while_loop() -> None:
             lambda m: abs(anomaly(m) - e) > 1e-11, lambda m: m + 0.8 * (e - anomaly(m)), e
         )
 
-    for e in (1.0, 0.5):
-        assert jit(time_of)(e) == pytest.approx(e - 0.3 * math.sin(e), abs=1e-10)
+    assert jit(time_of)(e) == pytest.approx(e - 0.3 * math.sin(e), abs=1e-10)
 
 
-def test_grad_in_while_loop() -> None:
+@pytest.mark.parametrize("c", [0.7, 5.0])
+def test_grad_in_while_loop(c: float) -> None:
     """Newton's method for the minimum of c·x - log x at 1/c; a step beyond 0 is halved."""
 
     def lowest(c: Any) -> Any:
@@ -117,12 +118,12 @@ def test_grad_in_while_loop() -> None:
 
         return while_loop(lambda x: abs(slope(x)) > 1e-12, step, 1.0 + 0 * c)
 
-    for c in (0.7, 5.0):
-        assert jit(lowest)(c) == pytest.approx(1 / c, rel=1e-12)
-        assert jit(value_and_grad(lowest))(c) == pytest.approx((1 / c, -1 / c**2), rel=1e-9)
+    assert jit(lowest)(c) == pytest.approx(1 / c, rel=1e-12)
+    assert jit(value_and_grad(lowest))(c) == pytest.approx((1 / c, -1 / c**2), rel=1e-9)
 
 
-def test_grad_of_take_in_while_loop() -> None:
+@pytest.mark.parametrize("c", [1.0, 2.0])
+def test_grad_of_take_in_while_loop(c: float) -> None:
     """A ball rolls down a piecewise linear slope; one piece depends on the parameter."""
 
     def roll(c: Any) -> Any:
@@ -131,8 +132,7 @@ def test_grad_of_take_in_while_loop() -> None:
 
         return while_loop(lambda x: x > -1.0, lambda x: x - abs(grad(height)(x)), 2.05)
 
-    for c in (1.0, 2.0):
-        assert jit(value_and_grad(roll))(c) == pytest.approx(value_and_grad(roll)(c), rel=1e-12)
+    assert jit(value_and_grad(roll))(c) == pytest.approx(value_and_grad(roll)(c), rel=1e-12)
 
 
 def test_while_loop_refuses_a_carry_that_changes_its_structure() -> None:
