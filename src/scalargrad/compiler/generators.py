@@ -83,17 +83,19 @@ class Generators:
     ----------
     objects : iterable
         What the function, and what it is called with, lead to.
-    names : container of str
-        Those in its code.
+    read : NamesRead, optional
+        The names in its code.
     """
 
-    def __init__(self, objects: Iterable[Any] = (), names: Iterable[str] = ()) -> None:
-        objects, names = [x for x in objects if not is_stateful(type(x))], {*names}
+    def __init__(self, objects: Iterable[Any] = (), read: NamesRead | None = None) -> None:
+        read = read or NamesRead()
+        objects, names = [x for x in objects if not is_stateful(type(x))], {*read.names}
         is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
         found = _among(objects, with_numpys="random" in names or is_loaded)
         self._before = {id(x): (x, state_of(x)) for x in found}
-        #: Whether the function names a source of fresh randomness.
-        self.may_be_fresh = any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
+        may_name = read.computed and ("random" in names or any(x is random for x in objects))
+        #: Whether the function names a source of fresh randomness, or may compute such a name.
+        self.may_be_fresh = may_name or any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
 
     def note(self, draw: Draw) -> None:
         """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""

@@ -174,6 +174,7 @@ class Jitted(Generic[P, R]):
             before = Snapshot([self.__wrapped__, args, kwargs], numbers=True)
             self.__wrapped__(*args, **kwargs)
             before.undo()  # it has run all through, and yet the call is refused
+            unrecorded.refuse(self)
         return unrecorded.explain()
 
     def repeated(self) -> Callable[..., R]:

@@ -351,7 +351,11 @@ class _Records(Kind):
             made = iter(rebuilt([x for x in held if not _is_size(x)], fresh))
             for x, before in zip(some, held, strict=True):
                 now = before if _is_size(before) else next(made)
-                object.__setattr__(copies[id(x)], name, now)
+                copy = copies[id(x)]
+                if self.is_record:  # whatever descriptor its class has of that name
+                    copy.__dict__[name] = now
+                else:
+                    object.__setattr__(copy, name, now)
         return [copies[id(x)] for x in xs]
 
     def inside(self, xs: Sequence[Any]) -> Iterable[Any]:

@@ -60,6 +60,16 @@ class UnrecordedError(Exception):
             add_note_once(self.error, in_place_advice(self.error) or _NOTE)
         raise self.error
 
+    def refuse(self, compiled: Any) -> NoReturn:
+        """Raise TraceError for an error that an eager call does not raise."""
+        error = self.error
+        if isinstance(error, ScalargradError):
+            raise error
+        why = f"{compiled!r} raised {type(error).__name__} while it was traced"
+        refusal = TraceError(f"{why}, and does not when it is called eagerly: {error}")
+        add_note_once(refusal, in_place_advice(error) or _NOTE)
+        raise refusal from error
+
 
 class CallRecorder:
     """Record a call of a function.

@@ -55,6 +55,7 @@ from scalargrad.compiler.guards.object_state import (
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     clocks_of_dates,
+    clocks_of_numpy,
     is_followed,
     is_plain_object,
     is_read,
@@ -258,7 +259,8 @@ class Surroundings:
             yield from changing_calls(function)
             yield from matched_values(function)
         yield from states_of_locks(walk.kept, walk.functions)
-        yield from clocks_of_dates(walk.names, walk.kept)
+        yield from clocks_of_dates(walk.names, walk.kept, walk.functions)
+        yield from clocks_of_numpy(walk.names, walk.kept, walk.functions)
         yield from names_of_variables(walk.names)
         for root in self.roots[1:]:  # of the first, the arguments of a call are known
             if isinstance(function := get_attribute(root, "__func__", root), FunctionType):
@@ -693,6 +695,7 @@ class Walk:
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
         self._fact(_BASES, kind)
+        self.rereading.fact(type, kind)
         self._texts(kind)
         self._push_inside([*kind.__bases__, type(kind)])
         self._push(kind, {name: space[name] for name in followed})

@@ -54,7 +54,7 @@ REFUSALS = {
         "pass what it says as a static argument, as in jit(f, static_argnames='name')",
     ),
     "own attribute": (
-        "an attribute that you gave to a Value was read",
+        "an attribute was read that a number among the arguments has, and no Value,",
         "pass it as an argument of its own",
     ),
     "given": (
@@ -90,7 +90,7 @@ REFUSALS = {
         "leave the question out, or ask isinstance(x, (int, float, Value))",
     ),
     "class": (
-        "the class of a number was asked, which may be an integer in another call,",
+        "the class of a number was asked, which may differ from call to call,",
         "give floats, as in f(2.0), or make it static, as in jit(f, static_argnames='n')",
     ),
     "examples": (

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scalargrad import ops
-from scalargrad.compiler.guards.libraries import is_installed_file
+from scalargrad.compiler.guards.libraries import is_installed_file, is_library_file
 from scalargrad.compiler.trace.refusal import PACKAGE
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import recorder
 from scalargrad.ops.methods import is_boolean
+from scalargrad.system.attributes import has_attribute
 from scalargrad.system.short_repr import is_describing
 from scalargrad.table.numbers import SMALL, is_real
 from scalargrad.table.operation import Operation
@@ -60,9 +61,9 @@ class Traced(Value):
         return self.trace.eager_class(self, or_else=type(self) if is_installed_file(file) else None)
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Refuse to read an attribute that a Value among the arguments has, as a user's own."""
-        if name in self.trace.attributes_given:
-            self._refuse("own attribute")
+        """Refuse to read an attribute that a number among the arguments may have."""
+        if name in self.trace.attributes_given or not is_library_file(_frame(1).f_code.co_filename):
+            refuse_own_attribute(self, name)
         raise AttributeError(f"a Value has no attribute {name!r}")
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
@@ -149,6 +150,17 @@ def in_force(x: Traced) -> Trace:
     if recorder() is not trace:
         refuse_stray(x)
     return trace
+
+
+def refuse_own_attribute(x: Traced, name: str) -> None:
+    """Refuse to read an attribute that a number among the arguments may have, and a Value has not.
+
+    A user has given it to a Value, or it is one of another class of numbers.
+    """
+    trace, kinds = x.trace, {*x.trace.types_of_leaves()} - {float, Value, Parameter}
+    may_have = any(has_attribute(kind, name) or "__dict__" in dir(kind) for kind in kinds)
+    if name in trace.attributes_given or (may_have and not name.startswith("__")):
+        trace.refused("own attribute")
 
 
 def refuse_stray(x: Traced) -> NoReturn:
