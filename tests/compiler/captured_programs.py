@@ -308,7 +308,7 @@ def _change(r: random.Random, j: int, leaf: Leaf, holes: dict[str, str], source:
     else:
         likely = ["assignment", "assignment", "in place"] if leaf.in_place else ["assignment"] * 2
         names = [*likely] * 8 + [name for name in CHANGES if leaf.in_place or "place" not in name]
-        if "Cfg" not in source:  # classes of libraries are not changed
+        if "Cfg" not in source or "Cfg[" in source:  # classes of libraries are not changed
             names = [name for name in names if "type(o)" not in CHANGES[name]]
         elif "class Cfg(" in source and "class Base" not in source:
             names = [name for name in names if "__mro__" not in CHANGES[name]]

@@ -177,4 +177,7 @@ _FRESH |= {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 def _is_generator(x: Any) -> bool:
     known = isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
-    return known and state_of(x) is not None
+    try:
+        return known and state_of(x) is not None
+    except AttributeError as error:  # another dict was assigned
+        raise TraceError(f"the state of {format_value(x)} cannot be read: {error}") from error

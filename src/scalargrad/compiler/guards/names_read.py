@@ -79,8 +79,8 @@ class CodeRead(NamedTuple):
     unnamed : bool
         True if it may read them so, or all of an object, as by ``vars`` or a class pattern.
     bare : frozenset of str
-        Names of variables that it uses in other ways than to read a named attribute: a module among
-        these may be read by a computed name.
+        Names of variables that it uses in other ways than to read a named attribute, or of which it
+        reads a special one, as ``__dict__``: a module among these may be read by a computed name.
     """
 
     names: tuple[str, ...]
@@ -128,7 +128,7 @@ def read_by(code: CodeType) -> CodeRead:
     bare = {
         str(x.argval)
         for x, y in pairwise(steps)
-        if x.opname in _LOADS_VARIABLES and y.opname not in _READS
+        if x.opname in _LOADS_VARIABLES and (y.opname not in _READS or is_special(str(y.argval)))
     }
     return CodeRead(
         _once(names), _once(of_globals), frozenset(attributes), computed, unnamed, frozenset(bare)

@@ -282,6 +282,15 @@ def _uses_of_datetime64(function: FunctionType) -> Iterator[bool]:
             yield is_literal or step.opname == "CALL"
 
 
+def counters_of_caches(names: NamesRead, kept: Iterable[Any]) -> Iterator[str]:
+    """Yield what code asks of the caches of functools among some objects."""
+    if "cache_info" in names.attributes and any(isinstance(x, _CACHES) for x in kept):
+        yield f"asks for cache_info(), which counts calls{_UNNOTICED}"
+
+
+_CACHES = type(functools.cache(lambda: None))
+
+
 #: Functions of NumPy that take a number of a recording for an object like any other.
 _MISREADING = {
     "numpy.isscalar": "isinstance(x, (int, float, Value))",
