@@ -15,7 +15,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.libraries import is_of_library
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, in_force, refuse_own_attribute
-from scalargrad.value import Parameter, Value
+from scalargrad.engine.value import Parameter, Value
 
 _TRACED = {Traced, TracedParameter}
 
