@@ -290,6 +290,8 @@ def compose(
     ]  # fmt: skip
     parts += [helper for call, helper in HELPERS.items() if call in reads.read]
     source = "\n".join(filled(part, holes) for part in parts if part)
+    if "class Meta(type)" in source:  # a class without a hash cannot be used with functools, either
+        source = source.replace("__hash__ = None", "__hash__ = type.__hash__")
     if re.search(r"\b(Inner|Other|times|of_globals|head|FACTOR|Node)\b", source):
         source = OF_LEAVES + source
     for j in range(1, CALLS):

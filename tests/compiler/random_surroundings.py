@@ -105,6 +105,7 @@ def run(program: Program, name: str, folder: Path, code: Any) -> list[Called]:
     """
     calls: list[Called] = []
     module: Any = types.ModuleType(name)
+    _ALIVE.append(module)
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -222,12 +223,17 @@ def _folder() -> Path:
 _FOLDERS: list[Path] = []
 
 
+#: The modules of the latest program, kept so that no two runs have objects at equal addresses.
+_ALIVE: list[Any] = []
+
+
 def compared(seed: int) -> tuple[Program | None, str]:
     """Return the program of a seed, and how it differs."""
 
     def interrupted(*_: Any) -> None:
         raise Interrupted(f"longer than {PATIENCE} s")
 
+    _ALIVE.clear()
     with ExitStack() as stack:
         if hasattr(signal, "setitimer"):
             before = signal.signal(signal.SIGALRM, interrupted)

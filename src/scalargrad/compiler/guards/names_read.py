@@ -73,7 +73,8 @@ class CodeRead(NamedTuple):
     of_globals : tuple of str
         Those that stand for more than attributes.
     attributes : frozenset of str
-        Those of attributes that it reads, other than only assigns.
+        Those of attributes that it reads, or assigns other than in ``__init__``: a program does not
+        assign them again, should another have changed them.
     computed : bool
         True if it may read attributes by names that it computes.
     unnamed : bool
@@ -113,6 +114,8 @@ def read_by(code: CodeType) -> CodeRead:
     of_globals = [*texts, *found]  # or modules
     of_globals += ["isinstance"] if any(x.opname == "MATCH_CLASS" for x in steps) else []
     attributes = {*texts, *(x.argval for x in steps if x.opname in _READS)}
+    calls = (x for x in parts if x.co_name != "__init__")  # which assigns those of a new object
+    attributes.update(x.argval for part in calls for x in steps_in(part) if x.opname in _WRITES)
     attributes.update(_WHOLE.intersection(of_globals))
     if any(x.opname in _COMPARISONS for x in steps):
         attributes.add(_WHOLE_NAME)
@@ -248,6 +251,7 @@ _CALLS = {"PRECALL", "CALL"}
 
 
 _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
+_WRITES = {"STORE_ATTR", "DELETE_ATTR"}
 
 
 def is_special(name: str) -> bool:

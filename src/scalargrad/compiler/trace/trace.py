@@ -226,6 +226,7 @@ class Trace(Recorder):
         """Make a random draw, and return the input that stands for it."""
         draw = Draw(*call, **kwargs)
         with made_by(None):
+            self.is_final |= draw.source not in self.generators  # an eager draw is not undone
             self.generators.note(draw)
             number = draw()
             (leaf,) = self.inputs([float(number)])
