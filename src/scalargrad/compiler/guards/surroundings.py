@@ -594,7 +594,7 @@ class Walk:
         elif get_attribute(x, "__dict__") is own_space(x):
             self._attributes_beside(x)
         if isinstance(x, GENERIC_ALIASES):
-            self._push_inside([x.__origin__])
+            self._push_inside([get_attribute(x, "__origin__")])
         self._class(x)
 
     def _function(self, x: FunctionType) -> None:
