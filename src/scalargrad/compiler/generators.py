@@ -92,7 +92,7 @@ class Generators:
         objects, names = [x for x in objects if not is_stateful(type(x))], {*read.names}
         is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
         found = _among(objects, with_numpys="random" in names or is_loaded)
-        self._before = {id(x): (x, state_of(x)) for x in found}
+        self._before = {id(x): (x, state) for x, state in found}
         may_name = read.computed and ("random" in names or any(x is random for x in objects))
         #: Whether the function names a source of fresh randomness, or may compute such a name.
         self.may_be_fresh = may_name or any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
@@ -146,11 +146,11 @@ def generators_of(roots: Iterable[Any]) -> list[Any]:
     """Return the generators that can be reached, that of the module `random` among them."""
     names = NamesRead()
     objects = walked([*roots], names, closed=(Value,)).kept
-    return _among(objects, with_numpys="random" in names.names)
+    return [x for x, _ in _among(objects, with_numpys="random" in names.names)]
 
 
-def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
-    """Return the generators among objects, that of the module `random`, and that of NumPy's.
+def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[tuple[Any, Any]]:
+    """Return generators with their states: those among objects, of the module `random`, of NumPy's.
 
     Also those that functions of libraries name, in which the walk does not look.
     """
@@ -159,7 +159,9 @@ def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
     shared = [MODULE, *(space.get(name) for space, names in named for name in names)]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)
-    return [*{id(x): x for x in filter(_is_generator, (*shared, *objects))}.values()]
+    found = {id(x): x for x in (*shared, *objects) if _may_be_generator(x)}.values()
+    states = ((x, _state(x)) for x in found)
+    return [(x, state) for x, state in states if state is not None]
 
 
 def is_fresh(x: Any) -> bool:
@@ -175,9 +177,13 @@ _FRESH = {"Random", "SystemRandom", "RandomState", "SeedSequence", "default_rng"
 _FRESH |= {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
-def _is_generator(x: Any) -> bool:
-    known = isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
+def _may_be_generator(x: Any) -> bool:
+    return isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
+
+
+def _state(x: Any) -> Any:
+    """Return the state of a generator; None of what is none."""
     try:
-        return known and state_of(x) is not None
+        return state_of(x)
     except AttributeError as error:  # another dict was assigned
         raise TraceError(f"the state of {format_value(x)} cannot be read: {error}") from error
