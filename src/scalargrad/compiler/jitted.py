@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from scalargrad.autodiff import gradients
-from scalargrad.compiler.backend import has_llvm
+from scalargrad.compiler.backend.callbacks import CallbackError
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature, static_of
 from scalargrad.compiler.call.output import Result
@@ -23,12 +23,12 @@ from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import disable_jit, is_jit_disabled, jit_mode, mode_here
-from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import active_modes
 from scalargrad.graph import topological_order
+from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import collector_paused
 from scalargrad.system.short_repr import format_value
 from scalargrad.table.numbers import is_real
@@ -55,7 +55,7 @@ class Explanation(str):
     Attributes
     ----------
     code : str
-        The LLVM IR of the program; empty where NumPy runs it.
+        The LLVM IR of the program.
     """
 
     __slots__ = ("code",)
@@ -131,15 +131,20 @@ class Jitted(Generic[P, R]):
                 return checked(self, args, kwargs)  # type: ignore[no-any-return]
         key, leaves, objects = self.signature(args, kwargs)
         call = self, args, kwargs, key, leaves, objects
-        for path in self._kept.current(key, objects):
-            run = path.run(call)
-            if run is not None:
-                break
-        else:
-            anew = self._run_anew(call)
-            if anew is None:
-                return self.__wrapped__(*args, **kwargs)
-            path, run = anew
+        try:
+            for path in self._kept.current(key, objects):
+                run = path.run(call)
+                if run is not None:
+                    break
+            else:
+                anew = self._run_anew(call)
+                if anew is None:
+                    return self.__wrapped__(*args, **kwargs)
+                path, run = anew
+        except CallbackError:
+            run = None
+        if run is None:  # the eager call raises the error, if it applies the operation at all
+            return self.__wrapped__(*args, **kwargs)
         found, finite = run
         if finite:
             return path.result(found)  # type: ignore[no-any-return]
@@ -189,10 +194,11 @@ class Jitted(Generic[P, R]):
             call = _, _, _, key, _, objects = self.call_of(args, {})
             if objects or key not in valid:
                 valid[key] = self._kept.current(key, objects)
-            for path in valid[key]:
-                run = path.run(call)
-                if run is not None and run[1]:
-                    return path.result(run[0])  # type: ignore[no-any-return]
+            with suppress(CallbackError):
+                for path in valid[key]:
+                    run = path.run(call)
+                    if run is not None and run[1]:
+                        return path.result(run[0])  # type: ignore[no-any-return]
             valid.clear()  # recorded anew, or evaluated eagerly: other code runs
             return self(*args)  # type: ignore[call-arg]
 
@@ -220,6 +226,8 @@ class Jitted(Generic[P, R]):
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
         f: 4 nodes recorded, found as 2 steps of 0 loops
         """
+        with optional_dependency("explain needs"):
+            import llvmlite  # noqa: F401
         path, _ = self.taken(args, kwargs)
         function = path.function
         runners = {"forward": function.values}
@@ -236,8 +244,8 @@ class Jitted(Generic[P, R]):
             lines.append(f"  compiled as {nests.choice.form}")
             lines += [f"  not as {form}: {why}" for form, why in nests.choice.rejected]
             lines += [f"  {line}" for line in nests.listing.splitlines()]
-            codes += [nests.module.text()] if isinstance(nests, Nested) else []
-        lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
+            codes.append(nests.module.text())
+            lines += [f"  calls {x.name} in Python" for x in nests.callbacks]
         if not path.draws:  # a call would move the generators
             call = functools.partial(self, *args, **kwargs)
             seconds = min(timeit.repeat(call, timer=time.perf_counter, number=1, repeat=_RUNS))

@@ -33,7 +33,7 @@ from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.guards.object_state import attributes, is_record
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.c_printer import HEAD, number_text, print_c
-from scalargrad.compiler.nests.compile_nests import Scheduled, is_printed, scheduled, written
+from scalargrad.compiler.nests.compile_nests import Scheduled, scheduled, written
 from scalargrad.compiler.nests.lowering import Lowered
 from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, has_lanes
@@ -41,6 +41,7 @@ from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.ops import eq, ne, sum
+from scalargrad.ops.custom import Custom
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.short_repr import format_value, shorten
 from scalargrad.table.numbers import as_float, is_real
@@ -90,7 +91,7 @@ def exported(
             "and pass them as arguments"
         )
     for op in path.function.recorded.nodes().occurring():
-        if not is_printed(op):
+        if isinstance(op, Custom):
             raise TraceError(
                 f"{op.name} cannot be exported to C, only operations of scalargrad can: write it "
                 "as an expression of them"

@@ -7,7 +7,7 @@ of one call: a sweep runs the program of their gradient once for all.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from scalargrad.call import (
     MultiOutputOperation,
     accumulate,
 )
+from scalargrad.compiler.backend.callbacks import CallbackError
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
 from scalargrad.errors import NumericalError
@@ -87,17 +88,15 @@ class Run(NamedTuple):
 
     def _sent_back(self, places: tuple[int, ...], signals: Cotangents) -> Sequence[float]:
         """Return Σ signal · gradient over the results in some places."""
-        seeds = [signals.get(k, 0.0) for k in places]
-        return self.function.pulled_back(places).values(
-            self.function.with_seeds(seeds, self.inputs)
-        )
+        inputs = self.function.with_seeds([signals.get(k, 0.0) for k in places], self.inputs)
+        return _computed(self.function.pulled_back(places).values, inputs)
 
     def pull_back_as_graph(self, signals: Cotangents, _call: Value) -> Sequence[Scalar | None]:
         """Return the same as results of a program, of the operands and the signals."""
         derived = self.function.pulled_back(tuple(signals))
         arriving = tuple([x if isinstance(x, Value) else Value(x) for x in signals.values()])
         inputs = self.function.with_seeds([x.data for x in arriving], self.inputs)
-        numbers = derived.outputs(inputs)
+        numbers = _computed(derived.outputs, inputs)
         self._require_finite(numbers, signals)
         run = Run(f"{self.name}'", derived, inputs, (*self.operands, *arriving))
         found = ResultNodes(derived.reached(), derived).outputs(numbers, run)
@@ -109,6 +108,14 @@ class Run(NamedTuple):
     def reads(self, k: int, others: Sequence[int]) -> bool:
         """Return whether one of the other results was computed from the k-th."""
         return self.function.read_by(others, [k])[0]
+
+
+def _computed(program: Callable[[Inputs], list[float]], inputs: Inputs) -> list[float]:
+    """Run a program of gradients; if a custom operation fails, raise its exception."""
+    try:
+        return program(inputs)
+    except CallbackError as failed:
+        raise failed.error from None
 
 
 class DenseGradient(tuple[float, ...]):

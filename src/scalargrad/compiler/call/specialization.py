@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate
 from math import isfinite
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.backend.callbacks import CallbackError
 from scalargrad.compiler.call.arguments import (
     FLOAT64,
     Key,
@@ -169,6 +171,8 @@ class Specialization:
         ------
         TraceError
             If the function would tell an argument from its copy.
+        CallbackError
+            If a custom operation fails; generators are restored.
         """
         if self.types is not None and self.types != types_of_leaves(call):
             return None
@@ -181,6 +185,9 @@ class Specialization:
             for x in [y for y in (*call[4], *self.closed_over) if isinstance(y, Value)]:
                 data_of(x)
             raise
+        except CallbackError:
+            rewind(states)
+            raise
         if run is None or not run[1]:
             rewind(states)
         return run
@@ -188,9 +195,11 @@ class Specialization:
     def fits(self, call: Call) -> bool:
         """Return whether a call takes this path; generators do not advance."""
         states = self.draws.states() if self.draws else []
-        run = self.run(call)
-        rewind(states)
-        return run is not None
+        with suppress(CallbackError):  # a call is then made eagerly, as by any other path
+            run = self.run(call)
+            rewind(states)
+            return run is not None
+        return True
 
     def _run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
         leaves = call[4]

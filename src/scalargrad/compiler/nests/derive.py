@@ -318,7 +318,7 @@ class _Reverse:
         return held
 
     def _cell(self, term: Term) -> Arg:
-        return term.args[0] if term.op.name == "identity" else self.builder.step(*term)
+        return term.args[0] if term.op is TABLE["identity"] else self.builder.step(*term)
 
     def collected(self, array: Array) -> Array:
         """Write the derivatives with respect to the cells of an array as an output."""

@@ -361,7 +361,7 @@ class Printer(Registers):
         e = self.e
         if not isinstance(held, str) and math.copysign(1.0, held) < 0:  # -0, which adds nothing
             return write(e, op, *args)
-        if op.name == "mul":
+        if op is TABLE["mul"]:
             return e.fma(args[0], args[1], held)
         return e.add(held, write(e, op, *args))
 

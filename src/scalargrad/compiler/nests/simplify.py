@@ -30,7 +30,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 
-_IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
+_IDENTITY, _ADD, _MUL, _DIV = (TABLE[x] for x in ("identity", "add", "mul", "div"))
 
 
 def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
@@ -196,13 +196,13 @@ def _at(source: Arg, values: Mapping[Var, Index]) -> Arg:
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
     """Return a product with 1, a quotient by 1 or an operation on numbers alone as a copy."""
-    if op.name == "add" and _is_nothing(args[0]):
+    if op is _ADD and _is_nothing(args[0]):
         return _IDENTITY, args[1:]
-    if op.name in {"mul", "div"} and args[1] == 1.0:
+    if op in {_MUL, _DIV} and args[1] == 1.0:
         return _IDENTITY, args[:1]
-    if op.name == "mul" and args[0] == 1.0:
+    if op is _MUL and args[0] == 1.0:
         return _IDENTITY, args[1:]
-    if op.name == "where" and isinstance(args[0], float):
+    if op is TABLE["where"] and isinstance(args[0], float):
         return _IDENTITY, (args[1 if args[0] else 2],)
     if op is _IDENTITY or any(isinstance(x, Access) for x in args):
         return op, args

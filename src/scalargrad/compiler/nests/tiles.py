@@ -33,6 +33,7 @@ from scalargrad.compiler.nests.equations import (
     within_loops,
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
+from scalargrad.ops.custom import Custom
 from scalargrad.table.operation import Elementwise
 
 #: The kinds of arrays whose dimensions may lie in any order.
@@ -131,7 +132,8 @@ def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float
     op = step.op
     price = 1.0
     if isinstance(op, Elementwise):
-        price = CALL if op.name in LIBRARY else LONG if is_long(op) else 1.0
+        is_called = op.name in LIBRARY or isinstance(op, Custom)
+        price = CALL if is_called else LONG if is_long(op) else 1.0
     if lanes is None:
         return price
     found = price * (CLASSES if price == CALL else VECTOR)

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.arguments import (
     Fresh,
     Key,
@@ -25,7 +24,6 @@ from scalargrad.compiler.call.arguments import (
 from scalargrad.compiler.call.outline import Place, filled, filler, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.tree import flatten
 from scalargrad.value import Value
@@ -195,7 +193,7 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None
     nests = path.function.values.nests
-    if not isinstance(nests, Nested) or len(nests.functions) > 1:
+    if nests.callbacks or len(nests.functions) > 1:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return None
@@ -234,7 +232,7 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
     count : int
         The number of steps.
     """
-    if count < FEW or not has_llvm():
+    if count < FEW:
         return None
     found = [np.empty((count, 0))]
     for column in columns:

@@ -9,6 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.autodiff import compute_adjoint_graphs, compute_adjoints
+from scalargrad.compiler.backend import has_llvm
+from scalargrad.compiler.backend.callbacks import CallbackError
+from scalargrad.compiler.passes.evaluate import evaluate
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
@@ -30,6 +33,9 @@ from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
+
+#: Maximum number of elements of a program that is evaluated in Python sooner than it is compiled.
+_SHORT = 2000
 
 
 def number_of(trace: Trace, node: int) -> float:
@@ -177,8 +183,6 @@ def _not_known(trace: Trace, nodes: Sequence[int]) -> list[int]:
 
 def _run(trace: Trace, through: Sequence[int], nodes: Sequence[int]) -> list[float]:
     """Run the program of the nodes `through`, given the numbers of those that these read."""
-    from scalargrad.compiler.runner import runner_for
-
     columns, constants = trace.columns, trace.columns.constants
     stacked = [y for x in trace.wholes for y in x.given.ravel().astype(float).tolist()]
     read = {y for x in through for y in columns.args(x)}.difference(through)
@@ -191,4 +195,12 @@ def _run(trace: Trace, through: Sequence[int], nodes: Sequence[int]) -> list[flo
     known = {place[x]: constants[x] for x in others if x in constants}
     outputs = [place[x] for x in nodes]
     program = Program(len(given), Nodes.of(ops, args), known, outputs, len(stacked))
-    return runner_for(program, once=True)([trace.known[x] for x in given] + stacked)
+    inputs = [trace.known[x] for x in given] + stacked
+    if int(program.nodes().sizes().sum()) <= _SHORT or not has_llvm():
+        return evaluate(program, inputs)
+    from scalargrad.compiler.runner import runner_for
+
+    try:
+        return runner_for(program)(inputs)
+    except CallbackError as failed:
+        raise failed.error from None

@@ -1,7 +1,11 @@
-"""Print operations of the table as LLVM IR.
+"""Emit operations as LLVM IR.
 
 A primitive is a single instruction, a function defined in this package, or a call of the C library.
-A composite operation is printed as its expression.
+A composite operation is emitted as its expression, and a custom operation as a call of Python:
+
+    sqrt(x)      %v1 = call double @llvm.sqrt.f64(double %v0)
+    square(x)    %v1 = fmul double %v0, %v0
+    my_sin(x)    %v1 = call double @callback0.my_sin(double %v0)
 """
 
 from __future__ import annotations
@@ -11,11 +15,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.compiler.backend.callbacks import callback_of
 from scalargrad.compiler.backend.llvm import elementary
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.nests.saved_exponentials import UNITS
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
 from scalargrad.ops import TABLE
+from scalargrad.ops.custom import Custom
 from scalargrad.table.operation import Binary, Elementwise, Unary
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
@@ -63,7 +69,7 @@ def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
 
 
 def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
-    """Print an operation; return the register of its result.
+    """Emit an operation; return the register of its result.
 
     Examples
     --------
@@ -80,6 +86,8 @@ def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
       %v1 = call <8 x double> @llvm.sqrt.v8f64(...)
     ...
     """
+    if isinstance(op, Custom):
+        return e.library(callback_of(op).name, *operands)
     if (op.name in DESCRIBED or op.name in _PLAIN) and TABLE.get(op.name) is op:
         return _primitive(e, op.name, list(operands))
     symbols, expression = expression_of(op)
@@ -167,8 +175,11 @@ LIBRARY = {
 }
 
 
-def can_write(op: Elementwise) -> bool:
-    """Return whether an operation can be compiled; users' custom operations cannot."""
+def has_llvm_form(op: Elementwise) -> bool:
+    """Return True if an operation is computed by instructions and functions of C.
+
+    Custom operations are not; machine code calls them in Python.
+    """
     known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     return all(x.name in known and TABLE.get(x.name) is x for x in _parts(op))
 

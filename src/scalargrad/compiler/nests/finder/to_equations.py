@@ -237,7 +237,7 @@ def operation_of(op: Op) -> Operation:
 
 def without_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
     """Return x² as x·x, x¹ as x and x**0.5 as a root, others as they are."""
-    exponent = args[1] if op.name == "pow" else None
+    exponent = args[1] if op is TABLE["pow"] else None
     if exponent == 2.0:
         return TABLE["mul"], (args[0], args[0])
     if exponent == 0.5:
