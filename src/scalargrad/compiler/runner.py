@@ -21,7 +21,7 @@ from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
 #: An executable, its outputs, and gradients from which others are computed.
-Lent = tuple[NestExecutable, Floats, Floats | None]
+Lent = tuple[Any, Floats, Floats | None]
 #: The most idle memories that are kept for each program.
 _IDLE = 8
 

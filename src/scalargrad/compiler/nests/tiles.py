@@ -33,8 +33,8 @@ from scalargrad.compiler.nests.equations import (
     within_loops,
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
+from scalargrad.opdef.operation import Elementwise
 from scalargrad.ops.custom import Custom
-from scalargrad.table.operation import Elementwise
 
 #: The kinds of arrays whose dimensions may lie in any order.
 FREE = frozenset({"const", "temp"})

@@ -11,7 +11,7 @@ from scalargrad.compiler.nests.unfold import expand
 from scalargrad.compiler.passes.kinds import CONSTANT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
-from scalargrad.table.operation import Operation
+from scalargrad.opdef.operation import Operation
 
 
 def evaluate(program: Program, inputs: Sequence[float]) -> list[float]:
