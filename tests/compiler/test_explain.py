@@ -56,7 +56,6 @@ def test_programs_of_every_kind_are_explained() -> None:
     assert "for e in 5000:" in mapped.explain([0.001 * k for k in range(5000)], Value(1.0))
 
 
-@pytest.mark.native
 def test_loops_are_explained_as_loops() -> None:
     """A recurrence is an equation in a loop; of examples it is said how many there are."""
     data = [0.01 * k for k in range(150)]
@@ -128,7 +127,6 @@ def test_attention_over_a_few_words_is_loops_forward_and_backward() -> None:
     assert int(steps) < 945
 
 
-@pytest.mark.native
 def test_explain_names_the_candidate_taken_and_why_others_were_rejected() -> None:
     """A triangular solve at each time step cannot store its boundary values in arrays."""
     function: Any

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec
 
 from scalargrad.checks.arguments import flag, listed
 from scalargrad.checks.numbers import is_real
+from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.backend.callbacks import CallbackError
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature, static_of
@@ -318,7 +319,7 @@ class Jitted(Generic[P, R]):
         """
         call = self.call_of(args, kwargs)
         for path in self._kept.current(call[3], call[5]):
-            if path.fits(call):
+            if has_llvm() and path.fits(call):  # which runs it
                 return path, call
         try:
             anew = self._kept.record(call, at_once=True)

@@ -31,6 +31,9 @@ _CODE = 20_000
 #: almost as fast as it is read.
 ON_DISK = range(_CODE + 10_000, 10_000_000)
 
+#: Packages whose source decides what a program is compiled to.
+_SOURCES = ("codegen", "compiler", "opdef", "ops")
+
 #: A digest of a program's nodes, constants and outputs, its operations (custom ones among them),
 #: and its weight: how many numbers describe it, and `_CODE`.
 Key = tuple[bytes, tuple[Any, ...], int]
@@ -99,7 +102,7 @@ def compiler_digest() -> str:
     """
     digest = hashlib.blake2b(f"Python {sys.version}, NumPy {np.__version__}".encode())
     package = Path(__file__).parents[1]
-    files = [x for name in ("compiler", "ops", "table") for x in (package / name).rglob("*.py")]
+    files = [x for name in _SOURCES for x in (package / name).rglob("*.py")]
     for file in sorted(files):
         digest.update(file.read_bytes())
     return digest.hexdigest() if files else ""
