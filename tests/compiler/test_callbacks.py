@@ -164,7 +164,10 @@ def test_jit_custom_op_may_have_the_name_of_a_built_in_operation(name: str) -> N
     function.__name__ = name
     op = custom_op(partials=lambda y, a, b: (10.0, 3 * b * b))(function)
     for b in (0.0, -0.0, 1.0, 2.0, 0.5):
-        f = lambda a, b=b: op(a, b) + op(b, a * a) * op(a * a, b)  # noqa: E731
+
+        def f(a: Any, b: float = b) -> Any:
+            return op(a, b) + op(b, a * a) * op(a * a, b)
+
         assert jit(f)(3.0) == pytest.approx(f(3.0), rel=1e-15)
         assert jit(grad(f))(3.0) == pytest.approx(grad(f)(3.0), rel=1e-14)
 

@@ -10,6 +10,7 @@ import contextlib
 import io
 import math
 import os
+import runpy
 import sys
 import tempfile
 import warnings
@@ -35,7 +36,6 @@ from scalargrad import (
     watch,
     while_loop,
 )
-from scalargrad.__main__ import main
 from scalargrad.fitting import minimize
 from scalargrad.train import fit
 
@@ -43,7 +43,7 @@ sys.modules["llvmlite"] = None  # type: ignore[assignment]
 os.chdir(tempfile.mkdtemp())
 
 
-def decay(t: float, rate: Value) -> Value:
+def decay(t: float, rate: Any) -> Any:
     """Return e^(-rate·t)."""
     return exp(-rate * t)
 
@@ -92,7 +92,7 @@ with warnings.catch_warnings(record=True) as shown:
     assert Path("training.html").stat().st_size > 10_000
     sys.argv = ["scalargrad", "demo"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-        main()
+        runpy.run_module("scalargrad", run_name="__main__")
     assert Path("scalargrad-demo/training.html").stat().st_size > 10_000
 
     # C needs no llvmlite; the program itself does.

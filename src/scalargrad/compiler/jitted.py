@@ -301,7 +301,7 @@ class Jitted(Generic[P, R]):
         ...     [file.name for file in files]
         ['square.c', 'square.h']
         """
-        from scalargrad.export.files import write
+        from scalargrad.compiler.export_c.files import write
 
         return write(self, path, args, kwargs)
 

@@ -32,11 +32,11 @@ from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.compiler.trace.watching import data_of
+from scalargrad.engine.draws import rewind, state_of
 from scalargrad.engine.grad_mode import builds_graphs
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.multi_output import Intermediate
 from scalargrad.engine.value import Value
-from scalargrad.transforms.draws import rewind, state_of
 
 #: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
 #: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.

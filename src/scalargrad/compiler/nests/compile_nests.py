@@ -118,14 +118,6 @@ class Candidate(NamedTuple):
     around: bool
 
 
-def written(program: Program, write: Callable[[Lowered], T]) -> T:
-    """Return the code, by `write`, of a recorded program and the gradients that it asks for.
-
-    See `choose`.
-    """
-    return choose(program, write)[0]
-
-
 def choose(program: Program, write: Callable[[Lowered], T]) -> tuple[T, Choice]:
     """Return the code, by `write`, of the first candidate that can be compiled, and the choice.
 

@@ -36,6 +36,7 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_str
 from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watch
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.engine.active_derivatives import ActiveDerivative, active_derivatives
+from scalargrad.engine.draws import made_by
 from scalargrad.engine.grad_mode import enable_grad, run_recorded
 from scalargrad.engine.recorder import Recorder, recorder
 from scalargrad.engine.value import Parameter, Value
@@ -44,7 +45,6 @@ from scalargrad.opdef.operation import Operation
 from scalargrad.opdef.symbol import NodeInFormulaError, Symbol
 from scalargrad.ops import add, div, eq, identity, mul, neg, pow, sub, where
 from scalargrad.system.short_repr import format_value
-from scalargrad.transforms.draws import made_by
 
 R = TypeVar("R")
 
