@@ -107,7 +107,7 @@ def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
 
 def recorded(function: Any, *arguments: Any) -> str:
     """Say how many nodes a function is recorded as."""
-    return f"{int(sg.jit(function).explain(*arguments).split()[1]):,} nodes"
+    return f"{sg.jit(function).explain(*arguments).split()[1]} nodes"
 
 
 def compiling_moons() -> Items:

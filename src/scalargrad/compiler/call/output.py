@@ -74,10 +74,10 @@ class Run(NamedTuple):
     def _require_finite(self, found: Sequence[float], signals: Cotangents) -> None:
         if not all_finite([x for x in self._where_read(found, signals) if x is not None]):
             raise NumericalError(
-                f"a gradient of {self.name} is inf or nan, which its program may compute otherwise "
-                "than it is written: call it within scalargrad.disable_jit() to see where that "
-                "arises, or take the gradient inside, as by jit(grad(f)). Guard the operand, not "
-                "the result: sqrt(where(x > 0, x, 1))"
+                f"a gradient of {self.name} is inf or nan, where a program and eager code may "
+                "differ: call the function within scalargrad.disable_jit() to find the operation, "
+                "or compute the gradient inside, as in jit(grad(f)). Guard the operand, not the "
+                "result: sqrt(where(x > 0, x, 1))"
             )
 
     def _where_read(self, found: Sequence[Any], signals: Cotangents) -> Sequence[Any]:

@@ -281,8 +281,8 @@ class Specializations(Lock):
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed([x for x, _ in trace.outside])) is not None:
             raise TraceError(
-                f"{compiled!r} reads {format_value(missed)}, to which no name in its code leads, "
-                "so that another one in its place would not be seen: pass it as an argument"
+                f"{compiled!r} reads {format_value(missed)}, which cannot be found by names in its "
+                "code, so a replacement would not be noticed: pass it as an argument"
             )
         name = getattr(compiled, "__name__", "compiled")
 

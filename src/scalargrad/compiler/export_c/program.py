@@ -64,7 +64,7 @@ def extract_program(
     TraceError
         If it draws random numbers, calls custom operations, or is evaluated eagerly.
     """
-    path, call = compiled.taken(args, kwargs)
+    path, call = compiled.path_of(args, kwargs)
     if path.is_whole or has_lanes(path.function.recorded.ops):
         path = compiled.record_elementwise(args, kwargs)
     if path.draws:

@@ -1,7 +1,11 @@
-"""Compilation of a recording to loop nests: one form of a program after the other.
+"""Compile a traced program to loop nests: try candidate forms until one can be compiled.
 
-Nodes become a tree of loops (`finder`), the tree equations, these their derivative, scheduled loops
-and LLVM IR. An irregular recording becomes equations without loops.
+A program goes through all passes: nodes, a tree of loops, equations with their derivatives,
+scheduled loops, LLVM IR. An irregular program becomes equations without loops. `explain` shows the
+candidate that was chosen, and those that were rejected before:
+
+    compiled as loops of search 1, boundary values by selection
+    not as loops of search 1, boundary values in arrays: no order of loops computes …
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""Contraction: products that only one sum reads become part of it, rounded once with it.
+"""Contraction: a product with a single reader, an addition, is fused with it and not rounded.
 
-Whether x·y + z is rounded once then depends on the equations alone: not on the loops or the
-processor, nor on how a sum was written.
+    mul[i] = p[0] · s[i]
+    s[i+1] = mul[i] + x[i]     →     s[i+1] = fma(p[0], s[i], x[i])
+
+Which products are fused depends on the equations alone: not on the loops or the processor, nor on
+the way in which a sum was written.
 """
 
 from __future__ import annotations

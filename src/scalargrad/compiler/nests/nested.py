@@ -1,6 +1,10 @@
-"""Native nests: a program in machine code, with its memory.
+"""A program in machine code, and the memory in which it runs.
 
-`compile_nests` makes them of a recording.
+`compile_nests` creates a `Nested`; each `NestExecutable` has a memory of its own. That of a product
+of two inputs, in units of 8 bytes:
+
+    8, 9     inputs
+    16       output
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""Shorter equations of the same meaning: copies forwarded, equal steps shared, dead ones dropped.
+"""Copy propagation, common subexpressions, loop-invariant code motion, dead code elimination.
 
-Steps that do not vary with a loop are moved out of it. No digit changes. The place of a step does
-not matter to its cell, so that one pass suffices.
+    t[i] = 1.0 · s[i]
+    u[i] = 1.0 · s[i]     →     v[i] = s[i] + s[i]
+    v[i] = t[i] + u[i]
+
+No digit changes. Equations have no order, so one pass over the statements suffices.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
     paths = f.paths(carry, x)
     if not paths:
         with suppress(Exception):  # if it cannot be recorded, a call tells why
-            paths = (f.taken((carry, x), {})[0],)
+            paths = (f.path_of((carry, x), {})[0],)
     for path in paths:
         if path not in _known:
             _known[path] = _native(path, f.signature((carry,), {})[0], x)

@@ -1,7 +1,13 @@
-"""Write a tree as equations: an array for each statement, a variable for each loop.
+"""Lower a tree to equations: an array for each statement, a variable for each loop.
 
-A chain of additions is a sum if only its last result is read. `Storage` has the cells that operands
-read.
+A chain of additions of which only the last result is read is a sum; `Storage` has the elements
+that operands read:
+
+    90[4]     →     for i in 90:
+                        mul[i] = p[0] · add[i]
+                        add[i+1] = mul[i] + x[i]
+                        mul1[i] = add[i+1] · add[i+1]
+                        add1[] += mul1[i]
 """
 
 from __future__ import annotations
