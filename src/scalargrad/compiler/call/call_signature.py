@@ -1,6 +1,7 @@
 """The signature of a call: the key that chooses its program, and the numbers that it runs on.
 
-Static arguments are part of the key, however they are passed.
+Static arguments are part of the key, whether they are passed by position or by name. For
+``f(2.0, "relu", n=3)`` with n static, the numbers are ``[2.0]``, and the key has the rest.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Outlines: the structure of a function's result, with a place for each number of a call.
+"""Outlines: the structure of a function's result, with a placeholder for each number of a call.
 
-`outlined` makes one of the result of a recording, which is filled with the numbers of each call.
+`outlined` makes one from the result of a trace: of ``{"loss": y, "n": 3}``, with y a traced number,
+it is ``{"loss": Place(0), "n": 3}``. It is filled with the numbers of each call.
 """
 
 from __future__ import annotations

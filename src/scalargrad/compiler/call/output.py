@@ -1,7 +1,8 @@
 """The nodes of the graph that a compiled function returns, one for each number.
 
-The only result that depends on Values is a `Result`, whose operands are these. Several are outputs
-of one call: a sweep runs the program of their gradient once for all.
+A single result that depends on Values is a `Result`, whose operands are these Values. Several
+results are outputs of one `MultiOutputNode`, so that a backward sweep runs the program of their
+gradient once for all.
 """
 
 from __future__ import annotations

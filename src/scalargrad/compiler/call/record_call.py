@@ -1,4 +1,7 @@
-"""Record one call: run the function on traced numbers in place of those of its arguments."""
+"""Trace one call: run the function with traced numbers in place of those of its arguments.
+
+For ``f(2.0, [1.0, 3.0])`` it runs ``f(%0, [%1, %2])``.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Specialization: the program of one path through a function's conditions, and how to run it.
+"""Specialization: the program of one branch of a function, and how to run it.
 
-``jit(lambda x: x if x > 0.0 else -x)`` has two, one for each answer.
+``jit(lambda x: x if x > 0.0 else -x)`` has two, one for each outcome of the comparison.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""Specializations: the recorded paths of one function, by arguments and by what is around it.
+"""The specializations of one function, by the arguments and by captured state.
 
-A call that takes none of them is recorded, as far as the limits on recordings allow.
+A call for which there is none is traced, within the limits of `recording_limits`:
+
+    key of (1.0,)      captured: flag = True      branches x > 0, x <= 0
+                       captured: flag = False     branch x > 0
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Compute the number of a recorded node, when a condition in the function depends on it."""
+"""Compute the number of a traced node, when a condition in the function depends on it.
+
+In ``if x * x > 2.0`` for x = 3.0, the node of the comparison is computed: 9.0 > 2.0 is True.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The recording of one run of a function, as the engine and traced numbers see it.
+"""The trace of one run of a function, as the engine and traced numbers see it.
 
-While a function is recorded, operations, comparisons, gradients, draws and vmap come here instead
-of being evaluated.
+While a function is traced, operations, comparisons, gradients, draws and vmap come here instead of
+being evaluated. Each operation appends a node:
+
+    x * x + 1.0     %1 = mul(%0, %0), %2 = 1.0, %3 = add(%1, %2)
 """
 
 from __future__ import annotations

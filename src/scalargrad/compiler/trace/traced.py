@@ -1,4 +1,4 @@
-"""Traced numbers: Values that stand for nodes of a recording; arithmetic on them adds nodes."""
+"""Traced numbers: Values that represent nodes of a trace; arithmetic on them appends nodes."""
 
 from __future__ import annotations
 
