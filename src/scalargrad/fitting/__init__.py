@@ -11,9 +11,11 @@ NumPy and SciPy are loaded when the first fit begins.
 
 from __future__ import annotations
 
+from scalargrad.fitting.least_squares import least_squares
+from scalargrad.fitting.minimize import minimize
 from scalargrad.fitting.objective import Infeasible
 from scalargrad.fitting.parameters import Transform, interval, ordered, positive, simplex
-from scalargrad.fitting.searches import FitResult, Profile, least_squares, minimize
+from scalargrad.fitting.result import FitResult, Profile
 
 __all__ = [
     "FitResult",

@@ -27,7 +27,7 @@ from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
 
 if TYPE_CHECKING:
-    from scalargrad.train.fit import Trainer
+    from scalargrad.train.trainer import Trainer
 
 
 class RunState:
