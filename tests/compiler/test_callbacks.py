@@ -7,6 +7,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,19 @@ def test_scan_custom_op_is_called_at_each_step(is_inside: bool) -> None:
         assert jit(grad(lambda x: scan(step, x, length=1)[0]))(0.3) == pytest.approx(-math.sin(0.3))
     else:
         assert scan(jit(step), 0.3, length=200)[0] == pytest.approx(fixed, rel=1e-13)
+
+
+def test_jit_custom_op_inside_custom_vjp_and_reductions(tmp_path: Path) -> None:
+    """A rule whose function applies it, together with reductions of several numbers."""
+    scaled = sg.custom_vjp(lambda x, y: my_sin(sg.dot([x, y], [y, 2.0])) + sg.maximum(x, y, 0.5))
+    scaled.defvjp(
+        lambda x, y: (scaled.__wrapped__(x, y), (x, y)), lambda r, g: (3.0 * g, my_sin(r[0]) * g)
+    )
+    assert jit(scaled)(0.25, 1.5) == pytest.approx(math.sin(0.25 * 1.5 + 3.0) + 1.5, rel=1e-15)
+    slopes = jit(grad(scaled, (0, 1)))(0.25, 1.5)
+    assert slopes == pytest.approx((3.0, math.sin(0.25)), rel=1e-15)
+    with pytest.raises(sg.TraceError, match="exported to C"):
+        jit(scaled).export(tmp_path / "scaled.c", 0.25, 1.5)
 
 
 def test_jit_custom_op_exceptions_have_the_traceback_of_an_eager_call() -> None:

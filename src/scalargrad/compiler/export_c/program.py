@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.checks.numbers import is_real
+from scalargrad.compiler.backend.llvm.operations import has_llvm_form
 from scalargrad.compiler.call.arguments import replaced
 from scalargrad.compiler.call.outline import Place
 from scalargrad.compiler.call.specialization import value_cells
 from scalargrad.compiler.guards.object_state import attributes, is_record
-from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, has_lanes
+from scalargrad.compiler.passes.kinds import ADJOINT, DETACH, LOSS, has_lanes
 from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.engine.tree import is_dataclass
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import ParameterMatrix
+from scalargrad.opdef.operation import Elementwise
 from scalargrad.ops import eq, ne, sum
-from scalargrad.ops.custom import Custom
 
 if TYPE_CHECKING:
     from scalargrad.compiler.jitted import Jitted
@@ -73,7 +74,7 @@ def extract_program(
             "and pass them as arguments"
         )
     for op in path.function.recorded.nodes().occurring():
-        if isinstance(op, Custom):
+        if isinstance(op, Elementwise) and op is not DETACH and not has_llvm_form(op):
             raise TraceError(
                 f"{op.name} cannot be exported to C, only operations of scalargrad can: write it "
                 "as an expression of them"

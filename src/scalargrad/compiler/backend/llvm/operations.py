@@ -86,8 +86,6 @@ def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
       %v1 = call <8 x double> @llvm.sqrt.v8f64(...)
     ...
     """
-    if isinstance(op, Custom):
-        return e.library(callback_of(op).name, *operands)
     if (op.name in DESCRIBED or op.name in _PLAIN) and TABLE.get(op.name) is op:
         return _primitive(e, op.name, list(operands))
     symbols, expression = expression_of(op)
@@ -110,7 +108,9 @@ def compute(e: Emitter, expression: Expression, numbers: dict[Any, Operand]) -> 
             continue
         assert part.op is not None, f"unbound symbol {part.name}"
         name, (first, *rest) = part.op.name, part.operands
-        if name in _CONDITIONS:
+        if isinstance(part.op, Custom):
+            numbers[part] = e.library(callback_of(part.op).name, *map(number, part.operands))
+        elif name in _CONDITIONS:
             tests[part] = e.compare(_CONDITIONS[name], *map(number, part.operands))
         elif name == "where":  # a number is true unless it is 0
             test = tests.get(first) or e.compare("une", number(first), 0.0)
