@@ -264,8 +264,8 @@ def _stacked(results: list[Any], axis: int) -> Any:
     dimensions = len(next(iter(shapes))) + 1
     if not -dimensions <= axis < dimensions:
         raise OperandError(
-            f"vmap: out_axes is {axis}, but with the axis of examples the results have "
-            f"{dimensions} axes: use {-dimensions} to {dimensions - 1}"
+            f"vmap: out_axes is {axis}, but must be from {-dimensions} to {dimensions - 1}: the "
+            f"results have {dimensions - 1} axes without that of the examples"
         )
     if any(issubclass(kind, Value) for kind in kinds):
         return object_array(results)

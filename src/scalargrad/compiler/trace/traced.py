@@ -156,8 +156,8 @@ def refuse_stray(x: Traced) -> NoReturn:
     if x.trace.is_open:
         x.trace.refused("elsewhere")
     raise TraceError(
-        "a Value computed inside a compiled function was used after the recording: it has no "
-        "number of its own; return it from the function, or pass it on as an argument and a result"
+        "a Value computed inside a compiled function was used after the function had been traced, "
+        "when it has no number: return it from the function, or pass it as an argument and a result"
     )
 
 
