@@ -85,10 +85,12 @@ def test_scan_custom_op_is_called_at_each_step(is_inside: bool) -> None:
 
 def test_jit_custom_op_inside_custom_vjp_and_reductions(tmp_path: Path) -> None:
     """A rule whose function applies it, together with reductions of several numbers."""
-    scaled = sg.custom_vjp(lambda x, y: my_sin(sg.dot([x, y], [y, 2.0])) + sg.maximum(x, y, 0.5))
-    scaled.defvjp(
-        lambda x, y: (scaled.__wrapped__(x, y), (x, y)), lambda r, g: (3.0 * g, my_sin(r[0]) * g)
-    )
+
+    def function(x: Any, y: Any) -> Any:
+        return my_sin(sg.dot([x, y], [y, 2.0])) + sg.maximum(x, y, 0.5)
+
+    scaled = sg.custom_vjp(function)
+    scaled.defvjp(lambda x, y: (function(x, y), (x, y)), lambda r, g: (3.0 * g, my_sin(r[0]) * g))
     assert jit(scaled)(0.25, 1.5) == pytest.approx(math.sin(0.25 * 1.5 + 3.0) + 1.5, rel=1e-15)
     slopes = jit(grad(scaled, (0, 1)))(0.25, 1.5)
     assert slopes == pytest.approx((3.0, math.sin(0.25)), rel=1e-15)

@@ -114,8 +114,7 @@ def test_training_within_one_program_is_loops() -> None:
 
     rows = [[math.cos(k + j) for k in range(8)] for j in range(3)]
     trained = jit(lambda layers: scan(step, layers, length=10)[0])
-    text = trained.explain([*rows, 0.0])
-    text = text.replace(",", "")
+    text = trained.explain([*rows, 0.0]).replace(",", "")
     ((nodes, steps),) = re.findall(r"(\d+) nodes traced compiled to (\d+) statements", text)
     assert int(steps) < int(nodes) / 10
 
