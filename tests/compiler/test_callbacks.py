@@ -210,6 +210,33 @@ def test_jit_custom_op_of_several_threads() -> None:
     assert {*map(type, found["bad"])} == {ValueError}
 
 
+def test_jit_custom_op_of_many_examples_fails_in_any_thread() -> None:
+    """20,000 examples are shared by threads: the one that is negative fails the call."""
+    f = jit(vmap(my_log))
+    xs = np.linspace(1.0, 2.0, 20_000)
+    assert f(xs) == pytest.approx(np.log(xs), rel=1e-15)
+    xs[13_131] = -1.0
+    with pytest.raises(ValueError, match="math domain error"):
+        f(xs)
+
+
+def test_jit_custom_op_may_call_a_compiled_function_that_applies_it() -> None:
+    """The inner run has no failure; that of the outer one, before it, is not forgotten."""
+    inner: list[Any] = [lambda x: x]
+
+    @custom_op(partials=lambda y, x: (1.0,))
+    def nested(x: float) -> float:
+        if x < 0.0:
+            raise ValueError("negative")
+        return float(inner[0](x - 1.0)) if x > 1.0 else x
+
+    inner[0] = jit(lambda x: nested(x) + 0.0)
+    f = jit(lambda x, y: where(nested(x) > 0.0, nested(y), 0.0))
+    assert f(0.5, 2.5) == 0.5
+    with pytest.raises(ValueError, match="negative"):
+        f(-0.5, 2.5)
+
+
 def test_jit_custom_op_can_be_interrupted() -> None:
     """Ctrl-C while Python runs below machine code is a KeyboardInterrupt of the call."""
     is_armed = [False]

@@ -16,6 +16,7 @@ import ctypes
 import itertools
 import math
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -50,16 +51,11 @@ class Callback:
         Name of the external function in LLVM IR, unique in this process.
     address : int
         Address of the C function, valid as long as this object exists.
-    failures : int
-        Number of calls that raised an exception.
-    error : BaseException
-        Exception of the last of these calls.
     """
 
     def __init__(self, op: Custom) -> None:
         self.name = f"callback{next(_numbers)}.{re.sub('[^a-zA-Z0-9]', '_', op.name)}"
-        self.failures = 0
-        self.error: BaseException | None = None
+        self._failed = threading.local()
         self._apply: Callable[..., float] = op.function
         kind = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * op.arity)
         self._function = kind(self._call)
@@ -69,9 +65,14 @@ class Callback:
         try:
             return self._apply(*operands)
         except BaseException as error:  # noqa: BLE001 - `raising_errors` raises it again
-            self.error = error
-            self.failures += 1
+            self._failed.error = error
             return math.nan
+
+    def exchange_error(self, error: BaseException | None) -> BaseException | None:
+        """Return the exception of the last failure in this thread, and replace it."""
+        previous: BaseException | None = getattr(self._failed, "error", None)
+        self._failed.error = error
+        return previous
 
 
 _numbers = itertools.count()
@@ -95,17 +96,16 @@ def callbacks_among(names: Iterable[str]) -> list[Callback]:
 
 @contextmanager
 def raising_errors(callbacks: Sequence[Callback]) -> Iterator[None]:
-    """Run machine code in the block; raise CallbackError if a callback failed meanwhile.
+    """Run machine code in the block; raise CallbackError if a callback fails in this thread.
 
-    A failure in another thread at the same time counts, too: a needless error is harmless, because
-    the call is then made eagerly. An interrupt (KeyboardInterrupt, SystemExit) is raised itself.
+    An interrupt (KeyboardInterrupt, SystemExit) is raised itself. Blocks may be nested, if a custom
+    operation calls a compiled function.
     """
-    before = [x.failures for x in callbacks]
+    outer = [x.exchange_error(None) for x in callbacks]
     yield
-    for callback, count in zip(callbacks, before, strict=True):
-        if callback.failures != count:
-            error = callback.error
-            if isinstance(error, Exception):
-                raise CallbackError(error) from error
-            assert error is not None
-            raise error
+    inner = [x.exchange_error(error) for x, error in zip(callbacks, outer, strict=True)]
+    error = next((x for x in inner if x is not None), None)
+    if isinstance(error, Exception):
+        raise CallbackError(error) from error
+    if error is not None:
+        raise error

@@ -139,7 +139,9 @@ class NestExecutable:
     """
 
     def __init__(self, nested: Nested) -> None:
-        code = nested.code
+        code: list[Any] = nested.code
+        if nested.callbacks:
+            code = [functools.partial(_run_with, nested.callbacks, x) for x in code]
         whole = aligned(len(nested.initial_memory))
         whole[:] = nested.initial_memory
         self.memory: Floats = whole[LINE:]
@@ -151,12 +153,13 @@ class NestExecutable:
         self.run: Callable[[], Any] = functools.partial(code[0], whole.ctypes.data)
         if len(code) > 1:
             self.run = self._run_blocks
-        if nested.callbacks:
-            self.run = functools.partial(_run_with, nested.callbacks, self.run)
 
     @property
     def entry(self) -> tuple[int, Any]:
-        """The address of the memory, and that of the code, or of its first function."""
+        """The address of the memory, and that of the code, or of its first function.
+
+        Code that calls custom operations has none: `run` checks them.
+        """
         return self._address, ctypes.cast(self._code[0], ctypes.c_void_p).value
 
     def run_on(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
@@ -206,10 +209,10 @@ class NestExecutable:
                 _share(functools.partial(code, self._address), blocks)
 
 
-def _run_with(callbacks: Sequence[Callback], run: Callable[[], Any]) -> None:
+def _run_with(callbacks: Sequence[Callback], code: Any, *arguments: int) -> None:
     """Run code that calls custom operations; raise CallbackError if one of them fails."""
     with raising_errors(callbacks):
-        run()
+        code(*arguments)
 
 
 def _can_be_read_in_place(block: Any) -> bool:
