@@ -4,7 +4,6 @@
 each seed in a file and prints those that differ; the same command goes on after the last one noted.
 It runs in check mode, which compares each result with that of an eager call; errors, and functions
 that are compiled inside others, are compared here, the latter in the first two calls.
-``SCALARGRAD_JIT=numpy`` before it runs them on NumPy instead.
 
 One comparison is one call of a compiled function, with arguments, or numbers around it, that it was
 not called with before: its value or its error, the gradients of a call with Values, and the state

@@ -16,7 +16,6 @@ import atexit
 import importlib
 import linecache
 import math
-import os
 import shutil
 import signal
 import sys
@@ -341,5 +340,4 @@ def search() -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("SCALARGRAD_JIT", "numpy")
     sys.exit(search())

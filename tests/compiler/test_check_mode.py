@@ -72,7 +72,7 @@ def test_a_call_that_is_made_eagerly_is_no_difference() -> None:
         return y + x
 
     compiled = jit(stairs, check=True)
-    with pytest.warns(JitWarning, match="paths"):
+    with pytest.warns(JitWarning, match="branches"):
         found = [compiled(Value(k + 0.5)).data for k in range(8)]
     assert found == [3.0 * k + 2.0 for k in range(8)]
 

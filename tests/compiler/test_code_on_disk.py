@@ -68,7 +68,6 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return cache, run(cache, "2").stdout
 
 
-@pytest.mark.native
 def test_a_second_process_uses_what_the_first_compiled(first: tuple[Path, str]) -> None:
     """It writes no file, and finds the same digits; another operation of a user has its own."""
     cache, shown = first
@@ -81,10 +80,10 @@ def test_a_second_process_uses_what_the_first_compiled(first: tuple[Path, str]) 
     assert other != shown
 
 
-@pytest.mark.native
-def test_a_damaged_cache_is_made_anew(first: tuple[Path, str]) -> None:
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     """Files that are empty, cut short or changed are never run, and are whole afterwards."""
-    cache, shown = first
+    cache = tmp_path / "cache"
+    shown = run(cache, "2").stdout
     whole = {path: content for path, (_, content) in kept(cache).items()}
     for k, (path, content) in enumerate(sorted(whole.items())):
         path.write_bytes((b"", content[:-1], content[:99] + b"!" * 9)[k % 3])
@@ -99,7 +98,6 @@ def test_a_damaged_cache_is_made_anew(first: tuple[Path, str]) -> None:
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("obstacle", ["a file in its place", "a full disk"])
 def test_a_cache_that_cannot_be_written_harms_nothing(
     first: tuple[Path, str], tmp_path: Path, obstacle: str
@@ -125,7 +123,6 @@ sg.jit(lambda p: sum(sg.sin(p[i] * p[j]) * p[j] for i, j in terms))([0.1] * 50)
 """
 
 
-@pytest.mark.native
 @pytest.mark.wide
 def test_the_cache_is_bounded(tmp_path: Path) -> None:
     """Of a gigabyte that was left there years ago, less than half stays; what is in use does."""

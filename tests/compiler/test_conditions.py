@@ -105,7 +105,7 @@ def test_jit_warns_at_the_sixth_call_at_the_latest_if_each_takes_another_path(
     ((call, message),) = warned
     assert call <= 6
     line = f.__code__.co_firstlineno + 3 if f is halvings else f.__code__.co_firstlineno + 2
-    assert f"more than 4 paths through its comparisons ({__file__}:{line})" in message
+    assert f"more than 4 branches of its comparisons ({__file__}:{line})" in message
 
 
 @pytest.mark.parametrize("kind", ["root", "while_loop"])

@@ -86,7 +86,6 @@ def test_a_program_gives_compiled_what_it_gives_eagerly(name: str) -> None:
             assert [pair for pair in pairs if not close(*pair, magnitude)] == []
 
 
-@pytest.mark.native
 def test_a_network_of_several_layers_is_short_code() -> None:
     """Tens of thousands of operations are loops, whose text is some hundreds of lines."""
     function: Any

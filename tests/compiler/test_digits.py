@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from tests.compiler.loops import close, draws
 from tests.seeds import seeds
-from tests.surroundings import WITHOUT_LLVM
 
 import scalargrad as sg
 from scalargrad import erf, exp, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
@@ -53,7 +52,6 @@ def rows(width: int, count: int = MOST) -> list[list[float]]:
     return found
 
 
-@pytest.mark.native  # NumPy's own tanh serves where no slope is asked for, with other last digits
 @pytest.mark.parametrize(("f", "width"), [(layers, FEW), (elementary, FEW), (neuron, MANY)])
 def test_an_example_has_the_same_digits_in_any_batch(f: Example, width: int) -> None:
     """Values with their gradients, in batches of any size; alone and in lists, nearly the same."""
@@ -129,7 +127,7 @@ def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
 
 def fused(a: float, b: float, c: float) -> float:
     """Return a·b + c, rounded once; NumPy rounds the product as well."""
-    if WITHOUT_LLVM or not all(map(math.isfinite, (a, b, c))):
+    if not all(map(math.isfinite, (a, b, c))):
         return a * b + c
     exact = Fraction(a) * Fraction(b) + Fraction(c)
     return float(exact) if exact else a * b + c
@@ -178,7 +176,6 @@ def test_a_sum_has_the_order_that_the_number_of_its_terms_chooses(count: int) ->
     assert mapped(xs, ys) == pytest.approx(expected, rel=1e-13)
 
 
-@pytest.mark.native
 def test_a_step_has_the_same_digits_however_many_follow() -> None:
     """What a recurrence computes, and what lanes make of it, is the same for all counts."""
     data = draws(203)

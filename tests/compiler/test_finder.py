@@ -106,7 +106,6 @@ def test_random_loops_stand_for_their_recording(seed: int) -> None:
     assert again is None or computes(again, changed)
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("seed", [0, 1, 1171, 5000201, 25310721, 26300322, 93520025])
 def test_random_loops_run_as_nests_have_the_gradient_of_values(seed: int) -> None:
     """What is recorded flat, found again and compiled agrees with Values, or is no nest."""

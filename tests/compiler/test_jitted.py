@@ -349,13 +349,12 @@ def test_a_disabled_function_runs_as_written_and_forgets_nothing(
     ("name", "setting", "said"),
     [
         ("SCALARGRAD_JIT", "off", "ran\nran\n16.0\n"),
-        ("SCALARGRAD_JIT", "numpy", "ran\n16.0\n"),
         ("SCALARGRAD_JIT", "of", "SCALARGRAD_JIT"),
         ("SCALARGRAD_THREADS", "two", "SCALARGRAD_THREADS"),
     ],
 )
 def test_the_environment_chooses_for_a_process(name: str, setting: str, said: str) -> None:
-    """Off, a function runs at every call; without llvmlite once; other words are errors."""
+    """Off, a function runs at every call; other words are errors."""
     program = """
 import numpy
 from scalargrad import jit, vmap
@@ -373,3 +372,24 @@ jit(vmap(lambda x: x * x))(numpy.ones(20_000))
     )
     assert said in done.stdout + done.stderr
     assert (done.returncode == 0) == ("ran" in said)
+
+
+def test_jit_without_llvmlite_runs_eagerly_and_warns_once() -> None:
+    """The warning has the remedy, and the line of the first call; later calls are silent."""
+    program = """
+import sys
+from scalargrad import Value, disable_jit, grad, jit
+sys.modules["llvmlite"] = None
+cube = jit(lambda x: (print("ran"), x**3)[1])
+print(cube(2.0))  # line 6
+with disable_jit(False):
+    print(cube(Value(3.0)).data)
+print(jit(grad(lambda x: x**3))(2.0))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "ran\n8.0\nran\n27.0\n12.0\n"
+    assert done.stderr.count("JitWarning") == 1
+    assert done.stderr.startswith("<string>:6: JitWarning")
+    assert "pip install 'scalargrad-engine[jit]'" in done.stderr

@@ -45,7 +45,6 @@ def by_scan(x: Any, k: Any, steps: int = STEPS) -> Any:
 BODIES: list[Function] = [swing, gathered, by_scan]
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("body", BODIES)
 def test_each_example_has_the_digits_it_has_alone(body: Function) -> None:
     """An example of vmap and the function by itself agree to the bit, however many there are."""

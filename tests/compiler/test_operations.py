@@ -124,7 +124,6 @@ def points_of(low: float, high: float) -> list[float]:
     return [x for x in found if low < x < high]
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("name", INTERVALS)
 def test_elementary_functions_are_within_two_units_in_the_last_place(name: str) -> None:
     """By mpmath's measure, at two thousand points; a number alone has the digits of a lane."""

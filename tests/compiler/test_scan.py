@@ -63,7 +63,6 @@ def test_a_step_that_takes_nothing_is_repeated_by_length() -> None:
     assert scan(save, np.full(3, 1.0), length=20)[0].tolist() == [scan(save, 1.0, length=20)[0]] * 3
 
 
-@pytest.mark.native
 def test_a_step_with_conditions_takes_either_way() -> None:
     """Collatz from 27 has 111 steps and climbs to 9,232; the second way is known once it pays."""
 

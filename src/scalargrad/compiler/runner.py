@@ -15,28 +15,26 @@ import numpy as np
 
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend import warn_without_llvm
 from scalargrad.compiler.nests.nested import Nested, NestExecutable
-from scalargrad.compiler.nests.numpy_runner import NumpyNested, NumpyNestExecutable
 from scalargrad.compiler.passes.program import Program
 from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
+#: An executable, its outputs, and gradients from which others are computed.
+Lent = tuple[Any, Floats, Floats | None]
 #: The most idle memories that are kept for each program.
 _IDLE = 8
-#: NumPy runs a program of at most this many nodes sooner than it is compiled.
-_SHORT = 2000
 
 
 class Runner:
     """A program as nests, and the executables (with a memory each) that are idle."""
 
-    def __init__(self, nests: Nested | NumpyNested) -> None:
+    def __init__(self, nests: Nested) -> None:
         self.nests = nests
-        self._idle: deque[tuple[Any, Floats, Floats | None]] = deque(maxlen=_IDLE)
+        self._idle: deque[Lent] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{nests.inputs}d").pack_into
 
-    def lend(self) -> tuple[Any, Floats, Floats | None]:
+    def lend(self) -> Lent:
         """Return an idle executable, its outputs, and gradients that others are computed from.
 
         These may be hidden behind the outputs, as by a comparison: if one is not finite, no result
@@ -45,15 +43,11 @@ class Runner:
         try:
             return self._idle.pop()
         except IndexError:
-            if isinstance(self.nests, Nested):
-                executable: NestExecutable | NumpyNestExecutable = NestExecutable(self.nests)
-            else:
-                warn_without_llvm()
-                executable = NumpyNestExecutable(self.nests)
+            executable = NestExecutable(self.nests)
             found, n = executable.memory[self.nests.outputs], self.nests.results
             return executable, found[:n], found[n:] if len(found) > n else None
 
-    def take_back(self, lent: tuple[Any, Floats, Floats | None]) -> None:
+    def take_back(self, lent: Lent) -> None:
         """Take back an executable that was lent, for the next call."""
         self._idle.append(lent)
 
@@ -109,10 +103,6 @@ _FEW = 32
 
 
 @collector_paused()
-def runner_for(program: Program, *, once: bool = False) -> Runner:
-    """Return a runner for a program as recorded, derivatives among its outputs.
-
-    A short program that is to be run `once` is run by NumPy: to compile it would take longer.
-    """
-    is_native = not (once and len(program) <= _SHORT)
-    return Runner(known_programs.compiled(program, is_native=is_native))
+def runner_for(program: Program) -> Runner:
+    """Return a runner for a traced program, derivatives among its outputs."""
+    return Runner(known_programs.compiled(program))

@@ -1,7 +1,9 @@
-"""The recording of one run of a function, as the engine and traced numbers see it.
+"""The trace of one run of a function, as the engine and traced numbers see it.
 
-While a function is recorded, operations, comparisons, gradients, draws and vmap come here instead
-of being evaluated.
+While a function is traced, operations, comparisons, gradients, draws and vmap come here instead of
+being evaluated. Each operation appends a node:
+
+    x * x + 1.0     %1 = mul(%0, %0), %2 = 1.0, %3 = add(%1, %2)
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_str
 from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watch
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.engine.active_derivatives import ActiveDerivative, active_derivatives
+from scalargrad.engine.draws import made_by
 from scalargrad.engine.grad_mode import enable_grad, run_recorded
 from scalargrad.engine.recorder import Recorder, recorder
 from scalargrad.engine.value import Parameter, Value
@@ -44,7 +47,6 @@ from scalargrad.opdef.operation import Operation
 from scalargrad.opdef.symbol import NodeInFormulaError, Symbol
 from scalargrad.ops import add, div, eq, identity, mul, neg, pow, sub, where
 from scalargrad.system.short_repr import format_value
-from scalargrad.transforms.draws import made_by
 
 R = TypeVar("R")
 

@@ -1,4 +1,4 @@
-"""Traced numbers: Values that stand for nodes of a recording; arithmetic on them adds nodes."""
+"""Traced numbers: Values that represent nodes of a trace; arithmetic on them appends nodes."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ def refuse_stray(x: Traced) -> NoReturn:
     if x.trace.is_open:
         x.trace.refused("elsewhere")
     raise TraceError(
-        "a Value computed inside a compiled function was used after the recording: it has no "
-        "number of its own; return it from the function, or pass it on as an argument and a result"
+        "a Value computed inside a compiled function was used after the function had been traced, "
+        "when it has no number: return it from the function, or pass it as an argument and a result"
     )
 
 
