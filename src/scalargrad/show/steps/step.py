@@ -23,8 +23,8 @@ from scalargrad.show.number_format import (
     signed,
 )
 from scalargrad.show.shown_graph import largest_of
-from scalargrad.show.steps.partials import SymbolicGate, is_plain_sum, shorten
-from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.symbolic_gates import SymbolicGate, abbreviate, is_plain_sum
+from scalargrad.show.steps.walked_graph import WalkedGraph
 from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.table.declaration import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.table.printing import MATHML_PAIR, MINUS, Expression, mathml, scripted, text
@@ -39,7 +39,7 @@ Notation: TypeAlias = Literal["partial", "bar", "delta"]
 Form: TypeAlias = Literal["text", "mathml"]
 Part: TypeAlias = Literal["whole", "symbols", "numbers"]
 
-_NUMBER = Symbol("number")
+_NUMBER_SYMBOL = Symbol("number")
 
 #: A piece of a formula after a sign that relates it to the one before, or none.
 Link: TypeAlias = tuple[str, str]
@@ -74,7 +74,7 @@ TEXTS = {
 }
 
 
-def say(text: str, **filled: object) -> str:
+def fill_text(text: str, **filled: object) -> str:
     """Return a text with its places filled."""
     return TEXTS[text].format(**filled)
 
@@ -101,25 +101,25 @@ class FormulaWriter:
     escape: Callable[[str], str]
     templates: Mapping[str, str]
 
-    def put(self, template: str, *pieces: str) -> str:
+    def fill(self, template: str, *pieces: str) -> str:
         """Put pieces together as a template says."""
         return self.templates[template].format(*pieces)
 
     def partial(self, of: str, by: str) -> str:
         """Write the derivative of one name by another."""
-        return self.put("partial", self.name(of), self.name(by))
+        return self.fill("partial", self.name(of), self.name(by))
 
     def bar(self, word: str) -> str:
         """Write the gradient of a node in the notation of error signals."""
-        return self.put("bar", self.barred(word))
+        return self.fill("bar", self.barred(word))
 
     def phrase(self, words: str) -> str:
         """Write words between formulas."""
-        return self.put("phrase", self.escape(words))
+        return self.fill("phrase", self.escape(words))
 
     def row(self, pieces: Iterable[str], between: str = "between") -> str:
         """Write pieces one after the other."""
-        return self.put("row", self.templates[between].join(pieces))
+        return self.fill("row", self.templates[between].join(pieces))
 
     def expression(self, expression: Expression, names: dict[Symbol, str]) -> str:
         """Write an expression that stands alone."""
@@ -127,11 +127,11 @@ class FormulaWriter:
 
     def number(self, value: float) -> str:
         """Write a number with four significant digits."""
-        return self.print(_NUMBER, {_NUMBER: number(value)}, CONDITIONAL)
+        return self.print(_NUMBER_SYMBOL, {_NUMBER_SYMBOL: number(value)}, CONDITIONAL)
 
     def factor(self, value: float) -> str:
         """Write a number as a factor of a product, in parentheses if it is negative."""
-        return self.print(_NUMBER, {_NUMBER: number(value)}, PRODUCT)
+        return self.print(_NUMBER_SYMBOL, {_NUMBER_SYMBOL: number(value)}, PRODUCT)
 
     def factor_of(self, expression: Expression, names: dict[Symbol, str]) -> str:
         """Write an expression as a factor of a product, a quotient in parentheses."""
@@ -140,35 +140,35 @@ class FormulaWriter:
         is_quotient = expression.op in {ops.div, ops.reciprocal}
         return self.print(expression, names, SIGN if is_quotient else PRODUCT)
 
-    def signal(self, root: str, node: str, notation: Notation) -> str:
+    def gradient(self, root: str, node: str, notation: Notation) -> str:
         """Write the gradient of the root with respect to a node."""
         if not is_word(notation, get_args(Notation)):
             known = ", ".join(map(repr, get_args(Notation)))
             raise OperandError(f"notation is {format_value(notation)}; use one of {known}")
         if notation == "partial":
             return self.partial(root, node)
-        return self.bar(node) if notation == "bar" else self.put("delta", self.name(node))
+        return self.bar(node) if notation == "bar" else self.fill("delta", self.name(node))
 
     def chain(self, links: Iterable[Link]) -> str:
         """Write links: pieces, each after the sign that relates it to the one before, if any."""
-        signed = ([self.put("sign", sign), piece] if sign else [piece] for sign, piece in links)
+        signed = ([self.fill("sign", sign), piece] if sign else [piece] for sign, piece in links)
         return self.row(chain.from_iterable(signed))
 
 
-_INDEXED = "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
+_INDEX_START = "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
 
 
-def _bar(word: str) -> str:
+def _overline(word: str) -> str:
     """Put a bar over a letter with or without an index, or over every letter of a word."""
     letter, index = word[0], word[1:]
-    if letter.isalpha() and (not index or index.isdigit() or index[0] in _INDEXED):
+    if letter.isalpha() and (not index or index.isdigit() or index[0] in _INDEX_START):
         return f"{letter}\N{COMBINING MACRON}{index}"
     return "".join(f"{character}\N{COMBINING OVERLINE}" for character in word)
 
 
 TEXT = FormulaWriter(
     name=str,
-    barred=_bar,
+    barred=_overline,
     print=text,
     escape=str,
     templates={
@@ -216,12 +216,12 @@ class Formula(NamedTuple):
         return [*self.symbols, *brief]
 
 
-def in_symbols(gate: SymbolicGate, expression: Expression, writer: FormulaWriter) -> Link:
+def symbolic_link(gate: SymbolicGate, expression: Expression, writer: FormulaWriter) -> Link:
     """Return an expression of a gate in names, after ≈ if there is a rounded number among them."""
-    return gate.form.sign(expression), writer.expression(expression, gate.words)
+    return gate.form.equality_sign(expression), writer.expression(expression, gate.names)
 
 
-_MOST_INPUTS, _MOST_NAMES = 8, 4
+_MAX_INPUTS, _MAX_NAMES = 8, 4
 _WRITERS: dict[str, FormulaWriter] = {"text": TEXT, "mathml": MATHML}
 
 
@@ -231,7 +231,7 @@ class Step:
 
     Attributes
     ----------
-    scene : Scene
+    graph : WalkedGraph
         The walked graph, with its names and numbers.
     index : int
         Position in the whole walk, from 0.
@@ -268,7 +268,7 @@ class Step:
     (1.0, 3.0, 3.0, 'swap multiplier')
     """
 
-    scene: Scene
+    graph: WalkedGraph
     index: int
     phase: Literal["forward", "seed", "backward"]
     node: Value | None = None
@@ -296,8 +296,8 @@ class Step:
         """The place of the step: ``inputs``, a node ``f``, or a wire ``f → z``."""
         if self.node is None:
             return "inputs"
-        name = self.scene.names[self.node]
-        return name if self.parent is None else f"{name} → {self.scene.names[self.parent]}"
+        name = self.graph.names[self.node]
+        return name if self.parent is None else f"{name} → {self.graph.names[self.parent]}"
 
     def __repr__(self) -> str:
         return f"Step({self.index}, {self.place!r}, {self.text()!r})"
@@ -340,47 +340,47 @@ class Step:
 
     def local_text(self, form: Form = "text") -> str:
         """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
-        writer = _writer(form)
+        writer = _formula_writer(form)
         if self.phase != "backward":
             return ""
-        return writer.put("whole", writer.chain(self._local(writer).links("whole")))
+        return writer.fill("whole", writer.chain(self._local_formula(writer).links("whole")))
 
-    def _local(self, writer: FormulaWriter) -> Formula:
+    def _local_formula(self, writer: FormulaWriter) -> Formula:
         """Return the local derivative of a wire, ``∂f/∂z = q = 3``."""
-        scene, (node, operand, parent, _, local, _) = self.scene, self._wire()
-        gate = scene.gate(node)
+        graph, (node, operand, parent, _, local, _) = self.graph, self._wire_values()
+        gate = graph.gate(node)
         rule, textbook = gate.derivative(operand)
-        partial = shorten(rule)
-        left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-        if self.fans_out and (node is scene.root or scene.is_repeated(node, parent)):
+        partial = abbreviate(rule)
+        left = writer.partial(graph.formula_names[node], graph.formula_names[parent])
+        if self.fans_out and (node is graph.root or graph.is_repeated(node, parent)):
             left = writer.row([left, writer.phrase(TEXTS["share"])])  # not the whole derivative
-        symbols = in_symbols(gate, partial, writer)
-        numbers = writer.expression(partial, gate.shown)
-        filled_in, result = gate.relations(operand)
+        symbols = symbolic_link(gate, partial, writer)
+        numbers = writer.expression(partial, gate.number_texts)
+        filled_in, result = gate.derivative_relations(operand)
         of_names = loosest(filled_in, result)
         if symbols[1] == numbers:  # a number
             return Formula([("", left)], [(of_names, writer.number(local))])
-        repeats = TEXT.expression(partial, gate.shown) == number(local)
+        repeats = TEXT.expression(partial, gate.number_texts) == number(local)
         links = [(filled_in, numbers), (result, writer.number(local))]
         written = [("", left), symbols]
         if textbook is not None:
-            written.insert(1, in_symbols(gate, textbook, writer))
+            written.insert(1, symbolic_link(gate, textbook, writer))
         return Formula(written, links, of_names if repeats else "")
 
     def sentence(self, notation: Notation = "partial") -> str:
         """Say in a sentence what happens."""
-        scene, node = self.scene, self.node
+        graph, node = self.graph, self.node
         if node is None:
-            return say("inputs", inputs=_listed([scene.names[x] for x in scene.inputs]))
-        name = scene.names[node]
+            return fill_text("inputs", inputs=_join_names([graph.names[x] for x in graph.inputs]))
+        name = graph.names[node]
         if self.phase == "forward":
-            operands = [scene.names[x] if isinstance(x, Value) else "" for x in node.parents]
+            operands = [graph.names[x] if isinstance(x, Value) else "" for x in node.parents]
             return gate_sentence(node, name, operands)
         if self.parent is None:
-            return say("seed", name=name)
-        upstream, parent = self._signal(node, TEXT, notation), scene.names[self.parent]
-        local = TEXT.partial(scene.in_formulas[node], scene.in_formulas[self.parent])
-        return say("backward", name=name, parent=parent, upstream=upstream, local=local)
+            return fill_text("seed", name=name)
+        upstream, parent = self._gradient(node, TEXT, notation), graph.names[self.parent]
+        local = TEXT.partial(graph.formula_names[node], graph.formula_names[self.parent])
+        return fill_text("backward", name=name, parent=parent, upstream=upstream, local=local)
 
     def notes(self, notation: Notation = "partial") -> list[str]:
         """Return the remarks on the step: the gate's pattern, a kink, the running sum, a nudge.
@@ -404,52 +404,54 @@ class Step:
         told = self.pattern_note(notation), self.kink_note(), self.sum_note(notation)
         found = [*told, self._nudge_note()]
         if self.phase == "forward":
-            found = [self._held_note()]
+            found = [self._held_scores_note()]
         return [note for note in (*found, self._alarm_note()) if note]
 
     def _formula(self, part: Part, form: Form, n: Notation) -> str:
-        writer, scene = _writer(form), self.scene
+        writer, graph = _formula_writer(form), self.graph
         if self.node is None:
             written = []
-            for leaf in scene.inputs[:_MOST_INPUTS]:
-                name, data = writer.name(scene.in_formulas[leaf]), scene.data[leaf]
+            for leaf in graph.inputs[:_MAX_INPUTS]:
+                name, data = writer.name(graph.formula_names[leaf]), graph.data[leaf]
                 formula = Formula([("", name)], [(relation(data), writer.number(data))])
                 written.append(writer.chain(formula.links(part)))
-            if (rest := len(scene.inputs) - _MOST_INPUTS) > 0:
-                written.append(writer.phrase(say("more", count=rest)))
-            return writer.put("whole", writer.row(written, "comma"))
+            if (rest := len(graph.inputs) - _MAX_INPUTS) > 0:
+                written.append(writer.phrase(fill_text("more", count=rest)))
+            return writer.fill("whole", writer.row(written, "comma"))
         if self.phase == "forward":
-            formula = self._forward(self.node, writer)
+            formula = self._forward_formula(self.node, writer)
         elif self.phase == "seed":
-            start = "", self._signal(self.node, writer, n)
+            start = "", self._gradient(self.node, writer, n)
             formula = Formula([start], [("=", writer.number(1.0))])
         else:
-            formula = self._backward(self.node, writer, n)
-        return writer.put("whole", writer.chain(formula.links(part)))
+            formula = self._backward_formula(self.node, writer, n)
+        return writer.fill("whole", writer.chain(formula.links(part)))
 
-    def _forward(self, node: Value, writer: FormulaWriter) -> Formula:
+    def _forward_formula(self, node: Value, writer: FormulaWriter) -> Formula:
         """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
-        scene, gate = self.scene, self.scene.gate(node)
-        expression, data = gate.form.expression, scene.data[node]
-        numbers, operands = gate.shown, relation(*gate.operand_numbers)
-        names_all = is_plain_sum(expression) and not scene.held(node)
+        graph, gate = self.graph, self.graph.gate(node)
+        expression, data = gate.form.expression, graph.data[node]
+        numbers, operands = gate.number_texts, relation(*gate.operand_numbers)
+        names_all = is_plain_sum(expression) and not graph.held_scores(node)
         repeats = names_all or TEXT.expression(expression, numbers) == number(data)
-        name = "", writer.name(scene.in_formulas[node])
+        name = "", writer.name(graph.formula_names[node])
         filled_in = operands, writer.expression(expression, numbers)
         return Formula(
-            [name, in_symbols(gate, expression, writer)],
+            [name, symbolic_link(gate, expression, writer)],
             [filled_in, (gate.relation, writer.number(data))],
             loosest(operands, gate.relation) if repeats else "",
         )
 
-    def _backward(self, node: Value, writer: FormulaWriter, notation: Notation) -> Formula:
+    def _backward_formula(self, node: Value, writer: FormulaWriter, notation: Notation) -> Formula:
         """Return the chain rule along one wire, ``∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4``."""
-        _, _, parent, upstream, local, contribution = self._wire()
-        left = self._signal(parent, writer, notation)
+        _, _, parent, upstream, local, contribution = self._wire_values()
+        left = self._gradient(parent, writer, notation)
         if self.fans_out:
-            left = writer.row([left, writer.phrase(f"{say('via', gate=self._gate_words(node))}:")])
-        product = writer.put("product", writer.factor(upstream), writer.factor(local))
-        rule = self._rule(node, writer, notation)
+            left = writer.row(
+                [left, writer.phrase(f"{fill_text('via', gate=self._gate_name(node))}:")]
+            )
+        product = writer.fill("product", writer.factor(upstream), writer.factor(local))
+        rule = self._upstream_times_local(node, writer, notation)
         filled_in = relation(upstream, local)
         equals = filled_in if rule == product else "="
         result = gate_relation(ops.mul, [upstream, local], contribution)
@@ -459,31 +461,31 @@ class Step:
             result if rule == product else "",
         )
 
-    def _rule(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
+    def _upstream_times_local(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
         """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
-        scene, (_, operand, parent, upstream, _, _) = self.scene, self._wire()
-        if node is not scene.root:
-            local = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
-            return writer.put("product", self._signal(node, writer, notation), local)
-        gate = scene.gate(node)
+        graph, (_, operand, parent, upstream, _, _) = self.graph, self._wire_values()
+        if node is not graph.root:
+            local = writer.partial(graph.formula_names[node], graph.formula_names[parent])
+            return writer.fill("product", self._gradient(node, writer, notation), local)
+        gate = graph.gate(node)
         partial = gate.partial(operand)
-        local = writer.factor_of(partial, gate.words)
-        return writer.put("product", writer.factor(upstream), local)
+        local = writer.factor_of(partial, gate.names)
+        return writer.fill("product", writer.factor(upstream), local)
 
-    def _signal(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
+    def _gradient(self, node: Value, writer: FormulaWriter, notation: Notation) -> str:
         """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
-        scene, is_delta = self.scene, is_word(notation, {"delta"})
-        written = "partial" if is_delta and node not in scene.pre_activations else notation
-        return writer.signal(scene.in_formulas[scene.root], scene.in_formulas[node], written)
+        graph, is_delta = self.graph, is_word(notation, {"delta"})
+        written = "partial" if is_delta and node not in graph.pre_activations else notation
+        return writer.gradient(graph.formula_names[graph.root], graph.formula_names[node], written)
 
-    def _gate_words(self, node: Value) -> str:
+    def _gate_name(self, node: Value) -> str:
         """Name the gate that a contribution comes through and, of several wires, which."""
-        word = self.scene.in_formulas[node]
-        _, operand, parent, *_ = self._wire()
-        several = self.scene.is_repeated(node, parent)
-        return say("operand", gate=word, number=operand + 1) if several else word
+        word = self.graph.formula_names[node]
+        _, operand, parent, *_ = self._wire_values()
+        several = self.graph.is_repeated(node, parent)
+        return fill_text("operand", gate=word, number=operand + 1) if several else word
 
-    def _wire(self) -> tuple[Value, int, Value, float, float, float]:
+    def _wire_values(self) -> tuple[Value, int, Value, float, float, float]:
         """Return the gate, its operand, the parent, upstream, local derivative, contribution."""
         wire = self.node, self.operand, self.parent, self.upstream, self.local, self.contribution
         return cast("tuple[Value, int, Value, float, float, float]", wire)
@@ -492,46 +494,46 @@ class Step:
         """Say what the gate does to the gradient on its way back along this wire."""
         if self.phase != "backward":
             return ""
-        node, operand, parent_node, _, local, contribution = self._wire()
-        gate, parent = self.scene.gate(node), self.scene.names[parent_node]
-        signal, pattern = self._signal(node, TEXT, notation), gate.form.pattern(operand)
+        node, operand, parent_node, _, local, contribution = self._wire_values()
+        gate, parent = self.graph.gate(node), self.graph.names[parent_node]
+        signal, pattern = self._gradient(node, TEXT, notation), gate.form.pattern(operand)
         # Beside inf or nan a 0 does not stop anything: it can become nan later, as 0·inf.
-        is_dead = local == 0 and contribution == 0 and self.scene.alarm_at is None
+        is_dead = local == 0 and contribution == 0 and self.graph.alarm_at is None
         if is_dead:
-            return say("nothing", pattern=pattern or gate_text(node), parent=parent)
+            return fill_text("nothing", pattern=pattern or gate_text(node), parent=parent)
         if pattern == "swap multiplier":
             partial = gate.partial(operand)
-            factor = TEXT.factor_of(partial, gate.words)
-            at_root = node is self.scene.root  # there the formula writes 1·q, too
-            product = TEXT.put("product", *(("1", factor) if at_root else (factor, signal)))
-            return say("received", pattern=pattern, parent=parent, received=product)
+            factor = TEXT.factor_of(partial, gate.names)
+            at_root = node is self.graph.root  # there the formula writes 1·q, too
+            product = TEXT.fill("product", *(("1", factor) if at_root else (factor, signal)))
+            return fill_text("received", pattern=pattern, parent=parent, received=product)
         if pattern in {"distributor", "gradient router", "sign flip"}:
-            share = TEXT.put("product", TEXT.factor(local), signal)
+            share = TEXT.fill("product", TEXT.factor(local), signal)
             if local in {1.0, -1.0}:
                 share = signal if local > 0 else f"{MINUS}{signal}"
-            return say("received", pattern=pattern, parent=parent, received=share)
+            return fill_text("received", pattern=pattern, parent=parent, received=share)
         return pattern
 
     def kink_note(self) -> str:
         """Say that a local derivative is a convention, because its gate is at a kink or jump."""
         if self.phase != "backward" or not isfinite(self.local or 0.0):
             return ""
-        node, _, _, _, local, _ = self._wire()
-        if not self.scene.is_at_kink(node):
+        node, _, _, _, local, _ = self._wire_values()
+        if not self.graph.is_at_kink(node):
             return ""
         read = dict.fromkeys(x for x in node.parents if isinstance(x, Value))
-        data, names = self.scene.data, self.scene.names
+        data, names = self.graph.data, self.graph.names
         place = ", ".join(f"{names[x]} {relation(data[x])} {number(data[x])}" for x in read)
-        return say("kink", gate=gate_text(node), place=place, local=number(local))
+        return fill_text("kink", gate=gate_text(node), place=place, local=number(local))
 
     def sum_note(self, notation: Notation = "partial") -> str:
         """Give the sum so far of a gradient that several wires contribute to."""
         if not self.fans_out or self.parent is None:
             return ""
-        written = running_sum(self.scene.terms[self.parent], self.arrived, self.expected)
-        return say(
+        written = running_sum(self.graph.terms[self.parent], self.arrived, self.expected)
+        return fill_text(
             "sum" if self.arrived == self.expected else "part",
-            signal=self._signal(self.parent, TEXT, notation),
+            signal=self._gradient(self.parent, TEXT, notation),
             sum=written,
             arrived=self.arrived,
             expected=self.expected,
@@ -544,42 +546,42 @@ class Step:
         finite, nothing is said; at a kink, where the gradient is a convention, nothing is
         predicted.
         """
-        leaf, total, data = self.parent, self.total, self.scene.data
+        leaf, total, data = self.parent, self.total, self.graph.data
         if leaf is None or total is None or leaf.parents or self.arrived < self.expected:
             return ""
-        x, names = data[leaf], self.scene.names
-        if leaf in self.scene.kinks:
-            return say("no nudge", leaf=names[leaf], gate=gate_text(self.scene.kinks[leaf]))
+        x, names = data[leaf], self.graph.names
+        if leaf in self.graph.kinks:
+            return fill_text("no nudge", leaf=names[leaf], gate=gate_text(self.graph.kinks[leaf]))
         size = Decimal(repr(x)).adjusted() if x and isfinite(x) else 0
         nudge = float(f"1e{size - 2}") or 0.01  # of what is almost 0
-        if not isfinite(nudge * total) or not isfinite(data[self.scene.root]):
+        if not isfinite(nudge * total) or not isfinite(data[self.graph.root]):
             return ""
-        said = {"leaf": names[leaf], "root": names[self.scene.root]}
-        return say("nudge", nudge=signed(nudge), change=signed(nudge * total), **said)
+        said = {"leaf": names[leaf], "root": names[self.graph.root]}
+        return fill_text("nudge", nudge=signed(nudge), change=signed(nudge * total), **said)
 
-    def _held_note(self) -> str:
+    def _held_scores_note(self) -> str:
         """Say why no gradient goes back to the maximum that softmax subtracts."""
-        scores = [] if self.node is None else self.scene.held(self.node)
-        written = largest_of([self.scene.in_formulas[x] for x in scores])
-        return say("held", largest=written) if scores else ""
+        scores = [] if self.node is None else self.graph.held_scores(self.node)
+        written = largest_of([self.graph.formula_names[x] for x in scores])
+        return fill_text("held", largest=written) if scores else ""
 
     @property
-    def alarming(self) -> Value | None:
+    def nonfinite_node(self) -> Value | None:
         """The node of which the step tells a value or a gradient that is not finite, if any."""
         if self.parent is not None and self.total is not None:
             return None if isfinite(self.total) else self.parent
-        leaves = (x for x in self.scene.order if not x.parents)
+        leaves = (x for x in self.graph.order if not x.parents)
         told = leaves if self.node is None else [self.node]
-        return next((x for x in told if not isfinite(self.scene.data[x])), None)
+        return next((x for x in told if not isfinite(self.graph.data[x])), None)
 
     def _alarm_note(self) -> str:
         """Say where the first number that is not finite comes from, and what to do about it."""
-        node, names = self.alarming, self.scene.names
-        if node is None or self.index != self.scene.alarm_at:
+        node, names = self.nonfinite_node, self.graph.names
+        if node is None or self.index != self.graph.alarm_at:
             return ""
         if self.node is None:
-            return say("not finite", name=names[node], value=number(self.scene.data[node]))
-        return say(
+            return fill_text("not finite", name=names[node], value=number(self.graph.data[node]))
+        return fill_text(
             "overflow",
             change="scale" if self.local is None or isfinite(self.local) else "shift",
             kind="gradient" if self.phase == "backward" else "value",
@@ -589,12 +591,12 @@ class Step:
 
     def fan_out_notes(self, notation: Notation = "partial") -> list[str]:
         """Announce the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
-        scene = self.scene
-        sums = [node for node in scene.order if scene.readers[node] > 1]
+        graph = self.graph
+        sums = [node for node in graph.order if graph.readers[node] > 1]
         announced = [
-            f"{scene.names[node]} feeds {pluralize(scene.feeds[node], 'gate')}; "
-            f"{self._signal(node, TEXT, notation)} needs {scene.readers[node]} terms"
-            for node in sums[:_MOST_NAMES]
+            f"{graph.names[node]} feeds {pluralize(graph.feeds[node], 'gate')}; "
+            f"{self._gradient(node, TEXT, notation)} needs {graph.readers[node]} terms"
+            for node in sums[:_MAX_NAMES]
         ]
         rest = len(sums) - len(announced)
         return [*announced, f"and {rest} more that fan out"] if rest else announced
@@ -607,18 +609,18 @@ def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
         for x, operand in zip(node.parents, operands, strict=True)
         if isinstance(x, Value) or not folds(node)
     ]
-    return say("forward", gate=gate_text(node), name=name, operands=_listed(read))
+    return fill_text("forward", gate=gate_text(node), name=name, operands=_join_names(read))
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join_names(words: Sequence[str]) -> str:
     """Join words with commas and "and"; of many, name the first and count the rest."""
-    if len(words) > _MOST_NAMES:
-        words = [*words[: _MOST_NAMES - 1], say("rest", count=len(words) - _MOST_NAMES + 1)]
+    if len(words) > _MAX_NAMES:
+        words = [*words[: _MAX_NAMES - 1], fill_text("rest", count=len(words) - _MAX_NAMES + 1)]
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _writer(form: Form) -> FormulaWriter:
+def _formula_writer(form: Form) -> FormulaWriter:
     if not is_word(form, _WRITERS):
         raise OperandError(f"form is {format_value(form)}; use 'text' or 'mathml'")
     return _WRITERS[form]
@@ -627,18 +629,18 @@ def _writer(form: Form) -> FormulaWriter:
 # The rows of tables, and HTML for notebooks -------------------------------------------------------
 
 HEADINGS = ("step", "at", "chain rule", "remark")
-_ROWS_OF_HTML = 100
-_LEFT = 'style="text-align: left"'
+_MAX_HTML_ROWS = 100
+_ALIGN_LEFT = 'style="text-align: left"'
 # As an attribute too, because untrusted notebooks lose styles.
-_WHOLE = 'nowrap="nowrap" style="text-align: left; white-space: nowrap"'
+_NO_WRAP = 'nowrap="nowrap" style="text-align: left; white-space: nowrap"'
 
 
-def table_row(step: Step) -> tuple[str, ...]:
+def format_row(step: Step) -> tuple[str, ...]:
     """Return one row: position from 1, place, formula, remark."""
-    return str(step.index + 1), step.place, step.text(), "; ".join(remarks(step))
+    return str(step.index + 1), step.place, step.text(), "; ".join(row_remarks(step))
 
 
-def remarks(step: Step) -> list[str]:
+def row_remarks(step: Step) -> list[str]:
     """Return the remarks of a row: the pattern or local derivative, and the running sum."""
     if step.phase != "backward":
         return step.notes()
@@ -646,38 +648,38 @@ def remarks(step: Step) -> list[str]:
     return [note for note in (pattern, step.kink_note(), step.sum_note("partial")) if note]
 
 
-def outcome(scene: Scene) -> str:
+def outcome(graph: WalkedGraph) -> str:
     """Return the final gradient of each input in one line.
 
     Examples
     --------
     >>> from scalargrad import Value, walk
     >>> x, y = Value(3.0, "x"), Value(2.0, "y")
-    >>> outcome(walk(x * x * y).scene)
+    >>> outcome(walk(x * x * y).graph)
     '∂v2/∂x = 12, ∂v2/∂y = 9'
     """
-    instance(scene, "scene", Scene, "that of a walk, walk(root).scene")
-    root = scene.names[scene.root]
-    totals = {leaf: sum(scene.terms[leaf]) for leaf in scene.inputs if leaf is not scene.root}
+    instance(graph, "graph", WalkedGraph, "that of a walk, walk(root).graph")
+    root = graph.names[graph.root]
+    totals = {leaf: sum(graph.terms[leaf]) for leaf in graph.inputs if leaf is not graph.root}
     return ", ".join(
-        f"∂{root}/∂{scene.names[leaf]} {relation(total)} {number(total)}"
+        f"∂{root}/∂{graph.names[leaf]} {relation(total)} {number(total)}"
         for leaf, total in totals.items()
     )
 
 
-def table_html(steps: Sequence[Step]) -> str:
+def format_html_table(steps: Sequence[Step]) -> str:
     """Return the steps as an HTML table with the formulas in MathML."""
-    head = "".join(f"<th {_LEFT}>{heading}</th>" for heading in HEADINGS)
-    body = "".join(f"<tr>{_html_row(step)}</tr>" for step in islice(steps, _ROWS_OF_HTML))
-    rest = len(steps) - _ROWS_OF_HTML
+    head = "".join(f"<th {_ALIGN_LEFT}>{heading}</th>" for heading in HEADINGS)
+    body = "".join(f"<tr>{_format_html_row(step)}</tr>" for step in islice(steps, _MAX_HTML_ROWS))
+    rest = len(steps) - _MAX_HTML_ROWS
     more = f"<p>and {rest} more step{'s' * (rest > 1)}: print the walk to see all</p>" * (rest > 0)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x: auto">{table}</div>{more}'
 
 
-def _html_row(step: Step) -> str:
-    number, place, _, remark = table_row(step)
-    names = set(step.scene.names.values())
+def _format_html_row(step: Step) -> str:
+    number, place, _, remark = format_row(step)
+    names = set(step.graph.names.values())
     cells = (number, escape(indexed(place, names)), step.mathml())
-    whole = "".join(f"<td {_WHOLE}>{x}</td>" for x in cells)
-    return f"{whole}<td {_LEFT}>{escape(indexed(remark, names))}</td>"
+    whole = "".join(f"<td {_NO_WRAP}>{x}</td>" for x in cells)
+    return f"{whole}<td {_ALIGN_LEFT}>{escape(indexed(remark, names))}</td>"

@@ -19,37 +19,37 @@ from rich.panel import Panel
 from rich.text import Text
 
 from scalargrad.errors import ScalargradError
-from scalargrad.show.steps.step import HEADINGS, Step, remarks, table_row
+from scalargrad.show.steps.step import HEADINGS, Step, format_row, row_remarks
 from scalargrad.system import terminals
 from scalargrad.table.validation import instance, listed
 
 if TYPE_CHECKING:
-    from scalargrad.show.steps.sequence import Walk
+    from scalargrad.show.steps.walks import Walk
 
 VALUE, GRADIENT, LOCAL = "#2a7fd0", "italic #c75b12", "#8a64cf"
 PHASE = {"forward": VALUE, "seed": GRADIENT, "backward": GRADIENT}
 PALE = "dim"
 
 
-def result_in_colour(formula: str, style: str) -> Text:
+def colour_result(formula: str, style: str) -> Text:
     """Return a formula with its last number in colour."""
     written = Text(formula)
     written.stylize(f"bold {style}", formula.rfind(" ") + 1)
     return written
 
 
-_PANEL = 8  # lines most steps need, so that the table below them stays in place
-_LEAST_TABLE = 4  # lines in which headings and some steps fit
+_PANEL_LINES = 8  # lines most steps need, so that the table below them stays in place
+_MIN_TABLE_LINES = 4  # lines in which headings and some steps fit
 _HELP = " → next   ← back   Home first   End last   q quit"
 
 
-def screen_of(steps: Sequence[Step], position: int, console: Console) -> RenderableType:
+def render_screen(steps: Sequence[Step], position: int, console: Console) -> RenderableType:
     """Return one of the steps of a walk, and the table up to it, as lines that fill the console."""
     step, (width, height) = steps[position], console.size
-    explained, room = Group(*_explanation(step)), height - 2
+    explained, room = Group(*_explain_step(step)), height - 2
     inside = console.options.update_width(width - 4)
-    needed = max(len(console.render_lines(explained, inside)) + 2, _PANEL)
-    panel = needed if needed <= room - _LEAST_TABLE else room
+    needed = max(len(console.render_lines(explained, inside)) + 2, _PANEL_LINES)
+    panel = needed if needed <= room - _MIN_TABLE_LINES else room
     box = Panel(
         explained,
         title=Text(step.place, "bold"),
@@ -60,16 +60,16 @@ def screen_of(steps: Sequence[Step], position: int, console: Console) -> Rendera
     place = f" step {position + 1} of {len(steps)}  {step.phase}"
     heading, ending = Text(place, f"bold {PHASE[step.phase]}"), Text(_HELP, PALE)
     past = steps[max(0, position + 1 - room + panel) : position + 1] if room > panel else []
-    rows = [*table(past, width).split()][panel - room :] if past else []
+    rows = [*format_table(past, width).split()][panel - room :] if past else []
     blank = [Text() for _ in range(room - panel - len(rows))]
     for line in (heading, *rows, ending):
         line.no_wrap, line.overflow = True, "ellipsis"
     return Group(heading, box, *rows, *blank, ending)
 
 
-def _explanation(step: Step) -> list[Text]:
+def _explain_step(step: Step) -> list[Text]:
     """Return the lines of the panel; in a low window the sentence, which comes last, is cut off."""
-    formula = result_in_colour(step.text(), PHASE[step.phase])
+    formula = colour_result(step.text(), PHASE[step.phase])
     formula.stylize("bold")
     local = [Text(f"local: {step.local_text()}", LOCAL)] if step.phase == "backward" else []
     return [formula, *local, *map(Text, step.notes()), Text(step.sentence(), PALE)]
@@ -80,7 +80,7 @@ Action: TypeAlias = Literal["next", "previous", "first", "last", "quit"]
 #: Returns what was typed since the last call, or nothing after a short wait.
 ReadKey: TypeAlias = Callable[[], str]
 
-NOTICE_RESIZING = 0.25  # seconds
+POLL_SECONDS = 0.25  # seconds
 
 #: Escape sequences as xterm, the Linux console and rxvt send them; \xe0 is how Windows' console
 #: announces a special key.
@@ -95,12 +95,12 @@ _ACTIONS = {key: action for action, keys in _KEYS.items() for key in keys}
 _KEY = re.compile("\x1b\\[[0-9;]*[A-Za-z~]|\x1bO[A-Za-z]|\xe0[GHKMOP]|.", re.DOTALL)
 
 
-def actions(typed: str) -> list[Action]:
+def parse_actions(typed: str) -> list[Action]:
     """Return the commands of the keys in `typed`, in order; other keys are ignored.
 
     Examples
     --------
-    >>> actions("n" + chr(27) + "[D" + "?q")
+    >>> parse_actions("n" + chr(27) + "[D" + "?q")
     ['next', 'previous', 'quit']
     """
     return [_ACTIONS[key] for key in _KEY.findall(typed) if key in _ACTIONS]
@@ -126,34 +126,34 @@ def keyboard() -> Iterator[ReadKey]:
     quiet[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
     termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
     try:
-        yield lambda: _read(terminal)
+        yield lambda: _read_keys(terminal)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, saved)
 
 
-def _read(terminal: int) -> str:
+def _read_keys(terminal: int) -> str:
     """Return the keys waiting, or none after a while, so that a window that is resized is seen."""
-    waiting, *_ = select.select([terminal], [], [], NOTICE_RESIZING)
+    waiting, *_ = select.select([terminal], [], [], POLL_SECONDS)
     if not waiting:
         return ""
     return os.read(terminal, 1024).decode("utf-8", "replace") or "\x04"  # the terminal was closed
 
 
-_GAP, _RULE, _WIDEST_FORMULA = 2, 78, 60
+_GAP, _RULE, _MAX_FORMULA_WIDTH = 2, 78, 60
 
 
-def table(steps: Sequence[Step], width: int | None = None) -> Text:
+def format_table(steps: Sequence[Step], width: int | None = None) -> Text:
     """Return steps as aligned columns, under a line for each pass.
 
     A few very long formulas overflow their column instead of widening it for all. Where four
-    columns exceed the `width`, remarks stand below formulas.
+    columns exceed the `width`, row_remarks stand below formulas.
     """
-    rows = [table_row(step) for step in steps]
+    rows = [format_row(step) for step in steps]
     widths = [max(map(cell_len, column)) for column in zip(HEADINGS, *rows, strict=True)]
     is_narrow = width is not None and sum(widths) + 3 * _GAP > width
-    widths[2] = min(widths[2], _WIDEST_FORMULA)
+    widths[2] = min(widths[2], _MAX_FORMULA_WIDTH)
     headings = HEADINGS[:3] if is_narrow else HEADINGS
-    lines, phase = [_line([Text(x, "underline bold") for x in headings], widths)], ""
+    lines, phase = [_format_line([Text(x, "underline bold") for x in headings], widths)], ""
     indent = " " * (sum(widths[:2]) + 2 * _GAP)
     for step, (position, place, formula, remark) in zip(steps, rows, strict=True):
         colour = PHASE[step.phase]
@@ -161,16 +161,16 @@ def table(steps: Sequence[Step], width: int | None = None) -> Text:
             phase = step.phase
             rule = f"── {phase} ".ljust(min(_RULE, width or _RULE), "─")
             lines.append(Text(rule, f"bold {colour}"))
-        cells = [Text(position, PALE), Text(place, colour), result_in_colour(formula, colour)]
+        cells = [Text(position, PALE), Text(place, colour), colour_result(formula, colour)]
         if is_narrow:
-            lines.append(_line(cells, widths))
-            lines += [Text(f"{indent}{said}", PALE) for said in remarks(step)]
+            lines.append(_format_line(cells, widths))
+            lines += [Text(f"{indent}{said}", PALE) for said in row_remarks(step)]
         else:
-            lines.append(_line([*cells, Text(remark, PALE)], widths))
+            lines.append(_format_line([*cells, Text(remark, PALE)], widths))
     return Text("\n").join(lines)
 
 
-def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
+def _format_line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
     """Return a line of cells, the first to the right; the last is not filled up."""
     cells[0].pad_left(widths[0] - cells[0].cell_len)
     for cell, width in zip(cells[1:], widths[1:], strict=False):
@@ -204,7 +204,7 @@ def show(walk: Sequence[Step], console: Console | None = None) -> None:
     instance(console, "console", Console, "a Console")
     for step in listed(walk, "walk", "steps, such as walk(root)"):
         instance(step, "an entry of walk", Step, "steps, such as walk(root)")
-    console.print(table(walk, console.width))
+    console.print(format_table(walk, console.width))
 
 
 def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None = None) -> None:
@@ -235,9 +235,9 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
     with keys as read, suppress(KeyboardInterrupt, EOFError), console.screen() as screen:
         while True:
             if drawn != (position, console.size):
-                screen.update(screen_of(walk, position, console))
+                screen.update(render_screen(walk, position, console))
                 drawn = position, console.size
-            for action in actions(read()):
+            for action in parse_actions(read()):
                 if action == "quit":
                     return
                 ends = {"first": 0, "last": last}

@@ -35,14 +35,14 @@ from scalargrad.show.graphs.diagram import (
 from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
-from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.walked_graph import WalkedGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.value import Value
 
 Json: TypeAlias = Any
 
 
-def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
+def render_drawings(graph: WalkedGraph, limit: int) -> tuple[str, Json]:
     """Draw a graph whole or, of a model or with more than `limit` nodes, by its folds.
 
     One that is drawn whole is drawn with copy gates, too, where there are any.
@@ -60,34 +60,36 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    is_whole = scene.model is None and len(scene.order) <= limit
-    whole = Fold("graph", [*scene.order]) if is_whole else fold(scene.root, model=scene.model)
-    views = views_of(whole)
+    is_whole = graph.model is None and len(graph.order) <= limit
+    whole = Fold("graph", [*graph.order]) if is_whole else fold(graph.root, model=graph.model)
+    views = make_views(whole)
     numbers = {part: i for i, part in enumerate(views)}
     ids = {part: f"f{i}" for part, i in numbers.items()}
     # without numbers, equal parts are drawn alike
-    gradients = {node: node.grad or 0.0 for node in scene.order} if is_whole else None
+    gradients = {node: node.grad or 0.0 for node in graph.order} if is_whole else None
     shown: dict[str, Any] = {"values": is_whole, "gradients": gradients}
     builders = [
-        Builder(scene, view, folds=ids, **shown, out=partial(_destination, scene, views, part))
+        Builder(
+            graph, view, folds=ids, **shown, out=partial(_destination_label, graph, views, part)
+        )
         for part, view in views.items()
     ]
-    if has_copies := is_whole and max(scene.readers.values()) > 1:
-        builders.append(Builder(scene, copies=True, **shown))
-    diagrams = [one.build(_title(scene, one.view.fold)) for one in builders]
+    if has_copies := is_whole and max(graph.readers.values()) > 1:
+        builders.append(Builder(graph, copies=True, **shown))
+    diagrams = [one.build(_drawing_title(graph, one.view.fold)) for one in builders]
     layouts = [*placed([_PageLayout(in_rows(x, wired=True)) for x in diagrams])]
     for most in (5, 4) * is_whole:  # of large graphs, each more would take as long again
-        wide = [i for i, x in enumerate(layouts) if x.diagram.rows and x.right > _SHOWN]
+        wide = [i for i, x in enumerate(layouts) if x.diagram.rows and x.right > _VISIBLE_WIDTH]
         shorter = [in_rows(diagrams[i], wired=True, abreast=most) for i in wide]
         for i, found in zip(wide, placed([*map(_PageLayout, shorter)]), strict=True):
-            layouts[i] = min(layouts[i], found, key=lambda x: max(x.right, _SHOWN))
+            layouts[i] = min(layouts[i], found, key=lambda x: max(x.right, _VISIBLE_WIDTH))
     svgs = [_PageWriter(layout).svg() for layout in layouts]
     json: list[Json] = [
         {
-            "title": named(part) if part.outer else "whole graph",
-            "parent": next((numbers[x] for x in _around(views, part)), None),
-            "nodes": [scene.place[x] for x in view.items if isinstance(x, Value)],
-            "bundles": [[scene.place[x] for x in bundle.nodes] for bundle in one.bundles],
+            "title": short_name(part) if part.outer else "whole graph",
+            "parent": next((numbers[x] for x in _enclosing_subgraphs(views, part)), None),
+            "nodes": [graph.place[x] for x in view.items if isinstance(x, Value)],
+            "bundles": [[graph.place[x] for x in bundle.nodes] for bundle in one.bundles],
             "folds": [numbers[x] for x in view.closed],
         }
         for (part, view), one in zip(views.items(), builders, strict=False)
@@ -96,22 +98,22 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
         json[0]["copies"] = svgs.pop()
     templates: dict[str, int] = {}
     for entry, svg in zip(json[1:], svgs[1:], strict=True):
-        template, slots = _slotted(svg)
+        template, slots = _split_template(svg)
         entry["svg"] = {"template": templates.setdefault(template, len(templates)), "slots": slots}
     return svgs[0], {"drawings": json, "templates": [*templates]}
 
 
-def _title(scene: Scene, part: Fold) -> str:
-    of = f" of {scene.names[scene.root]}" if part.outer is None else f": {named(part)}"
+def _drawing_title(graph: WalkedGraph, part: Fold) -> str:
+    of = f" of {graph.names[graph.root]}" if part.outer is None else f": {short_name(part)}"
     return f"Computation graph{of}"
 
 
-def named(fold: Fold) -> str:
+def short_name(fold: Fold) -> str:
     """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
     return fold.title.partition(": ")[0] if fold.is_module else fold.path
 
 
-def views_of(whole: Fold) -> dict[Fold, View]:
+def make_views(whole: Fold) -> dict[Fold, View]:
     """Return what is drawn of every fold that has a drawing, the whole graph first.
 
     Of one that holds nothing but another fold, that is what is drawn of the other.
@@ -127,35 +129,37 @@ def views_of(whole: Fold) -> dict[Fold, View]:
     return found
 
 
-def _around(views: Mapping[Fold, View], part: Fold) -> list[Fold]:
+def _enclosing_subgraphs(views: Mapping[Fold, View], part: Fold) -> list[Fold]:
     """Return the folds around one that have drawings, inner ones first."""
     return [x for x in part.outwards() if x in views and x is not part]
 
 
-def _destination(scene: Scene, views: Mapping[Fold, View], part: Fold, node: Value) -> str:
+def _destination_label(
+    graph: WalkedGraph, views: Mapping[Fold, View], part: Fold, node: Value
+) -> str:
     """Name what reads a node that leaves a fold, as in the nearest drawing around it."""
-    found = (views[x].readers.get(node) for x in _around(views, part))
+    found = (views[x].readers.get(node) for x in _enclosing_subgraphs(views, part))
     readers = [*next(filter(None, found), {})]
     if len(readers) != 1:
         return f"to {len(readers)} places" if readers else "out"
     (reader,) = readers
-    name = scene.names[reader] if isinstance(reader, Value) else named(reader)
+    name = graph.names[reader] if isinstance(reader, Value) else short_name(reader)
     return f"to {indexed(name, {name})}"
 
 
 #: What differs between equal drawings: ids with the numbers of nodes and folds, and texts.
-_OWN = re.compile(r'(?<=id=")[^"]*\d[^"]*|(?<=>)[^<\n][^<]*(?=<)|(?<=aria-label=")[^"]*')
-_NUMBERED = re.compile(r"(?<![a-z])[nf]\d+|(?<=from)\d+")
+_DIFFERING = re.compile(r'(?<=id=")[^"]*\d[^"]*|(?<=>)[^<\n][^<]*(?=<)|(?<=aria-label=")[^"]*')
+_NUMBERED_ID = re.compile(r"(?<![a-z])[nf]\d+|(?<=from)\d+")
 
 
-def _slotted(svg: str) -> tuple[str, Sequence[str]]:
+def _split_template(svg: str) -> tuple[str, Sequence[str]]:
     """Return a drawing with slots for its numbers and texts, and what fills them.
 
     So equal stretches of a chain are kept as one.
 
     Examples
     --------
-    >>> _slotted('<g id="n7-wire"><text>v8</text></g><path id="n7-out"/>')
+    >>> _split_template('<g id="n7-wire"><text>v8</text></g><path id="n7-out"/>')
     ('<g id="{0}-wire"><text>{1}</text></g><path id="{0}-out"/>', ['n7', 'v8'])
     """
     found: dict[str, str] = {}
@@ -165,22 +169,24 @@ def _slotted(svg: str) -> tuple[str, Sequence[str]]:
 
     def own(match: re.Match[str]) -> str:
         is_id = svg[match.start() - 4 : match.start()] == 'id="'
-        return _NUMBERED.sub(slot, match[0]) if is_id else slot(match)
+        return _NUMBERED_ID.sub(slot, match[0]) if is_id else slot(match)
 
-    return _OWN.sub(own, svg), [*found]
+    return _DIFFERING.sub(own, svg), [*found]
 
 
 # Layout and SVG -------------------------------------------------------------------------------
 
-_SHOWN = 1221.0  # of the width, by a screen of 1,280 pixels beside the panel in letters of 9.8
-_CELL = 7.7  # width of a letter of 14 pixels
-_NUMBER_CELLS, _SUM_CELLS, _BUNDLE_CELLS = 9.4, 11.4, 15.0
-_TAP, _AROUND_TAP = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
-_NAME_HEIGHT, _FINGER = 13, 44.0  # the least place that a finger hits
-_STEP = 30.0  # by which the width of a box grows if it stands for another
-_MANY = 4  # lines into a gate whose taps then stand together
+_VISIBLE_WIDTH = (
+    1221.0  # of the width, by a screen of 1,280 pixels beside the panel in letters of 9.8
+)
+_CHARACTER_WIDTH = 7.7  # width of a letter of 14 pixels
+_NUMBER_CHARACTERS, _SUM_CHARACTERS, _BUNDLE_CHARACTERS = 9.4, 11.4, 15.0
+_TAP_SIZE, _TAP_MARGIN = (78.0, 22.0), 6.0  # the place of a contribution, and the room beside it
+_NAME_HEIGHT, _MIN_TOUCH_SIZE = 13, 44.0  # the least place that a finger hits
+_BOX_WIDTH_STEP = 30.0  # by which the width of a box grows if it stands for another
+_MANY_LINES = 4  # lines into a gate whose taps then stand together
 #: Between ranks, in inches: room for lines from such taps to cross, and from a fold to part.
-_CROSSED, _PARTING = 0.3, 0.5
+_CROSSING_GAP, _PARTING_GAP = 0.3, 0.5
 
 
 class _PageLayout(DiagramLayout):
@@ -201,7 +207,7 @@ class _PageLayout(DiagramLayout):
         super().__init__(diagram)
         leaving = (x for x in diagram.lines if x.enters and x.source in self._fans)
         self.taps = {x.id: f"{x.id}-tap" for x in leaving if not x.source.startswith("b")}
-        wide = {id for id, count in self._arrivals.items() if count >= _MANY}
+        wide = {id for id, count in self._arrivals.items() if count >= _MANY_LINES}
         self._together = {x.id for x in diagram.lines if x.target in wide}
 
     def width(self, text: str, letters: int = 14) -> float:
@@ -210,27 +216,33 @@ class _PageLayout(DiagramLayout):
 
     def _size(self, shape: Shape) -> Size:
         if isinstance(shape, Wire) and shape.thick:  # the name and the number of the one at work
-            cells = cell_len(shape.called) + 3 + _NUMBER_CELLS
-            return max(cells, _BUNDLE_CELLS) * _CELL, WIRE_HEIGHT
+            cells = cell_len(shape.called) + 3 + _NUMBER_CHARACTERS
+            return max(cells, _BUNDLE_CHARACTERS) * _CHARACTER_WIDTH, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
-            width = _STEP * ceil(width / _STEP)  # with v9 and v10, places stay equal
+            width = _BOX_WIDTH_STEP * ceil(
+                width / _BOX_WIDTH_STEP
+            )  # with v9 and v10, places stay equal
         return width, height
 
     def _wire_size(self, wire: Wire) -> Size:
         name = cell_len(wire.name)
-        least = _SUM_CELLS if wire.id.replace("-wire", "-fan") in self._fans else _NUMBER_CELLS
+        least = (
+            _SUM_CHARACTERS
+            if wire.id.replace("-wire", "-fan") in self._fans
+            else _NUMBER_CHARACTERS
+        )
         number = max(least, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
-        return max(name, number) * _CELL + 6, height
+        return max(name, number) * _CHARACTER_WIDTH + 6, height
 
     # DOT ----------------------------------------------------------------------------------------
 
     def _between_ranks(self) -> float:
         meeting = 0.1 + 0.04 * max(0, self.most_arrivals - 3)
         leaving = Counter(line.source for line in self.diagram.lines if line.source in self._folds)
-        parting = _PARTING if max(leaving.values(), default=1) > 1 else 0.0
-        return max(min(meeting, 1.2), parting, _CROSSED * bool(self._together))
+        parting = _PARTING_GAP if max(leaving.values(), default=1) > 1 else 0.0
+        return max(min(meeting, 1.2), parting, _CROSSING_GAP * bool(self._together))
 
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Write a line, in two stretches if it has a tap."""
@@ -239,7 +251,10 @@ class _PageLayout(DiagramLayout):
             tap, weight = self._key(self.taps[line.id]), "1"
             id = f"cluster_{self._key(line.source)}" if line.id in self._together else None
             with graph.subgraph(name=id, graph_attr={"margin": "0"}) as fan:
-                width, height = f"{(_TAP[0] + 2 * _AROUND_TAP) / 72:.4f}", f"{_TAP[1] / 72:.4f}"
+                width, height = (
+                    f"{(_TAP_SIZE[0] + 2 * _TAP_MARGIN) / 72:.4f}",
+                    f"{_TAP_SIZE[1] / 72:.4f}",
+                )
                 fan.node(tap, width=width, height=height, label="")
             graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")
             leaving = f"{tap}:e"
@@ -290,7 +305,7 @@ class _PageWriter(SvgWriter):
             seen = " ".join((shape.text, *shape.details))
             label = f' aria-label="{escape(f"{seen}: opens its drawing")}"'
         width, height = self._layout.sizes[shape.id]
-        size = max(width, _FINGER), max(height, _FINGER)
+        size = max(width, _MIN_TOUCH_SIZE), max(height, _MIN_TOUCH_SIZE)
         inside += rounded(self._layout.at[shape.id], size, 0, ' class="hit"')
         return (
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
@@ -328,7 +343,7 @@ class _PageWriter(SvgWriter):
 
     def _tap(self, tap: str) -> str:
         at = self._layout.at[tap]
-        return f'<g class="tap" id="{tap}">{rounded(at, _TAP, 11, "")}{self.text(at, "")}</g>'
+        return f'<g class="tap" id="{tap}">{rounded(at, _TAP_SIZE, 11, "")}{self.text(at, "")}</g>'
 
 
 _DEFINITIONS = """<defs>

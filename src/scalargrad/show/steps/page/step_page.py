@@ -21,29 +21,29 @@ from scalargrad.show import html
 from scalargrad.show.graphs.gates import gate_sign, gate_text
 from scalargrad.show.number_format import is_exact, number, relation
 from scalargrad.show.shown_graph import scores_of
-from scalargrad.show.steps.layers import layered
-from scalargrad.show.steps.page.drawings import drawings
-from scalargrad.show.steps.partials import (
-    FIXED,
-    Derivative,
-    Fork,
-    GateForm,
-    SymbolicGate,
-    is_plain_sum,
-    named_symbols,
-    numbers_in,
-    shorten,
-)
-from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.layers import encode_layers
+from scalargrad.show.steps.page.page_drawings import render_drawings
 from scalargrad.show.steps.step import (
     MATHML,
     TEXT,
     TEXTS,
     Notation,
     Step,
+    format_html_table,
     gate_sentence,
-    table_html,
 )
+from scalargrad.show.steps.symbolic_gates import (
+    FIXED,
+    Conditional,
+    GateForm,
+    LocalDerivative,
+    SymbolicGate,
+    abbreviate,
+    constants_of,
+    is_plain_sum,
+    named_symbols,
+)
+from scalargrad.show.steps.walked_graph import WalkedGraph
 from scalargrad.system.short_repr import pluralize
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.numbers import json_number
@@ -53,20 +53,22 @@ from scalargrad.table.symbol import TABLE, Symbol, evaluate
 from scalargrad.value import Value
 
 #: The most nodes a page draws at once.
-LIMIT = 300
+DEFAULT_LIMIT = 300
 
 #: The most nodes of a page, which has about 1.5 kB for each and computes all at every move.
-MOST = 10_000
+MAX_NODES = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
     *("formulas", "sweep", "wording", "state", "drawings", "marks", "layers", "panel"),
     *("predict", "inputs", "timeline", "viewport", "tools", "sheet", "main"),
 )
-_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
+_MAX_EXPRESSION_LENGTH, _MAX_EXPRESSION_GATES = 160, 12
 
 
-def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
+def render_step_page(
+    steps: Sequence[Step], title: str | None = None, limit: int = DEFAULT_LIMIT
+) -> str:
     """Return the steps of a walk as one HTML document that moves through them.
 
     Parameters
@@ -90,50 +92,50 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     The document refers to nothing outside itself, and its Content-Security-Policy forbids
     it: only its own script and style run, known by their hashes.
     """
-    scene = steps[0].scene
-    if len(scene.order) > MOST:
+    graph = steps[0].graph
+    if len(graph.order) > MAX_NODES:
         raise GraphTooLargeError(
-            f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for a "
-            f"page of at most {MOST:,}: walk a node further down"
+            f"the graph of {describe(graph.root)} has {len(graph.order):,} nodes, too many for a "
+            f"page of at most {MAX_NODES:,}: walk a node further down"
         )
-    first, drawn = drawings(scene, limit)
-    record, name = Record(scene), scene.names[scene.root]
-    advice = "" if scene.root.label else f'. To name {name}, set its .label = "f"'
-    return html.page(
+    first, drawn = render_drawings(graph, limit)
+    record, name = PageData(graph), graph.names[graph.root]
+    advice = "" if graph.root.label else f'. To name {name}, set its .label = "f"'
+    return html.render_page(
         __package__,
         "page",
         _SCRIPTS,
         javascript_functions(record.operations.values()),
         record.json(drawn),
         title=title or f"Backpropagation through {name}",
-        expression=escape(_expression(scene) + advice),
-        table=table_html(steps),
+        expression=escape(_expression(graph) + advice),
+        table=format_html_table(steps),
         graph=first,
     )
 
 
-def _expression(scene: Scene) -> str:
+def _expression(graph: WalkedGraph) -> str:
     """Return the expression that the graph computes or, if it is too long, the graph's size."""
-    gates = [Step(scene, 0, "forward", node) for node in scene.order if node.parents]
+    gates = [Step(graph, 0, "forward", node) for node in graph.order if node.parents]
     if not gates:
-        return scene.names[scene.root]
-    if len(gates) <= _MOST_GATES:
+        return graph.names[graph.root]
+    if len(gates) <= _MAX_EXPRESSION_GATES:
         written = "; ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
-        if len(written) <= _LONGEST_EXPRESSION:
+        if len(written) <= _MAX_EXPRESSION_LENGTH:
             return written
-    inputs = pluralize(len(scene.inputs), "input")
-    return f"{scene.names[scene.root]}: {len(gates)} gates over {inputs}"
+    inputs = pluralize(len(graph.inputs), "input")
+    return f"{graph.names[graph.root]}: {len(gates)} gates over {inputs}"
 
 
 Json: TypeAlias = Any
 
 
-class Record:
+class PageData:
     """Writes what a page needs to know of a walked graph.
 
     Parameters
     ----------
-    scene : Scene
+    graph : WalkedGraph
         The walked graph.
 
     Attributes
@@ -143,26 +145,26 @@ class Record:
         those in their partials, such as the subtraction in the slope 3·x³⁻¹.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._place = scene.place
+    def __init__(self, graph: WalkedGraph) -> None:
+        self._graph = graph
+        self._place = graph.place
         self._custom: dict[Operation, str] = {}
         self._gates: list[Json] = []
         self._forms: dict[GateForm, int] = {}
         self.operations: dict[str, tuple[Operation, int]] = {}
-        self._nodes = [self._node(node) for node in scene.order]
-        known = [found for found in scene.comparisons if None not in found.operands]
-        self._unknown = len(scene.comparisons) - len(known)
-        self._comparisons = [self._comparison(found) for found in known]
+        self._nodes = [self._encode_node(node) for node in graph.order]
+        known = [found for found in graph.comparisons if None not in found.operands]
+        self._unknown = len(graph.comparisons) - len(known)
+        self._comparisons = [self._encode_comparison(found) for found in known]
 
     def json(self, drawn: Json) -> Json:
-        """Return the data of the page, with its drawings, as JSON."""
-        scene, start = self._scene, Step(self._scene, 0, "forward")
-        found, stages = layered(scene)
+        """Return the data of the page, with its render_drawings, as JSON."""
+        graph, start = self._graph, Step(self._graph, 0, "forward")
+        found, stages = encode_layers(graph)
         return {
             "nodes": self._nodes,
-            "inputs": [self._place[leaf] for leaf in scene.inputs],
-            "sums": [place for node, place in self._place.items() if node in scene.pre_activations],
+            "inputs": [self._place[leaf] for leaf in graph.inputs],
+            "sums": [place for node, place in self._place.items() if node in graph.pre_activations],
             "layers": found,
             "stages": stages,
             "gates": self._gates,
@@ -185,50 +187,51 @@ class Record:
         self.operations[key] = op, arity
         return key
 
-    def _node(self, node: Value) -> Json:
-        scene, op = self._scene, node.op
+    def _encode_node(self, node: Value) -> Json:
+        graph, op = self._graph, node.op
         found: dict[str, Json] = {
-            "name": scene.names[node],
-            "data": json_number(scene.data[node]),
+            "name": graph.names[node],
+            "data": json_number(graph.data[node]),
             "parents": [],
         }
-        word = scene.in_formulas[node]
+        word = graph.formula_names[node]
         if not re.fullmatch(r"[^\W\d_]\d*", word):  # x, or v12
             found |= {"word": word, "barred": TEXT.bar(word), "script": MATHML.name(word)}
         if op is None:
-            return found | {"kind": "parameter" if node in scene.parameters else "input"}
-        key, gate = self.key(op, len(node.parents)), scene.gate(node)
+            return found | {"kind": "parameter" if node in graph.parameters else "input"}
+        key, gate = self.key(op, len(node.parents)), graph.gate(node)
         if gate.form not in self._forms:
             self._forms[gate.form] = len(self._gates)
-            self._gates.append({"key": key, **self._gate(gate)})
+            self._gates.append({"key": key, **self._encode_gate(gate)})
         found["form"] = self._forms[gate.form]
         found["parents"] = [
-            self._place[x] if isinstance(x, Value) else self._constant(x) for x in node.parents
+            self._place[x] if isinstance(x, Value) else self._encode_constant(x)
+            for x in node.parents
         ]
         found["locals"] = [json_number(x) for x in node.local_grads]
         return found
 
-    def _comparison(self, found: Comparison) -> Json:
+    def _encode_comparison(self, found: Comparison) -> Json:
         """Return a comparison of nodes, which are named by their places, and what Python found."""
         names: dict[Symbol, str] = {}
 
         def written(x: Value | float | None) -> Expression:
             if not isinstance(x, Value):
                 return x or 0.0
-            node = self._scene.standing_for(x)
+            node = self._graph.standing_for(x)
             if node is None:
                 return x.data if x.op is None else Symbol("", x.op, tuple(map(written, x.parents)))
             name = str(self._place[node])
             names[symbol := Symbol(name)] = name
             return symbol
 
-        terms = _Terms(self, names)
+        terms = _TermList(self, names)
         whole = Symbol("", found.op, tuple(map(written, found.operands)))
         terms.index(whole)
         template = text(whole, {x: Slot(name) for x, name in names.items()})
         return {"terms": terms.written, "written": template, "outcome": found.outcome}
 
-    def _constant(self, x: float) -> Json:
+    def _encode_constant(self, x: float) -> Json:
         """Return a constant operand; for a maximum held by softmax, its scores too."""
         found: Json = {"constant": json_number(float(x))}
         if isinstance(x, MaxScore) and scores_of(x, self._place):
@@ -236,14 +239,14 @@ class Record:
                 self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
                 for y in x.scores
             ]
-            found["word"] = self._scene.word(x)
+            found["word"] = self._graph.operand_text(x)
         return found
 
-    def _gate(self, gate: SymbolicGate) -> Json:
+    def _encode_gate(self, gate: SymbolicGate) -> Json:
         """Return the templates of an operation; conditions and rules are indices into `terms`."""
         form = gate.form
         own = {symbol: f"x{i}" for i, symbol in enumerate(form.operands)} | {form.result: "y"}
-        terms = _Terms(self, own | FIXED)
+        terms = _TermList(self, own | FIXED)
         slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()} | FIXED
         slots |= {symbol: number(x) for symbol, x in form.constants.items()}
         op, expression = form.op, form.expression
@@ -256,39 +259,45 @@ class Record:
             "shown": gate_text(gate.node),
             "sentence": gate_sentence(gate.node, names[0], names[1:]),
             "undefined": f"{written} is undefined at {{}}: it needs {needs}.",
-            "sign": form.sign(expression),
+            "sign": form.equality_sign(expression),
             "plain": is_plain_sum(expression),
             **({"truth": True} if op.is_boolean else {}),
             **({"gap": terms.index(gap(*form.operands))} if gap else {}),
             "written": _templates(expression, slots),
             "wires": [
-                self._wire(gate, i, slots, terms) if isinstance(x, Value) else None
+                self._encode_wire(gate, i, slots, terms) if isinstance(x, Value) else None
                 for i, x in enumerate(gate.node.parents)
             ],
             "terms": terms.written,
         }
 
-    def _wire(self, gate: SymbolicGate, i: int, slots: dict[Symbol, str], terms: _Terms) -> Json:
+    def _encode_wire(
+        self, gate: SymbolicGate, i: int, slots: dict[Symbol, str], terms: _TermList
+    ) -> Json:
         """Return the pattern of a wire, and how its local derivative is written at all points."""
 
-        def written(found: Fork | Derivative) -> Json:
+        def written(found: Conditional | LocalDerivative) -> Json:
             if found is None:
                 return None
-            if isinstance(found, Fork):
+            if isinstance(found, Conditional):
                 condition = terms.index(found.condition)
-                return {"if": condition, "then": written(found.holds), "else": written(found.fails)}
+                return {
+                    "if": condition,
+                    "then": written(found.if_true),
+                    "else": written(found.if_false),
+                }
             rule, textbook = found
-            shown = shorten(rule)
+            shown = abbreviate(rule)
             made = {
                 "rule": terms.index(rule),
-                "rounds": relation(*numbers_in(rule)),
+                "rounds": relation(*constants_of(rule)),
                 "reads": [str(slots[x]) for x in named_symbols(rule) if x not in FIXED],
-                "sign": gate.form.sign(shown),
+                "sign": gate.form.equality_sign(shown),
                 "text": _templates(shown, slots),
                 "factor": [writer.factor_of(shown, slots) for writer in (TEXT, MATHML)],
             }
             if textbook is not None:
-                sign = gate.form.sign(textbook)
+                sign = gate.form.equality_sign(textbook)
                 made["textbook"] = {"sign": sign, "text": _templates(textbook, slots)}
             return made
 
@@ -299,28 +308,28 @@ def _templates(expression: Expression, slots: dict[Symbol, str]) -> list[str]:
     return [writer.expression(expression, slots) for writer in (TEXT, MATHML)]
 
 
-class _Terms:
+class _TermList:
     """Expressions written as one list, in which parts are referred to by their index.
 
     A part is a number, ``{"name": "y"}`` for the result, ``{"name": "x0"}`` … for operands,
     or a list of an operation's key and the indices of its operands. What is shared stands once.
     """
 
-    def __init__(self, record: Record, names: Mapping[Symbol, str]) -> None:
+    def __init__(self, record: PageData, names: Mapping[Symbol, str]) -> None:
         self.written: list[Json] = []
         self._record, self._names = record, names
         self._indices: dict[Any, int] = {}
 
     def index(self, expression: Expression) -> int:
         """Write an expression, its parts first, and return its index."""
-        return self._placed(evaluate(expression, self._indices, self._applied, None))
+        return self._index_of(evaluate(expression, self._indices, self._append_operation, None))
 
-    def _applied(self, op: Operation, operands: Sequence[Any]) -> int:
-        places = [*map(self._placed, operands)]
+    def _append_operation(self, op: Operation, operands: Sequence[Any]) -> int:
+        places = [*map(self._index_of, operands)]
         self.written.append([self._record.key(op, len(operands)), *places])
         return len(self.written) - 1
 
-    def _placed(self, x: Any) -> int:
+    def _index_of(self, x: Any) -> int:
         """Return the index of a part; names and numbers get one when they are first met."""
         if isinstance(x, int):
             return x
