@@ -12,8 +12,9 @@ from copy import copy
 from dataclasses import replace
 from io import BytesIO
 
+from scalargrad.checks.arguments import is_word
+from scalargrad.engine.graph import describe
 from scalargrad.errors import GraphTooLargeError, LayoutError
-from scalargrad.graph import describe
 from scalargrad.show.characters import indexed
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
@@ -25,7 +26,6 @@ from scalargrad.show.html import render_document
 from scalargrad.show.steps.step import Step
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import is_word
 
 #: Formats of slides: the first two have a file for each slide, the others one file for all.
 FORMATS = ("svg", "png", "html", "pdf", "gif", "webp")

@@ -17,7 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
-from scalargrad.autodiff import compute_adjoints
+from scalargrad.checks.arguments import flag, text, whole
+from scalargrad.engine.autodiff import compute_adjoints
+from scalargrad.engine.value import Value
 from scalargrad.errors import GraphError, LayoutError
 from scalargrad.show.graphs.graphs import resolution
 from scalargrad.show.html import notebook_frame, save_page
@@ -27,8 +29,6 @@ from scalargrad.show.steps.step import Step, format_html_table
 from scalargrad.show.steps.terminal import format_table
 from scalargrad.show.steps.walked_graph import WalkedGraph
 from scalargrad.system.files import file_path, make_folder, write_atomically
-from scalargrad.table.validation import flag, text, whole
-from scalargrad.value import Value
 
 #: Maximum number of nodes of a page in a notebook; a larger page would bloat its file.
 _MAX_NOTEBOOK_NODES = 1_000
