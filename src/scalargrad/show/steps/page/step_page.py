@@ -1,9 +1,12 @@
-"""Write the page of a walk: one HTML file that needs nothing else, put together from its parts.
+"""Render the step page of a walk as one self-contained HTML document.
 
-Its data, as JSON, are the graph, the templates of its texts, and the steps. At other inputs not
-only numbers change but formulas too: an exponential unit is cut off, a power becomes constant. So
-for each gate there is a template of every way in which it can be written, with the condition under
-which it is.
+`render_step_page` combines the drawings with the data of the page, which `PageData` encodes as
+JSON: the nodes, the forms of their gates, and the templates of all texts. At other inputs formulas
+change as well as numbers: a relu becomes 0, a power becomes constant. So a form has a template for
+each branch of a local derivative, with the condition that selects it. A node and a form are ::
+
+    {"name": "f", "data": -12.0, "parents": [3, 2], "form": 1, "locals": [-4.0, 3.0]}
+    {"key": "mul/2", "symbol": "×", "written": […], "wires": […], "terms": […]}
 """
 
 from __future__ import annotations
@@ -52,17 +55,19 @@ from scalargrad.show.steps.symbolic_gates import (
 from scalargrad.show.steps.walked_graph import WalkedGraph
 from scalargrad.system.short_repr import pluralize
 
-#: The most nodes a page draws at once.
+#: Default of the maximum number of nodes in one drawing.
 DEFAULT_LIMIT = 300
 
-#: The most nodes of a page, which has about 1.5 kB for each and computes all at every move.
+#: Maximum number of nodes of a page, which stores about 1.5 kB for each and computes all of them
+#: when an input changes.
 MAX_NODES = 10_000
 
-#: The script in the order in which its parts build on each other.
+#: The scripts, each after those that it uses.
 _SCRIPTS = (
     *("formulas", "sweep", "wording", "state", "drawings", "marks", "layers", "panel"),
     *("predict", "inputs", "timeline", "viewport", "tools", "sheet", "main"),
 )
+#: Maximum length of the expression below the heading, in characters and in gates.
 _MAX_EXPRESSION_LENGTH, _MAX_EXPRESSION_GATES = 160, 12
 
 
@@ -74,39 +79,39 @@ def render_step_page(
     Parameters
     ----------
     steps : sequence of Step
-        All of them.
+        All steps of the walk.
     title : str, optional
-        The heading; by default it names the root.
+        The heading; by default "Backpropagation through" and the name of the root.
     limit : int
-        The most nodes to draw at once; a larger graph is drawn by its folds.
+        Maximum number of nodes in one drawing; a larger graph is divided into subgraphs.
 
     Raises
     ------
     GraphTooLargeError
-        If the graph has more than 10,000 nodes; nothing has been laid out then.
+        If the graph has more than 10,000 nodes; this is checked before the layout.
     LayoutError
-        If there is no Graphviz, or it fails.
+        If Graphviz is not installed or fails.
 
     Notes
     -----
-    The document refers to nothing outside itself, and its Content-Security-Policy forbids
-    it: only its own script and style run, known by their hashes.
+    The document loads nothing from outside, and its Content-Security-Policy forbids it: only its
+    own script and style can run, which the policy identifies by their hashes.
     """
     graph = steps[0].graph
     if len(graph.order) > MAX_NODES:
         raise GraphTooLargeError(
             f"the graph of {describe(graph.root)} has {len(graph.order):,} nodes, too many for a "
-            f"page of at most {MAX_NODES:,}: walk a node further down"
+            f"page, which is limited to {MAX_NODES:,}: walk from an earlier node"
         )
-    first, drawn = render_drawings(graph, limit)
-    record, name = PageData(graph), graph.names[graph.root]
+    first, drawings = render_drawings(graph, limit)
+    data, name = PageData(graph), graph.names[graph.root]
     advice = "" if graph.root.label else f'. To name {name}, set its .label = "f"'
     return html.render_page(
         __package__,
         "page",
         _SCRIPTS,
-        javascript_functions(record.operations.values()),
-        record.json(drawn),
+        javascript_functions(data.operations.values()),
+        data.json(drawings),
         title=title or f"Backpropagation through {name}",
         expression=escape(_expression(graph) + advice),
         table=format_html_table(steps),
@@ -115,14 +120,15 @@ def render_step_page(
 
 
 def _expression(graph: WalkedGraph) -> str:
-    """Return the expression that the graph computes or, if it is too long, the graph's size."""
+    """Return the expression of the graph or, if it is too long, the size of the graph."""
     gates = [Step(graph, 0, "forward", node) for node in graph.order if node.parents]
     if not gates:
         return graph.names[graph.root]
     if len(gates) <= _MAX_EXPRESSION_GATES:
-        written = "; ".join(gate.symbols().replace(" ", "\u00a0") for gate in gates)  # unbroken
-        if len(written) <= _MAX_EXPRESSION_LENGTH:
-            return written
+        formulas = (gate.symbols().replace(" ", "\u00a0") for gate in gates)  # no line breaks
+        expression = "; ".join(formulas)
+        if len(expression) <= _MAX_EXPRESSION_LENGTH:
+            return expression
     inputs = pluralize(len(graph.inputs), "input")
     return f"{graph.names[graph.root]}: {len(gates)} gates over {inputs}"
 
@@ -131,7 +137,7 @@ Json: TypeAlias = Any
 
 
 class PageData:
-    """Writes what a page needs to know of a walked graph.
+    """The data of a step page, encoded as JSON.
 
     Parameters
     ----------
@@ -141,13 +147,13 @@ class PageData:
     Attributes
     ----------
     operations : dict from str to (Operation, int)
-        Every operation the page computes with and its number of operands: those of the gates, and
-        those in their partials, such as the subtraction in the slope 3·x³⁻¹.
+        The operations that the page evaluates, with their numbers of operands: those of the gates,
+        and those in partial derivatives, such as the subtraction in 3·x³⁻¹.
     """
 
     def __init__(self, graph: WalkedGraph) -> None:
         self._graph = graph
-        self._place = graph.place
+        self._index = graph.place
         self._custom: dict[Operation, str] = {}
         self._gates: list[Json] = []
         self._forms: dict[GateForm, int] = {}
@@ -157,15 +163,15 @@ class PageData:
         self._unknown = len(graph.comparisons) - len(known)
         self._comparisons = [self._encode_comparison(found) for found in known]
 
-    def json(self, drawn: Json) -> Json:
-        """Return the data of the page, with its render_drawings, as JSON."""
+    def json(self, drawings: Json) -> Json:
+        """Return the data of the page, including its drawings, as JSON."""
         graph, start = self._graph, Step(self._graph, 0, "forward")
-        found, stages = encode_layers(graph)
+        layers, stages = encode_layers(graph)
         return {
             "nodes": self._nodes,
-            "inputs": [self._place[leaf] for leaf in graph.inputs],
-            "sums": [place for node, place in self._place.items() if node in graph.pre_activations],
-            "layers": found,
+            "inputs": [self._index[leaf] for leaf in graph.inputs],
+            "sums": [index for node, index in self._index.items() if node in graph.pre_activations],
+            "layers": layers,
             "stages": stages,
             "gates": self._gates,
             "exact": [key for key, (op, _) in self.operations.items() if is_exact(op)],
@@ -173,15 +179,15 @@ class PageData:
             "texts": TEXTS,
             "start": start.sentence("partial"),
             "announced": {n: start.fan_out_notes(n) for n in get_args(Notation)},
-            **drawn,
+            **drawings,
             "comparisons": self._comparisons,
             "unknown": self._unknown,
         }
 
     def key(self, op: Operation, arity: int) -> str:
-        """Name an operation with this number of operands, and note that the page needs it."""
+        """Return the key of an operation with this number of operands, and record its use."""
         name = op.name
-        if TABLE.get(op.name) is not op:  # a user's own: several may have one name
+        if TABLE.get(op.name) is not op:  # custom operations may share a name
             name = self._custom.setdefault(op, f"custom{len(self._custom)} {op.name}")
         key = f"{name}/{arity}"
         self.operations[key] = op, arity
@@ -189,61 +195,62 @@ class PageData:
 
     def _encode_node(self, node: Value) -> Json:
         graph, op = self._graph, node.op
-        found: dict[str, Json] = {
+        encoded: dict[str, Json] = {
             "name": graph.names[node],
             "data": json_number(graph.data[node]),
             "parents": [],
         }
         word = graph.formula_names[node]
         if not re.fullmatch(r"[^\W\d_]\d*", word):  # x, or v12
-            found |= {"word": word, "barred": TEXT.bar(word), "script": MATHML.name(word)}
+            encoded |= {"word": word, "barred": TEXT.bar(word), "script": MATHML.name(word)}
         if op is None:
-            return found | {"kind": "parameter" if node in graph.parameters else "input"}
+            return encoded | {"kind": "parameter" if node in graph.parameters else "input"}
         key, gate = self.key(op, len(node.parents)), graph.gate(node)
         if gate.form not in self._forms:
             self._forms[gate.form] = len(self._gates)
             self._gates.append({"key": key, **self._encode_gate(gate)})
-        found["form"] = self._forms[gate.form]
-        found["parents"] = [
-            self._place[x] if isinstance(x, Value) else self._encode_constant(x)
+        encoded["form"] = self._forms[gate.form]
+        encoded["parents"] = [
+            self._index[x] if isinstance(x, Value) else self._encode_constant(x)
             for x in node.parents
         ]
-        found["locals"] = [json_number(x) for x in node.local_grads]
-        return found
+        encoded["locals"] = [json_number(x) for x in node.local_grads]
+        return encoded
 
     def _encode_comparison(self, found: Comparison) -> Json:
-        """Return a comparison of nodes, which are named by their places, and what Python found."""
+        """Return a comparison, with nodes named by their indices, and its outcome in Python."""
         names: dict[Symbol, str] = {}
 
-        def written(x: Value | float | None) -> Expression:
+        def as_expression(x: Value | float | None) -> Expression:
             if not isinstance(x, Value):
                 return x or 0.0
             node = self._graph.standing_for(x)
             if node is None:
-                return x.data if x.op is None else Symbol("", x.op, tuple(map(written, x.parents)))
-            name = str(self._place[node])
+                operands = tuple(map(as_expression, x.parents))
+                return x.data if x.op is None else Symbol("", x.op, operands)
+            name = str(self._index[node])
             names[symbol := Symbol(name)] = name
             return symbol
 
         terms = _TermList(self, names)
-        whole = Symbol("", found.op, tuple(map(written, found.operands)))
+        whole = Symbol("", found.op, tuple(map(as_expression, found.operands)))
         terms.index(whole)
         template = text(whole, {x: Slot(name) for x, name in names.items()})
-        return {"terms": terms.written, "written": template, "outcome": found.outcome}
+        return {"terms": terms.encoded, "written": template, "outcome": found.outcome}
 
     def _encode_constant(self, x: float) -> Json:
-        """Return a constant operand; for a maximum held by softmax, its scores too."""
-        found: Json = {"constant": json_number(float(x))}
-        if isinstance(x, MaxScore) and scores_of(x, self._place):
-            found["largest"] = [
-                self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
+        """Return a constant operand; for the maximum in softmax, also its scores."""
+        encoded: Json = {"constant": json_number(float(x))}
+        if isinstance(x, MaxScore) and scores_of(x, self._index):
+            encoded["largest"] = [
+                self._index[y] if isinstance(y, Value) else {"constant": json_number(y)}
                 for y in x.scores
             ]
-            found["word"] = self._graph.operand_text(x)
-        return found
+            encoded["word"] = self._graph.operand_text(x)
+        return encoded
 
     def _encode_gate(self, gate: SymbolicGate) -> Json:
-        """Return the templates of an operation; conditions and rules are indices into `terms`."""
+        """Return the templates of a form; conditions and rules are indices into `terms`."""
         form = gate.form
         own = {symbol: f"x{i}" for i, symbol in enumerate(form.operands)} | {form.result: "y"}
         terms = _TermList(self, own | FIXED)
@@ -251,14 +258,14 @@ class PageData:
         slots |= {symbol: number(x) for symbol, x in form.constants.items()}
         op, expression = form.op, form.expression
         names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
-        written = text(Symbol("", op, form.operands), slots)
+        operation = text(Symbol("", op, form.operands), slots)
         valid, gap = op.domain.valid, op.domain.gap
         needs = op.domain.needs or (valid and text(valid(*form.operands), slots))
         return {
             "symbol": gate_sign(op),
             "shown": gate_text(gate.node),
             "sentence": gate_sentence(gate.node, names[0], names[1:]),
-            "undefined": f"{written} is undefined at {{}}: it needs {needs}.",
+            "undefined": f"{operation} is undefined at {{}}: it needs {needs}.",
             "sign": form.equality_sign(expression),
             "plain": is_plain_sum(expression),
             **({"truth": True} if op.is_boolean else {}),
@@ -268,40 +275,40 @@ class PageData:
                 self._encode_wire(gate, i, slots, terms) if isinstance(x, Value) else None
                 for i, x in enumerate(gate.node.parents)
             ],
-            "terms": terms.written,
+            "terms": terms.encoded,
         }
 
     def _encode_wire(
         self, gate: SymbolicGate, i: int, slots: dict[Symbol, str], terms: _TermList
     ) -> Json:
-        """Return the pattern of a wire, and how its local derivative is written at all points."""
+        """Return the pattern of a wire, and the branches of its local derivative."""
 
-        def written(found: Conditional | LocalDerivative) -> Json:
+        def encode(found: Conditional | LocalDerivative) -> Json:
             if found is None:
                 return None
             if isinstance(found, Conditional):
                 condition = terms.index(found.condition)
                 return {
                     "if": condition,
-                    "then": written(found.if_true),
-                    "else": written(found.if_false),
+                    "then": encode(found.if_true),
+                    "else": encode(found.if_false),
                 }
             rule, textbook = found
-            shown = abbreviate(rule)
-            made = {
+            displayed = abbreviate(rule)
+            encoded = {
                 "rule": terms.index(rule),
                 "rounds": relation(*constants_of(rule)),
                 "reads": [str(slots[x]) for x in named_symbols(rule) if x not in FIXED],
-                "sign": gate.form.equality_sign(shown),
-                "text": _templates(shown, slots),
-                "factor": [writer.factor_of(shown, slots) for writer in (TEXT, MATHML)],
+                "sign": gate.form.equality_sign(displayed),
+                "text": _templates(displayed, slots),
+                "factor": [writer.factor_of(displayed, slots) for writer in (TEXT, MATHML)],
             }
             if textbook is not None:
                 sign = gate.form.equality_sign(textbook)
-                made["textbook"] = {"sign": sign, "text": _templates(textbook, slots)}
-            return made
+                encoded["textbook"] = {"sign": sign, "text": _templates(textbook, slots)}
+            return encoded
 
-        return {"pattern": gate.form.pattern(i), "written": written(gate.form.derivative(i))}
+        return {"pattern": gate.form.pattern(i), "written": encode(gate.form.derivative(i))}
 
 
 def _templates(expression: Expression, slots: dict[Symbol, str]) -> list[str]:
@@ -309,33 +316,33 @@ def _templates(expression: Expression, slots: dict[Symbol, str]) -> list[str]:
 
 
 class _TermList:
-    """Expressions written as one list, in which parts are referred to by their index.
+    """Expressions encoded as one list, in which subexpressions are referred to by index.
 
-    A part is a number, ``{"name": "y"}`` for the result, ``{"name": "x0"}`` … for operands,
-    or a list of an operation's key and the indices of its operands. What is shared stands once.
+    An entry is a number, ``{"name": "y"}`` for the result, ``{"name": "x0"}`` … for operands, or a
+    list of an operation's key and the indices of its operands. Common subexpressions occur once.
     """
 
-    def __init__(self, record: PageData, names: Mapping[Symbol, str]) -> None:
-        self.written: list[Json] = []
-        self._record, self._names = record, names
+    def __init__(self, data: PageData, names: Mapping[Symbol, str]) -> None:
+        self.encoded: list[Json] = []
+        self._data, self._names = data, names
         self._indices: dict[Any, int] = {}
 
     def index(self, expression: Expression) -> int:
-        """Write an expression, its parts first, and return its index."""
+        """Append an expression after its subexpressions, and return its index."""
         return self._index_of(evaluate(expression, self._indices, self._append_operation, None))
 
     def _append_operation(self, op: Operation, operands: Sequence[Any]) -> int:
-        places = [*map(self._index_of, operands)]
-        self.written.append([self._record.key(op, len(operands)), *places])
-        return len(self.written) - 1
+        indices = [*map(self._index_of, operands)]
+        self.encoded.append([self._data.key(op, len(operands)), *indices])
+        return len(self.encoded) - 1
 
     def _index_of(self, x: Any) -> int:
-        """Return the index of a part; names and numbers get one when they are first met."""
+        """Return the index of a subexpression; append a name or number that is new."""
         if isinstance(x, int):
             return x
         key = x if isinstance(x, Symbol) else repr(float(x))
         if key not in self._indices:
-            self._indices[key] = len(self.written)
+            self._indices[key] = len(self.encoded)
             is_name = isinstance(x, Symbol)
-            self.written.append({"name": self._names[x]} if is_name else json_number(x))
+            self.encoded.append({"name": self._names[x]} if is_name else json_number(x))
         return self._indices[key]
