@@ -31,7 +31,7 @@ function logScale() {
   const stride = Math.ceil(span / (MOST_MARKS - 1));
   const powers = [];
   for (let power = low + Number(hasZero); power <= low + span; power += stride) powers.push(power);
-  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${raised(String(power))}` : number(10 ** power)]);
+  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${superscript(String(power))}` : number(10 ** power)]);
   const height = (loss) => (loss > 0 ? (Math.log10(loss) - low) / span : 0);
   return { marks: hasZero ? [[0, "0"], ...marks] : marks, height };
 }
@@ -56,7 +56,7 @@ function drawCurveKey() {
   putText($("curve-key"), [number(training.losses[state.at]), ...(rate === null ? [] : [`learning rate ${number(rate)}`]), ...(isLogarithmic() ? ["logarithmic scale"] : [])].join(" · "));
   const { losses, count } = training;
   const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;
-  put($("losses"), "aria-label", `The loss goes ${ends} over ${counted(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
+  put($("losses"), "aria-label", `The loss goes ${ends} over ${pluralize(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
 }
 
 function curveParts() {

@@ -32,7 +32,7 @@ function drawWords() {
   drawCurveKey();
   drawStory();
   $("example").value = state.example ?? "";
-  drawPlay();
+  updatePlayButton();
   if (recorded.retraining) noteSettings();
 }
 
@@ -121,7 +121,7 @@ function linkFragment() {
 }
 
 // What is trained in this page has no address.
-const noteShown = () => training === recordedTraining && noteAddress();
+const noteShown = () => training === recordedTraining && updateAddress();
 
 function readFragment() {
   const given = fragment();

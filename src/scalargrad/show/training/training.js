@@ -95,8 +95,8 @@ class Training {
     const values = this.run(parameters);
     const outputs = this.model.outputs.map((node) => values[node]);
     const losses = lossesOf(outputs);
-    const counted = example === null ? losses.map(() => 1 / examples.length) : losses.map((_, i) => Number(i === example));
-    const signals = this.model.gradient(lossSlopes(outputs).map((slope) => slope.map((x, i) => counted[i] && x * counted[i])));
+    const pluralize = example === null ? losses.map(() => 1 / examples.length) : losses.map((_, i) => Number(i === example));
+    const signals = this.model.gradient(lossSlopes(outputs).map((slope) => slope.map((x, i) => pluralize[i] && x * pluralize[i])));
     const slopes = new Float64Array(this.parameterCount);
     for (let p = 0; p < slopes.length; p += 1) slopes[p] = total(signals[width + p], example);
     return { slopes, loss: total(losses, null) / examples.length };
@@ -305,7 +305,7 @@ function resized(hidden) {
 // First weights and biases, uniform within 1/√n for n inputs; a seed always gives the same.
 function drawn(network, seed) {
   const { cells, layers, parameterCount } = network;
-  const draw = randomBy(seed);
+  const draw = seededRandom(seed);
   const parameters = new Float64Array(parameterCount);
   for (const c of layers.slice(1).flat()) {
     const { sources, bias } = cells[c];

@@ -97,7 +97,7 @@ def render_drawings(graph: WalkedGraph, limit: int) -> tuple[str, Json]:
             "parent": next((numbers[x] for x in _enclosing_subgraphs(views, part)), None),
             "nodes": [graph.place[x] for x in view.items if isinstance(x, Value)],
             "bundles": [[graph.place[x] for x in bundle.nodes] for bundle in one.bundles],
-            "folds": [numbers[x] for x in view.closed],
+            "subgraphs": [numbers[x] for x in view.closed],
         }
         for (part, view), one in zip(views.items(), builders, strict=False)
     ]
