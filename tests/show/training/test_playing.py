@@ -185,10 +185,10 @@ def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
     """
     training, model = classifier()
     page = open_page(training, "#step=30&example=6")
-    page.locator("#cell-0").focus()
+    page.locator("#unit-0").focus()
     for _ in range(3):
         page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.id") == "cell-3"
+    assert page.evaluate("document.activeElement.id") == "unit-3"
     page.keyboard.press("Enter")
     rows = [row.locator("td").all_text_contents() for row in page.locator("#unit tbody tr").all()]
     neuron = model.layers[0].neurons[1]
@@ -203,11 +203,11 @@ def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
     assert at(page) == "epoch 29/30"
     page.keyboard.press("Home")
     page.locator("#example").select_option("")
-    page.locator("#cell-1").dispatch_event("click")
+    page.locator("#unit-1").dispatch_event("click")
     assert page.locator("#unit h2").text_content() == "Input x₁, before training"
     assert page.locator("#unit table").count() == 0
     page.locator("#unit button").click()
-    page.locator("#cell-5").dispatch_event("click")
+    page.locator("#unit-5").dispatch_event("click")
     heads = page.locator("#unit thead th").all_text_contents()
     assert heads == ["from", "weight", "∂L/∂w", "change"]
 
@@ -232,14 +232,14 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     page.locator("#counter", has_text="epoch 20/20").wait_for()
     field(page, "hidden-0", "7")
     page.locator("#counter", has_text="epoch 20/20").wait_for()
-    assert page.locator("#cells .cell").count() == 2 + 7 + 1
+    assert page.locator("#units .unit").count() == 2 + 7 + 1
     assert page.locator("#lines path:not(#halo)").count() == 2 * 7 + 7
     assert said(page, "summary").startswith("now 2-7-1 units")
     note = said(page, "settings-note")
     assert "2-7-1 units, 29 parameters" in note
     assert "SGD on all 12 examples at once" in note
     page.keyboard.press("Escape")
-    page.locator("#cell-8").dispatch_event("click")
+    page.locator("#unit-8").dispatch_event("click")
     assert page.locator("#unit h2").text_content() == "Unit a₆ of layer 1, epoch 20"
     page.keyboard.press("Escape")
     page.locator("#recording").click()
