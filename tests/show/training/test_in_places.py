@@ -41,7 +41,7 @@ def test_axe_finds_no_accessibility_violation(
             "0",
             "scalargrad.choose(2)",
             "document.getElementById('unit-4').dispatchEvent(new MouseEvent('click'))",
-            "document.getElementById('unit').close(); document.getElementById('help').click()",
+            "document.getElementById('unit-details').close(); document.getElementById('help').click()",
         ):
             page.evaluate(prepare)
             assert axe(page) == []

@@ -142,7 +142,7 @@ def watch(
     >>> from scalargrad.losses import binary_cross_entropy_with_logits
     >>> from scalargrad.nn import MLP
     >>> from scalargrad.optim import Adam
-    >>> model = MLP(2, [4, 1], activation_symbol="tanh", rng=0)
+    >>> model = MLP(2, [4, 1], activation="tanh", rng=0)
     >>> page = watch(model, *data.xor(), loss=binary_cross_entropy_with_logits,
     ...              optimizer=Adam(model.parameters(), lr=0.1), epochs=60, quiet=True)
     >>> page
