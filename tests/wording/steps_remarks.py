@@ -23,7 +23,7 @@ def two_gates_read_one_input() -> Value:
 
 
 def many_parameters() -> Value:
-    """Inputs come first; long lists of inputs and terms are abbreviated."""
+    """Abbreviate long lists of inputs and terms, with inputs before parameters."""
     weights = [Parameter(1.0, f"w{i}") for i in range(9)]
     return _f(add_up(weights) * Value(2.0, "x"))
 
