@@ -22,7 +22,6 @@ from tests.compiler.nests import (
     Operation,
     Program,
     machine_code,
-    numpy_code,
     plan,
     print_c,
     print_llvm,
@@ -74,15 +73,6 @@ class CompiledNest:
             self.view(array)[...] = numbers
         self.run()
         return {a: self.view(a).copy() for a in self.plan.offsets if a.kind == "out"}
-
-
-class NumpyNest(CompiledNest):
-    """A program as Python on arrays, to be run once."""
-
-    def build(self, body: Body, _: int) -> None:
-        """Generate the code."""
-        code = numpy_code(body, self.plan)
-        self._run = lambda _: code(self.memory)
 
 
 class _Numbers(FunctionBody):

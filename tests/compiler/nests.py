@@ -42,7 +42,6 @@ from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, Instr
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations
 from scalargrad.compiler.nests.finder.tree import Table, Tree, computes
 from scalargrad.compiler.nests.lowering_error import LoweringError
-from scalargrad.compiler.nests.numpy_runner import numpy_code
 from scalargrad.compiler.nests.output_arrays import (
     with_room_for_empty_sums,
     without_output_copies,
@@ -111,7 +110,6 @@ __all__ = [
     "gradient",
     "in_blocks",
     "machine_code",
-    "numpy_code",
     "operation_of",
     "plan",
     "print_c",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tests.compiler.compiled_nests import CompiledNest, LLVMNest, NumpyNest, exactly
+from tests.compiler.compiled_nests import CompiledNest, LLVMNest, exactly
 from tests.compiler.interpreter import interpret
 from tests.compiler.nests import (
     Array,
@@ -28,7 +28,6 @@ from tests.compiler.nests import (
     simplify,
 )
 from tests.compiler.search import main
-from tests.surroundings import WITHOUT_LLVM
 
 import scalargrad as sg
 from scalargrad import Value
@@ -485,7 +484,7 @@ class Case:
         program, found = gradient(outside.program(), product.array, [self.parameters])
         short = contract(simplify(_returning(program, found[self.parameters])))
         out = next(x for x in short.arrays if x.name == "returned")
-        numbers = NumpyNest(short)({self.parameters: self.point})[out]
+        numbers = interpret(short, {self.parameters: self.point}, exactly)[out]
         if not np.abs(numbers - expected).max() <= 1e-9 * max(1.0, np.abs(expected).max()):
             return f"second derivatives: {numbers} for {expected}"
         return ""
@@ -516,7 +515,6 @@ def compare(seed: int) -> str:
     given = {case.parameters: case.point}
     cases = {name: case.interpreted(program) for name, program in
              (("written", case.written), ("short", case.program))}  # fmt: skip
-    cases["NumPy"] = case.outputs(NumpyNest(case.program)(given))
     for name, found in cases.items():
         if not is_close(found, expected):
             return f"{name}: {found} for {expected}"
@@ -525,7 +523,7 @@ def compare(seed: int) -> str:
         if difference:
             return difference
     printers: dict[str, type[CompiledNest]] = {"C": CompiledNest} if shutil.which("gcc") else {}
-    printers |= {} if WITHOUT_LLVM else {"LLVM": LLVMNest}
+    printers["LLVM"] = LLVMNest
     exact = interpret(case.program, given, exactly)
     for name, printed in printers.items():
         run = printed(case.program, seed % 3)

@@ -4,7 +4,7 @@
 each seed to a file and prints the seeds that differ; if run again, it continues after the last
 seed in the file. It runs in check mode, which compares each result with that of an eager call.
 Errors, and functions that are jitted inside others, are compared here, the latter in the first two
-calls. With ``SCALARGRAD_JIT=numpy`` programs run on NumPy instead.
+calls.
 
 One comparison is one call of a jitted function with new arguments or new captured numbers: its
 value or error, the gradients of a call with Values, and the state of the generator. A refused call

@@ -72,7 +72,7 @@ def test_jit_check_accepts_calls_that_run_eagerly() -> None:
         return y + x
 
     compiled = jit(stairs, check=True)
-    with pytest.warns(JitWarning, match="paths"):
+    with pytest.warns(JitWarning, match="branches"):
         found = [compiled(Value(k + 0.5)).data for k in range(8)]
     assert found == [3.0 * k + 2.0 for k in range(8)]
 

@@ -68,7 +68,6 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return cache, run(cache, "2").stdout
 
 
-@pytest.mark.native
 def test_a_second_process_uses_the_disk_cache(first: tuple[Path, str]) -> None:
     """It writes no file and has equal digits; another custom operation has its own results."""
     cache, output = first
@@ -81,10 +80,10 @@ def test_a_second_process_uses_the_disk_cache(first: tuple[Path, str]) -> None:
     assert other != output
 
 
-@pytest.mark.native
-def test_damaged_files_in_the_disk_cache_are_replaced(first: tuple[Path, str]) -> None:
+def test_damaged_files_in_the_disk_cache_are_replaced(tmp_path: Path) -> None:
     """Files that are empty, truncated or changed are not run."""
-    cache, output = first
+    cache = tmp_path / "cache"
+    output = run(cache, "2").stdout
     whole = {path: content for path, (_, content) in cached_files(cache).items()}
     for k, (path, content) in enumerate(sorted(whole.items())):
         path.write_bytes((b"", content[:-1], content[:99] + b"!" * 9)[k % 3])
@@ -99,7 +98,6 @@ def test_damaged_files_in_the_disk_cache_are_replaced(first: tuple[Path, str]) -
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("obstacle", ["file in its place", "full disk"])
 def test_a_disk_cache_that_cannot_be_written_is_one_warning(
     first: tuple[Path, str], tmp_path: Path, obstacle: str
@@ -125,7 +123,6 @@ sg.jit(lambda p: sum(sg.sin(p[i] * p[j]) * p[j] for i, j in terms))([0.1] * 50)
 """
 
 
-@pytest.mark.native
 @pytest.mark.wide
 def test_disk_cache_removes_old_files_beyond_its_maximum_size(tmp_path: Path) -> None:
     """Of a gigabyte of old files less than half remains; files in use remain."""

@@ -104,7 +104,7 @@ def test_jit_warns_by_the_sixth_call_if_each_takes_another_path(f: Any, calls: A
     ((call, message),) = warnings_by_call
     assert call <= 6
     line = f.__code__.co_firstlineno + 3 if f is halve_to_one else f.__code__.co_firstlineno + 2
-    assert f"more than 4 paths through its comparisons ({__file__}:{line})" in message
+    assert f"more than 4 branches of its comparisons ({__file__}:{line})" in message
 
 
 @pytest.mark.parametrize("kind", ["root", "while_loop"])

@@ -86,7 +86,6 @@ def test_jit_of_a_corpus_program_matches_eager_code(name: str) -> None:
             assert [pair for pair in pairs if not close(*pair, magnitude)] == []
 
 
-@pytest.mark.native
 def test_explain_of_a_gpt_of_three_layers_has_fewer_than_2_000_lines() -> None:
     """Its tens of thousands of operations are compiled as loops."""
     function: Any

@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from tests.compiler.loops import close, draws
 from tests.seeds import seeds
-from tests.surroundings import WITHOUT_LLVM
 
 import scalargrad as sg
 from scalargrad import erf, exp, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
@@ -53,7 +52,6 @@ def rows(width: int, count: int = MOST) -> list[list[float]]:
     return found
 
 
-@pytest.mark.native  # without a derivative, NumPy uses its own tanh, with other last digits
 @pytest.mark.parametrize(("f", "width"), [(layers, FEW), (elementary, FEW), (neuron, MANY)])
 def test_jitted_vmap_has_equal_digits_in_batches_of_any_size(f: Example, width: int) -> None:
     """Values and gradients; single examples and lists differ at most in the last digits."""
@@ -129,7 +127,7 @@ def test_digits_of_random_formulas_in_jit_depend_only_on_the_example(seed: int) 
 
 def fused_multiply_add(a: float, b: float, c: float) -> float:
     """Return a·b + c, rounded once; NumPy rounds the product as well."""
-    if WITHOUT_LLVM or not all(map(math.isfinite, (a, b, c))):
+    if not all(map(math.isfinite, (a, b, c))):
         return a * b + c
     exact = Fraction(a) * Fraction(b) + Fraction(c)
     return float(exact) if exact else a * b + c
@@ -187,7 +185,6 @@ def test_jitted_sum_over_vmap_is_the_sum_of_a_loop_up_to_rounding(count: int) ->
     assert mapped(xs, ys) == pytest.approx(expected, rel=1e-13)
 
 
-@pytest.mark.native
 def test_digits_of_a_jitted_recurrence_do_not_depend_on_its_length() -> None:
     """Of the states, and of a vectorized function of the states."""
     data = draws(203)

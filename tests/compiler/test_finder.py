@@ -105,7 +105,6 @@ def test_finder_returns_a_tree_that_expands_to_the_trace_of_random_loops(seed: i
     assert again is None or computes(again, changed)
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("seed", [0, 1, 1171, 5000201, 25310721, 26300322, 93520025])
 def test_jit_of_random_loops_has_the_gradients_of_eager_code(seed: int) -> None:
     """Or the loops cannot be compiled as a nest."""

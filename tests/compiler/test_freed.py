@@ -76,7 +76,6 @@ def count_objects() -> Counter[str]:
     return Counter(x for x in named if "scalargrad.compiler" in x or x == ".function")
 
 
-@pytest.mark.native
 @pytest.mark.parametrize(
     "make",
     [

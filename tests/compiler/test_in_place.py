@@ -217,7 +217,6 @@ def test_jit_reads_arrays_of_different_lengths() -> None:
     assert jit(grad(loss))(0.3, *arrays) == pytest.approx(slope, rel=1e-10)
 
 
-@pytest.mark.native
 def test_explain_of_a_function_of_arrays_alone_has_displaced_reads() -> None:
     """Large arrays are read in place with a number among the arguments and without one."""
     x = np.linspace(0.0, 1.0, 50_000)

@@ -45,7 +45,6 @@ def largest_by_scan(x: Any, k: Any, steps: int = STEPS) -> Any:
 BODIES: list[Function] = [pendulum, weighted_sum, largest_by_scan]
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("count", [2, 8, 29, 300])
 def test_each_example_of_jitted_vmap_has_the_bits_of_a_single_call(

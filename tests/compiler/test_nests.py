@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.compiler import random_nests
-from tests.compiler.compiled_nests import LLVMNest, NumpyNest
-from tests.compiler.loops import calls_made
+from tests.compiler.compiled_nests import LLVMNest
 from tests.compiler.nests import Builder
 from tests.seeds import seeds
 
@@ -22,7 +21,6 @@ def test_random_nests_and_their_gradients_match_values(seed: int) -> None:
     assert not random_nests.compare(seed)
 
 
-@pytest.mark.native
 def test_llvm_nest_vectorizes_matrix_products_without_changing_digits() -> None:
     """The products are NumPy's up to rounding, and equal to those of scalar code to the bit."""
     b = Builder()
@@ -37,26 +35,6 @@ def test_llvm_nest_vectorizes_matrix_products_without_changing_digits() -> None:
     assert np.array_equal(tiled, plain)
 
 
-def test_numpy_nest_runs_a_loop_on_whole_arrays() -> None:
-    """Python makes fewer calls than there are iterations."""
-    b = Builder()
-    x, y = b.input("x", 1000), b.output("y", 1000)
-    with b.loop(1000) as i:
-        y[i] = x[i] * 2.0 - 1.0
-    assert calls_made(lambda: NumpyNest(b.program())({x.array: np.ones(1000)})) < 1000
-
-
-def test_numpy_nest_scatters_sums() -> None:
-    """Also over a loop that does not occur in the scattered index."""
-    b, numbers = Builder(), NUMBERS[:150]
-    x, y, places = b.input("x", 150), b.output("y", 3), b.const("places", np.arange(150) % 3)
-    with b.loop(150) as i, b.loop(150) as k:
-        b.add(y[places[i]], x[i] * x[k])
-    found = NumpyNest(b.program())({x.array: numbers})[y.array]
-    assert found == pytest.approx(numbers.reshape(50, 3).sum(0) * numbers.sum())
-
-
-@pytest.mark.native
 def test_llvm_nest_completes_sums_over_triangles_before_they_are_read() -> None:
     """They are read some iterations later, with another stride; a NumPy loop agrees."""
     b = Builder()
@@ -73,7 +51,6 @@ def test_llvm_nest_completes_sums_over_triangles_before_they_are_read() -> None:
     assert found == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.native
 def test_llvm_nest_resets_sums_at_each_run() -> None:
     """Several iterations add to one element, as in the gradient of a convolution."""
     b = Builder()

@@ -126,7 +126,6 @@ def points_of(low: float, high: float) -> list[float]:
     return [x for x in found if low < x < high]
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("name", INTERVALS)
 def test_jitted_elementary_functions_are_accurate_to_two_ulp(name: str) -> None:
     """Against mpmath, at two thousand points; a scalar has the digits of a vector lane."""

@@ -28,7 +28,6 @@ def test_other_candidates_names_a_form_that_is_newly_rejected() -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.native
 def test_replay_prints_the_time_of_each_phase() -> None:
     """Each phase takes some time in both checkouts, here the same one."""
     command = [sys.executable, "-m", "benchmarks.replay", str(ROOT), str(ROOT)]

@@ -63,7 +63,6 @@ def test_scan_with_length_instead_of_xs() -> None:
     assert scan(save, np.full(3, 1.0), length=20)[0].tolist() == [scan(save, 1.0, length=20)[0]] * 3
 
 
-@pytest.mark.native
 def test_scan_of_a_step_with_conditions_takes_both_branches() -> None:
     """Collatz from 27 has 111 steps and reaches 9,232; the second path is compiled once it pays."""
 

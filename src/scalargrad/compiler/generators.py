@@ -22,10 +22,10 @@ from typing import Any
 from scalargrad.compiler.guards.names_read import NamesRead, read_by
 from scalargrad.compiler.guards.object_state import is_own, is_stateful
 from scalargrad.compiler.guards.surroundings import walked
+from scalargrad.engine.draws import MODULE, rewind, state_of
 from scalargrad.engine.value import Value
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import format_value
-from scalargrad.transforms.draws import MODULE, rewind, state_of
 
 REMEDY = (
     "it would stay the same at every call. Draw a number by scalargrad.drawn(rng.random), which "
@@ -84,17 +84,19 @@ class Generators:
     ----------
     objects : iterable
         The objects that can be reached from the function and its arguments.
-    names : iterable of str
+    read : NamesRead, optional
         The names in its code.
     """
 
-    def __init__(self, objects: Iterable[Any] = (), names: Iterable[str] = ()) -> None:
-        objects, names = [x for x in objects if not is_stateful(type(x))], {*names}
+    def __init__(self, objects: Iterable[Any] = (), read: NamesRead | None = None) -> None:
+        read = read or NamesRead()
+        objects, names = [x for x in objects if not is_stateful(type(x))], {*read.names}
         is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
         found = _among(objects, with_numpys="random" in names or is_loaded)
-        self._before = {id(x): (x, state_of(x)) for x in found}
-        #: True if the function names a source of unseeded generators.
-        self.may_be_fresh = any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
+        self._before = {id(x): (x, state) for x, state in found}
+        may_name = read.computed and ("random" in names or any(x is random for x in objects))
+        #: True if the function names a source of unseeded generators, or may compute such a name.
+        self.may_be_fresh = may_name or any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
 
     def note(self, draw: Draw) -> None:
         """Raise TraceError if the generator of a draw by `drawn` was not reachable before."""
@@ -147,11 +149,11 @@ def generators_of(roots: Iterable[Any]) -> list[Any]:
     """Return the generators that can be reached from objects, with that of the module `random`."""
     names = NamesRead()
     objects = walked([*roots], names, closed=(Value,)).kept
-    return _among(objects, with_numpys="random" in names.names)
+    return [x for x, _ in _among(objects, with_numpys="random" in names.names)]
 
 
-def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
-    """Return the generators among objects, and those of the modules `random` and `numpy.random`.
+def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[tuple[Any, Any]]:
+    """Return generators with their states: those among objects, of `random`, of NumPy.
 
     Globals of library functions, which the walk does not enter, are included.
     """
@@ -160,7 +162,9 @@ def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
     shared = [MODULE, *(space.get(name) for space, names in named for name in names)]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)
-    return [*{id(x): x for x in filter(_is_generator, (*shared, *objects))}.values()]
+    found = {id(x): x for x in (*shared, *objects) if _may_be_generator(x)}.values()
+    states = ((x, _state(x)) for x in found)
+    return [(x, state) for x, state in states if state is not None]
 
 
 def is_fresh(x: Any) -> bool:
@@ -176,6 +180,13 @@ _FRESH = {"Random", "SystemRandom", "RandomState", "SeedSequence", "default_rng"
 _FRESH |= {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
-def _is_generator(x: Any) -> bool:
-    known = isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
-    return known and state_of(x) is not None
+def _may_be_generator(x: Any) -> bool:
+    return isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
+
+
+def _state(x: Any) -> Any:
+    """Return the state of a generator; None of what is none."""
+    try:
+        return state_of(x)
+    except AttributeError as error:  # another dict was assigned
+        raise TraceError(f"the state of {format_value(x)} cannot be read: {error}") from error

@@ -19,9 +19,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler import disk_cache
-from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.passes.kinds import Held
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
@@ -34,34 +32,32 @@ _CODE = 20_000
 #: smaller program compiles almost as fast as it is read.
 ON_DISK = range(_CODE + 10_000, 10_000_000)
 
+#: Packages whose source determines the compiled form of a program.
+_SOURCES = ("codegen", "compiler", "opdef", "ops")
+
 #: Key of a program: a digest of its nodes, constants and outputs; its operations, custom ones
-#: included; whether it has machine code; its weight, which is `_CODE` plus the number of numbers
-#: that describe it.
-Key = tuple[bytes, tuple[Any, ...], bool, int]
+#: included; its weight, which is `_CODE` plus the number of numbers that describe it.
+Key = tuple[bytes, tuple[Any, ...], int]
 
-#: The result of compiling a program.
-Compiled = Nested | NumpyNested
-
-_kept: dict[Key, Compiled] = {}
+_kept: dict[Key, Nested] = {}
 
 
-def compiled(program: Program, *, is_native: bool = True) -> Compiled:
+def compiled(program: Program) -> Nested:
     """Return the compiled form of a program, from memory or from disk if it is cached there."""
     nodes = program.nodes()
     held = sum(op.lanes for op in nodes.table if isinstance(op, Held))  # constants
     weight = len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
-    has_code = is_native and has_llvm()
-    key = _digest(program), (*nodes.table,), has_code, weight
+    key = _digest(program), (*nodes.table,), weight
     found = _kept.pop(key, None)
     if found is None:
-        name = _file_of(key) if has_code and weight - held in ON_DISK else None
+        name = _file_of(key) if weight - held in ON_DISK else None
         content = disk_cache.read(name) if name else None
         found = None if content is None else pickle.loads(content)
     if found is None:
         from scalargrad.compiler.nests.compile_nests import nested
 
-        found = nested(program, is_native=is_native)
-        if name and isinstance(found, Nested):
+        found = nested(program)
+        if name:
             disk_cache.write(name, pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
     if weight <= MOST:
         _kept[key] = found  # last in the order of eviction
@@ -107,7 +103,7 @@ def compiler_digest() -> str:
     """
     digest = hashlib.blake2b(f"Python {sys.version}, NumPy {np.__version__}".encode())
     package = Path(__file__).parents[1]
-    files = [x for name in ("compiler", "ops", "table") for x in (package / name).rglob("*.py")]
+    files = [x for name in _SOURCES for x in (package / name).rglob("*.py")]
     for file in sorted(files):
         digest.update(file.read_bytes())
     return digest.hexdigest() if files else ""

@@ -16,28 +16,26 @@ import numpy as np
 
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend import warn_without_llvm
 from scalargrad.compiler.nests.nested import Nested, NestExecutable
-from scalargrad.compiler.nests.numpy_runner import NumpyNested, NumpyNestExecutable
 from scalargrad.compiler.passes.program import Program
 from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
+#: An executable, its outputs, and the gradients that other results depend on.
+Lent = tuple[Any, Floats, Floats | None]
 #: Maximum number of idle executables of a program.
 _IDLE = 8
-#: Maximum length, in nodes, of a program that NumPy runs in less time than compiling it takes.
-_SHORT = 2000
 
 
 class Runner:
     """A compiled program and its idle executables, each with its own memory."""
 
-    def __init__(self, nests: Nested | NumpyNested) -> None:
+    def __init__(self, nests: Nested) -> None:
         self.nests = nests
-        self._idle: deque[tuple[Any, Floats, Floats | None]] = deque(maxlen=_IDLE)
+        self._idle: deque[Lent] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{nests.inputs}d").pack_into
 
-    def lend(self) -> tuple[Any, Floats, Floats | None]:
+    def lend(self) -> Lent:
         """Return an executable, its outputs, and the gradients that other results depend on.
 
         A comparison may hide such a gradient from the outputs. If one is not finite, all results
@@ -46,15 +44,11 @@ class Runner:
         try:
             return self._idle.pop()
         except IndexError:
-            if isinstance(self.nests, Nested):
-                executable: NestExecutable | NumpyNestExecutable = NestExecutable(self.nests)
-            else:
-                warn_without_llvm()
-                executable = NumpyNestExecutable(self.nests)
+            executable = NestExecutable(self.nests)
             found, n = executable.memory[self.nests.outputs], self.nests.results
             return executable, found[:n], found[n:] if len(found) > n else None
 
-    def take_back(self, lent: tuple[Any, Floats, Floats | None]) -> None:
+    def take_back(self, lent: Lent) -> None:
         """Put a borrowed executable back, for the next call."""
         self._idle.append(lent)
 
@@ -110,10 +104,6 @@ _FEW = 32
 
 
 @collector_paused()
-def runner_for(program: Program, *, once: bool = False) -> Runner:
-    """Return a runner for a traced program, whose outputs may include derivatives.
-
-    NumPy runs a short program that is run only `once`, since compiling it would take longer.
-    """
-    is_native = not (once and len(program) <= _SHORT)
-    return Runner(known_programs.compiled(program, is_native=is_native))
+def runner_for(program: Program) -> Runner:
+    """Return a runner for a traced program, whose outputs may include derivatives."""
+    return Runner(known_programs.compiled(program))

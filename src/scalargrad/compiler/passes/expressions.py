@@ -43,7 +43,10 @@ def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
 @functools.lru_cache(maxsize=1024)
 def expression_of(op: Elementwise) -> tuple[tuple[Symbol, ...], Expression]:
     """Return the symbols of the operands of an operation, and its expression."""
-    return op.operand_symbols, expand(op.value_expression, {})
+    expression = expand(op.value_expression, {})
+    if any(isinstance(x.op, Reduction) for x in subexpressions(expression)):  # of a custom_vjp
+        expression = opened(expression)[0]
+    return op.operand_symbols, expression
 
 
 @functools.lru_cache(maxsize=1024)

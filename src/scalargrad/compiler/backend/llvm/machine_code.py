@@ -19,6 +19,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from scalargrad.compiler import disk_cache
+from scalargrad.compiler.backend.callbacks import callbacks_among
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 
 lock = threading.RLock()
@@ -101,10 +102,13 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     8.0
     """
     with lock:
+        callbacks = {x.name: x for x in callbacks_among(module.declared)}
         for name in module.declared:
             if name in module.shared and name not in _shared:
                 code = _shared[name] = compile_module(module.shared[name], level=1)
                 llvm.add_symbol(name, code.address(name))
+            elif name in callbacks:
+                llvm.add_symbol(name, callbacks[name].address)
             elif not (name in module.shared or name.startswith("llvm.") or offer(name)):
                 raise OSError(f"the C library of this system has no {name}")
     return compile_text(module.own_text(), level)

@@ -1,7 +1,11 @@
 """Emit operations as LLVM IR.
 
 A primitive is a single instruction, a function of this package, or a call of the C library.
-A composite operation is emitted as its expression.
+A composite operation is emitted as its expression, and a custom operation as a call of Python:
+
+    sqrt(x)      %v1 = call double @llvm.sqrt.f64(double %v0)
+    square(x)    %v1 = fmul double %v0, %v0
+    my_sin(x)    %v1 = call double @callback0.my_sin(double %v0)
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.codegen.formulas import Expression
+from scalargrad.compiler.backend.callbacks import callback_of
 from scalargrad.compiler.backend.llvm import elementary
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.nests.saved_exponentials import UNITS
@@ -19,6 +24,7 @@ from scalargrad.compiler.passes.expressions import expression_of, subexpressions
 from scalargrad.opdef.operation import Binary, Elementwise, Unary
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
+from scalargrad.ops.custom import Custom
 
 
 def _divided(e: Emitter, x: str, y: str) -> tuple[str, str, str]:
@@ -102,7 +108,9 @@ def compute(e: Emitter, expression: Expression, numbers: dict[Any, Operand]) -> 
             continue
         assert part.op is not None, f"unbound symbol {part.name}"
         name, (first, *rest) = part.op.name, part.operands
-        if name in _CONDITIONS:
+        if isinstance(part.op, Custom):
+            numbers[part] = e.library(callback_of(part.op).name, *map(number, part.operands))
+        elif name in _CONDITIONS:
             tests[part] = e.compare(_CONDITIONS[name], *map(number, part.operands))
         elif name == "where":  # a number is true unless it is 0
             test = tests.get(first) or e.compare("une", number(first), 0.0)
@@ -167,8 +175,11 @@ LIBRARY = {
 }
 
 
-def can_write(op: Elementwise) -> bool:
-    """Return True if an operation can be compiled; custom operations cannot."""
+def has_llvm_form(op: Elementwise) -> bool:
+    """Return True if an operation is computed by instructions and functions of C.
+
+    Custom operations are not; machine code calls them in Python.
+    """
     known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     return all(x.name in known and TABLE.get(x.name) is x for x in _parts(op))
 
