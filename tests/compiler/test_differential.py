@@ -103,7 +103,7 @@ def test_random_containers_are_never_stale(seed: int) -> None:
 @pytest.mark.parametrize("first", seeds(3, 1))
 def test_random_surroundings_are_never_stale(first: int) -> None:
     """250 programs that read captured state by every route, with a change between the calls."""
-    seed = 250 * first  # others are searched from the command line: some programs still differ
+    seed = 250 * first  # others are searched from the command line
     command = [sys.executable, "-m", "tests.compiler.random_surroundings", "--show"]
     run = subprocess.run(
         [*command, "--from", str(seed), "--count", "250"],
