@@ -279,4 +279,4 @@ def test_minimize_with_a_custom_op_passes_its_exceptions_on() -> None:
 def test_explain_says_which_operations_are_called_in_python() -> None:
     """With the name of the user's function."""
     said = jit(lambda x: my_sin(x) * x).explain(1.0)
-    assert "my_sin in Python" in said
+    assert "calls my_sin in Python" in said

@@ -264,7 +264,7 @@ class Jitted(Generic[P, R]):
             lines += [f"  not as {form}: {why}" for form, why in nests.choice.rejected]
             lines += [f"  {line}" for line in nests.listing.splitlines()]
             codes.append(nests.module.text())
-            lines += [f"  calls {x.name} in Python" for x in nests.callbacks]
+            lines += [f"  calls {x.operation} in Python" for x in nests.callbacks]
         if not path.draws:  # a call would advance the generators
             call = functools.partial(self, *args, **kwargs)
             seconds = min(timeit.repeat(call, timer=time.perf_counter, number=1, repeat=_RUNS))

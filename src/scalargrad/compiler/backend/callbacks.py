@@ -47,6 +47,8 @@ class Callback:
 
     Attributes
     ----------
+    operation : str
+        Name of the operation.
     name : str
         Name of the external function in LLVM IR, unique in this process.
     address : int
@@ -54,6 +56,7 @@ class Callback:
     """
 
     def __init__(self, op: Custom) -> None:
+        self.operation = op.name
         self.name = f"callback{next(_numbers)}.{re.sub('[^a-zA-Z0-9]', '_', op.name)}"
         self._failed = threading.local()
         self._apply: Callable[..., float] = op.function
