@@ -8,7 +8,7 @@ from numbers import Number, Rational
 from types import FunctionType
 from typing import Any
 
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import is_traced
 from scalargrad.errors import OperandError
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import format_value
@@ -111,7 +111,7 @@ def format_data(x: Any) -> str:
     The traced function may catch the error. If it does not, it is called eagerly, and the error
     has the number.
     """
-    return "…" if recorder() is not None else f"{x.data:g}"
+    return "…" if is_traced(x) else f"{x.data:g}"
 
 
 def defers(x: Any) -> bool:

@@ -9,8 +9,13 @@ True
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: One entry for each active recorder and each active `no_grad` block, of all threads. While the
 #: list is empty, operations build graphs without reading a context variable, which saves 5% of
@@ -71,6 +76,43 @@ class Recorder(Protocol):
 active_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 #: Return the active recorder of this thread or task; None outside of tracing.
 recorder = active_recorder.get
+
+
+def is_traced(x: Any) -> bool:
+    """Return True if x is a Value of a function that is being traced, and so has no number yet."""
+    return recorder() is not None and hasattr(x, "_apply")
+
+
+def traced_as(form: Callable[P, R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Declare the traced form of a function: the form that is called while a function is traced.
+
+    A function needs one if it reads the numbers of Values, or if loops are found more easily in
+    other operations. The traced form has the same parameters, and the same result for all numbers.
+
+    Examples
+    --------
+    >>> def traced_relu(x):
+    ...     return where(x > 0.0, x, 0.0)
+    >>> @traced_as(traced_relu)
+    ... def relu(x):
+    ...     return x if x.data > 0.0 else 0.0
+    """
+
+    def declare(eager: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(eager)
+        def dispatch(*args: P.args, **kwargs: P.kwargs) -> R:
+            return (eager if recorder() is None else form)(*args, **kwargs)
+
+        return dispatch
+
+    return declare
+
+
+def record_lookup(values: Any, index: Any) -> Any:
+    """Record a lookup by the active recorder; see `Recorder.take`."""
+    current = recorder()
+    assert current is not None, "traced form of a lookup"
+    return current.take(values, index)
 
 
 def refuse_if_recorded(question: str) -> None:

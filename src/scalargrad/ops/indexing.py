@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from scalargrad.checks.arguments import scalars
 from scalargrad.checks.numbers import format_data, is_real, is_true_for_all
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import record_lookup, traced_as
 from scalargrad.errors import OperandError
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import eq, ge, le, lt, ne, where
@@ -40,7 +40,7 @@ def argmax(values: Iterable[Any]) -> int:
     >>> argmax([0.1, 0.7, 0.2]), take(["cat", "dog", "cow"], argmax([0.1, 0.7, 0.2]))
     (1, 'dog')
     """
-    return cast("int", _arg_best(values, "argmax", max, ge))
+    return cast("int", _index_of(max, _require_numbers(values, "argmax")))
 
 
 def argmin(values: Iterable[Any]) -> int:
@@ -51,23 +51,33 @@ def argmin(values: Iterable[Any]) -> int:
     >>> argmin([0.1, 0.7, 0.2])
     0
     """
-    return cast("int", _arg_best(values, "argmin", min, le))
+    return cast("int", _index_of(min, _require_numbers(values, "argmin")))
 
 
-def _arg_best(values: Iterable[Any], name: str, best_of: Any, is_at_least_as_good: Any) -> Any:
-    """Return the index of the best number; while a function is traced, by operations."""
+def _require_numbers(values: Iterable[Any], name: str) -> list[Any]:
+    """Return the argument of `argmax` or `argmin` as a list, which must not be empty."""
     numbers = scalars(values, f"the argument of {name}")
     if not numbers:
         raise OperandError(f"{name} of no numbers is undefined: give at least one")
-    if recorder() is None:
-        nans = (i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x)))
-        first = next(nans, None)
-        return best_of(range(len(numbers)), key=numbers.__getitem__) if first is None else first
+    return numbers
+
+
+def _traced_index_of(best_of: Any, numbers: list[Any]) -> Any:
+    """Return the index of the largest or smallest number as a Value, computed by comparisons."""
+    is_as_good = ge if best_of is max else le
     best, index = numbers[0], 0.0
     for i, x in enumerate(numbers):
-        is_kept = where(ne(best, best), 1.0, is_at_least_as_good(best, x))
+        is_kept = where(ne(best, best), 1.0, is_as_good(best, x))
         best, index = where(is_kept, best, x), where(is_kept, index, float(i))
     return index
+
+
+@traced_as(_traced_index_of)
+def _index_of(best_of: Any, numbers: list[Any]) -> Any:
+    """Return the index of the largest or smallest number, or of the first nan."""
+    nans = (i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x)))
+    first = next(nans, None)
+    return best_of(range(len(numbers)), key=numbers.__getitem__) if first is None else first
 
 
 def take(values: Any, index: Any) -> Any:
@@ -136,11 +146,9 @@ def _require_equal_lengths(rows: Any) -> None:
         )
 
 
+@traced_as(record_lookup)
 def _select(values: Sequence[Any], index: Any) -> Any:
     """Return the number at an index, by comparisons with all indices; compiled code gathers it."""
-    current = recorder()
-    if current is not None:
-        return current.take(values, index)
     selected: Any = math.nan
     for k, value in enumerate(values):
         is_here = eq(index, float(k)) + eq(index, float(k - len(values)))
