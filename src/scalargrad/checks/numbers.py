@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
+from math import inf, isfinite
 from numbers import Number, Rational
 from types import FunctionType
 from typing import Any
@@ -64,6 +64,14 @@ def as_float(x: Any, where: str) -> float:
         return float(x)
     except OverflowError:
         raise too_large(where) from None
+
+
+def nearest_float(x: float) -> float:
+    """Return the float nearest to a number, which is infinite for an integer that is too large."""
+    try:
+        return float(x)
+    except OverflowError:
+        return inf if x > 0 else -inf
 
 
 def as_floats(xs: Sequence[Any]) -> Sequence[float] | None:

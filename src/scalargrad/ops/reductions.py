@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 from scalargrad.checks.arguments import listed, number, scalars
 from scalargrad.checks.numbers import as_floats
+from scalargrad.engine.branch_log import SCORES_ATTRIBUTE
 from scalargrad.engine.recorder import traced_as
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import ATOM, SUM, Notation
@@ -389,11 +390,20 @@ def _are_nodes(scores: Sequence[Any]) -> bool:
     return all(hasattr(x, "_apply") or x == -math.inf for x in scores)
 
 
+def _store_scores(shifted: Sequence[Any], scores: Sequence[Any]) -> None:
+    """Store the scores at the nodes that subtract their maximum: step pages compute it again."""
+    stored = tuple(scores)
+    for x in shifted:
+        if getattr(x, "parents", ()):
+            setattr(x, SCORES_ATTRIBUTE, stored)
+
+
 def _traced_softmax(scores: Sequence[Any]) -> list[Any]:
     """Traced form of `softmax`: the likely class, if there is one, is found at each call."""
     largest = maximum(*scores)
     shift = largest.detach() if hasattr(largest, "_apply") else largest
-    weights = [exp(x) for x in [x - shift for x in scores]]
+    shifted = [x - shift for x in scores]
+    weights = [exp(x) for x in shifted]
     total = sum(weights)
     probabilities = [w / total for w in weights]
     likely = [gt(p, _LIKELY) for p in probabilities]
@@ -407,7 +417,7 @@ def _softmax(scores: Sequence[Any]) -> list[Any]:
     largest = max(getattr(x, "data", x) for x in scores)
     shifted = [x - largest for x in scores]
     if isinstance(largest, float) and _are_nodes(scores):
-        note_maximum(shifted, scores)
+        _store_scores(shifted, scores)
     weights = [exp(x) for x in shifted]
     total = sum(weights)
     probabilities = [w / total for w in weights]

@@ -18,6 +18,7 @@ from scalargrad.engine.value import Value
 from scalargrad.opdef.declaration import SUM
 from scalargrad.opdef.operation import Operation, Reduction
 from scalargrad.opdef.symbol import Symbol, evaluate
+from scalargrad.show.max_score import shown_operands
 from scalargrad.show.number_format import (
     gate_relation,
     loosest,
@@ -318,7 +319,7 @@ class SymbolicGate:
     def __init__(self, node: Value, form: GateForm, scene: Scene) -> None:
         self.node, self.form, self._scene = node, form, scene
         self.stand_ins: dict[Symbol, Value | float] = {form.result: node}
-        self.stand_ins.update(zip(form.operands, node.parents, strict=True))
+        self.stand_ins.update(zip(form.operands, shown_operands(node), strict=True))
         self.numbers: dict[Symbol, float] = {
             s: scene.data[x] if isinstance(x, Value) else x for s, x in self.stand_ins.items()
         }

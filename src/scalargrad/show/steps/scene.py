@@ -6,10 +6,11 @@ import re
 from math import nan
 from unicodedata import normalize
 
-from scalargrad.comparisons import comparisons
 from scalargrad.engine.graph import describe
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphChangedError
+from scalargrad.show.branch_log import recorded_comparisons
+from scalargrad.show.max_score import shown_operands
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.partials import GateForm, SymbolicGate
@@ -69,7 +70,7 @@ class Scene(ShownGraph):
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._require_unchanged()
-        self.comparisons = comparisons(root, _MOST_COMPARISONS)
+        self.comparisons = recorded_comparisons(root, _MOST_COMPARISONS)
 
     @cached_property
     def pre_activations(self) -> set[Value]:
@@ -124,8 +125,9 @@ class Scene(ShownGraph):
         """Return the gate that made `node`; those of one form are traced once."""
         if node not in self._gates:
             assert node.op is not None
-            held = [bool(scores_of(x, self.place)) for x in node.parents]
-            numbers = enumerate(zip(node.parents, held, strict=True))
+            operands = shown_operands(node)
+            held = [bool(scores_of(x, self.place)) for x in operands]
+            numbers = enumerate(zip(operands, held, strict=True))
             constants = {i: x for i, (x, h) in numbers if isinstance(x, float) and not h}
             key = node.op, repr(constants), *held
             if key not in self._forms:
@@ -135,7 +137,7 @@ class Scene(ShownGraph):
 
     def held(self, node: Value) -> list[Value]:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
-        return [score for x in node.parents for score in scores_of(x, self.place)]
+        return [score for x in shown_operands(node) for score in scores_of(x, self.place)]
 
     def word(self, operand: Value | float) -> str:
         """Return what an operand is called: a name, the maximum of some scores, or a number."""
