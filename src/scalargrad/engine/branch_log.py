@@ -17,7 +17,6 @@ whose formula begins with both sides; the operands of `mul` follow. It is stored
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -56,7 +55,7 @@ def record_comparison(op: Any, x: Any, other: Any, outcome: bool) -> bool:
         return outcome
     operands, kind = x.parents, type(other)
     is_number = kind is float or kind is int
-    if is_number and _is_long_sum(operands):
+    if is_number and len(operands) == 2 and _is_long_sum(*operands):
         entry = _next_serial(), op, outcome, (None, other)
         _store(x, entry, 0)
         below = operands[1].parents[1]
@@ -76,16 +75,21 @@ def _store_formula(entry: tuple[int, Any, bool, list[Any]]) -> None:
         kind = type(node)
         if kind is float or kind is int:
             continue
-        if node is None:
+        try:
+            operands = node.parents
+        except AttributeError:  # None, for the maximum that softmax subtracts
             continue
-        operands = node.parents
-        if operands and len(formula) <= _MAX_FORMULA_LENGTH and node.op.is_unary_or_binary:
-            formula[position] = node.op
-            is_shift = type(operands[-1]) is float and hasattr(node, SCORES_ATTRIBUTE)
-            formula += (operands[0], None) if is_shift else operands
+        op = node.op
+        if operands and len(formula) <= _MAX_FORMULA_LENGTH and op.is_unary_or_binary:
+            formula[position] = op
+            if op.symbol == "-" and hasattr(node, SCORES_ATTRIBUTE):
+                operands = operands[0], None
+            formula += operands
             continue
-        formula[position] = None if operands else node.data
-        last = operands or last
+        if operands:
+            formula[position], last = None, operands
+        else:
+            formula[position] = node.data
         _store(node, entry, position)
     if last and not isinstance(below := last[-1], float):
         _store(below, entry, below.data)
@@ -102,11 +106,8 @@ def _store(node: Any, entry: Any, position: float) -> None:
         del log[:2]
 
 
-def _is_long_sum(operands: Sequence[Any]) -> bool:
+def _is_long_sum(x: Any, y: Any) -> bool:
     """Return True if two operands are each computed from two nodes, as in a sum of products."""
-    if len(operands) != 2:
-        return False
-    x, y = operands
     if x is y or isinstance(x, float) or isinstance(y, float):
         return False
     x, y = x.parents, y.parents

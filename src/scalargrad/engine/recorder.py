@@ -12,10 +12,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple
 
-P = ParamSpec("P")
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 #: One entry for each active recorder and each active `no_grad` block, of all threads. While the
 #: list is empty, operations build graphs without reading a context variable, which saves 5% of
@@ -83,11 +83,12 @@ def is_traced(x: Any) -> bool:
     return recorder() is not None and hasattr(x, "_apply")
 
 
-def traced_as(form: Callable[P, R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def traced_as(form: Callable[[*Ts], R]) -> Callable[[Callable[[*Ts], R]], Callable[[*Ts], R]]:
     """Declare the traced form of a function: the form that is called while a function is traced.
 
     A function needs one if it reads the numbers of Values, or if loops are found more easily in
-    other operations. The traced form has the same parameters, and the same result for all numbers.
+    other operations. The traced form has the same parameters, which are
+    positional, and the same result for all numbers.
 
     Examples
     --------
@@ -98,10 +99,10 @@ def traced_as(form: Callable[P, R]) -> Callable[[Callable[P, R]], Callable[P, R]
     ...     return x if x.data > 0.0 else 0.0
     """
 
-    def declare(eager: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(eager)
-        def dispatch(*args: P.args, **kwargs: P.kwargs) -> R:
-            return (eager if recorder() is None else form)(*args, **kwargs)
+    def declare(eager: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
+        @functools.wraps(eager, updated=())  # an operation has attributes of its own
+        def dispatch(*args: *Ts) -> R:
+            return (eager if recorder() is None else form)(*args)
 
         return dispatch
 
