@@ -16,7 +16,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 from scalargrad.checks.arguments import flag, fraction, instance, listed, number, size, text, whole
-from scalargrad.data.datasets import Dataset
+from scalargrad.data import Dataset
 from scalargrad.errors import OperandError
 from scalargrad.losses import binary_cross_entropy
 from scalargrad.ops import sigmoid
