@@ -128,7 +128,7 @@ def test_no_text_names_a_module_that_has_gone() -> None:
     assert found == set()
 
 
-#: Where the recorder is asked for. Other modules declare traced forms by `traced_as`.
+#: Where the recorder is asked for. Other modules declare traced forms by `trace_as`.
 ASKING = ("engine", "codegen", "transforms", "compiler")
 
 

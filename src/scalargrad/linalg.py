@@ -19,7 +19,7 @@ from typing import Any
 
 from scalargrad.checks.arguments import flag
 from scalargrad.checks.numbers import as_float
-from scalargrad.engine.recorder import is_traced, traced_as
+from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, is_array
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, OperandError
@@ -149,7 +149,7 @@ def require_above(x: Any, least: Any, what: str) -> Any:
     return x
 
 
-def _traced_inner_product(x: Sequence[Any], y: Sequence[Any]) -> Any:
+def _trace_inner_product(x: Sequence[Any], y: Sequence[Any]) -> Any:
     """Return the sum of products by separate operations, in which the compiler finds loops."""
     found: Any = 0.0
     for u, v in zip(x, y, strict=True):
@@ -158,7 +158,7 @@ def _traced_inner_product(x: Sequence[Any], y: Sequence[Any]) -> Any:
 
 
 #: Return the sum of products: one node, or separate operations if traced.
-inner_product = traced_as(_traced_inner_product)(dot)
+inner_product = trace_as(_trace_inner_product)(dot)
 
 
 def matmul(a: Any, b: Any) -> Any:

@@ -22,7 +22,7 @@ from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
 from scalargrad.engine.active_derivatives import derivative_level
 from scalargrad.engine.grad_mode import no_grad
-from scalargrad.engine.recorder import is_traced, traced_as
+from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, is_array
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
@@ -312,12 +312,12 @@ class _Unknowns(Equations):
             slopes = [[constant(y) for y in row] for row in self.linearize(x)[0]]
         return self.shaped(self._attach_derivatives(x, slopes))
 
-    def _traced_solution(self, state: State, tol: float) -> Numbers:
+    def _trace_solution(self, state: State, tol: float) -> Numbers:
         """Return x as constants; nan if steps are not small."""
         is_near = _is_near(state, tol)
         return [constant(where(is_near, x, math.nan)) for x in state["x"]]
 
-    @traced_as(_traced_solution)
+    @trace_as(_trace_solution)
     def _solution(self, state: State, tol: float) -> Numbers:
         """Return x as constants; if steps are not small, raise NumericalError."""
         x = [constant(y) for y in state["x"]]
@@ -348,12 +348,12 @@ class _Unknowns(Equations):
         return [z + sum(beyond) for z in y] if beyond else y
 
 
-def _traced_without_graphs() -> AbstractContextManager[None]:
+def _trace_without_graphs() -> AbstractContextManager[None]:
     """Return a context that changes nothing: a compiled function drops unused operations."""
     return nullcontext()
 
 
-@traced_as(_traced_without_graphs)
+@trace_as(_trace_without_graphs)
 def _without_graphs() -> AbstractContextManager[None]:
     """Return a context in which no graph is built."""
     return no_grad()
@@ -567,7 +567,7 @@ class _AdaptiveSteps:
             return [y]
         return [y, *self._integrate(self._initial_state(y, first, targets[-1]), targets)]
 
-    def _traced_integrate(self, state: State, targets: Numbers) -> list[Numbers]:
+    def _trace_integration(self, state: State, targets: Numbers) -> list[Numbers]:
         """Return y at each target time, from one loop that is compiled."""
 
         def step(carry: tuple[State, Any, list[Numbers]]) -> tuple[State, Any, list[Numbers]]:
@@ -586,7 +586,7 @@ class _AdaptiveSteps:
         )[2]
         return found
 
-    @traced_as(_traced_integrate)
+    @trace_as(_trace_integration)
     def _integrate(self, state: State, targets: Numbers) -> list[Numbers]:
         """Return y at each target time."""
         found = []

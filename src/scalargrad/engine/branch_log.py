@@ -28,7 +28,7 @@ from scalargrad.engine.recorder import active_modes
 LOG_ATTRIBUTE = "_branch_log"
 #: Name of the attribute of a node that subtracts the maximum of the scores of a `softmax`, with
 #: these scores. The maximum is a plain number in the graph, and changes with the scores.
-SCORES_ATTRIBUTE = "_scores"
+SCORES_ATTRIBUTE = "_softmax_scores"
 #: Maximum length of that list: 64 entries and their positions.
 _MAX_LOG_LENGTH = 2 * 64
 #: Maximum number of parts of a formula to which further operands are added; two more may follow.
@@ -82,7 +82,7 @@ def _store_formula(entry: tuple[int, Any, bool, list[Any]]) -> None:
         op = node.op
         if operands and len(formula) <= _MAX_FORMULA_LENGTH and op.is_unary_or_binary:
             formula[position] = op
-            if op.symbol == "-" and hasattr(node, SCORES_ATTRIBUTE):
+            if op.symbol == "-" and hasattr(node, SCORES_ATTRIBUTE):  # comparing symbols is fast
                 operands = operands[0], None
             formula += operands
             continue

@@ -83,24 +83,24 @@ def is_traced(x: Any) -> bool:
     return recorder() is not None and hasattr(x, "_apply")
 
 
-def traced_as(form: Callable[[*Ts], R]) -> Callable[[Callable[[*Ts], R]], Callable[[*Ts], R]]:
+def trace_as(form: Callable[[*Ts], R]) -> Callable[[Callable[[*Ts], R]], Callable[[*Ts], R]]:
     """Declare the traced form of a function: the form that is called while a function is traced.
 
-    A function needs one if it reads the numbers of Values, or if loops are found more easily in
-    other operations. The traced form has the same parameters, which are
-    positional, and the same result for all numbers.
+    A function needs one if it reads the numbers of Values, or if the compiler finds loops more
+    easily in other operations. Both forms have the same parameters, passed by position, and give
+    the same result.
 
     Examples
     --------
     >>> def traced_relu(x):
     ...     return where(x > 0.0, x, 0.0)
-    >>> @traced_as(traced_relu)
+    >>> @trace_as(traced_relu)
     ... def relu(x):
     ...     return x if x.data > 0.0 else 0.0
     """
 
     def declare(eager: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
-        @functools.wraps(eager, updated=())  # an operation has attributes of its own
+        @functools.wraps(eager, updated=())  # without the attributes of an operation
         def dispatch(*args: *Ts) -> R:
             return (eager if recorder() is None else form)(*args)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from scalargrad.checks.arguments import choice, flag, is_word, listed, number, scalar, whole
 from scalargrad.checks.numbers import as_float, is_real
-from scalargrad.engine.recorder import is_traced, traced_as
+from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, flatten_like
 from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
@@ -713,12 +713,12 @@ def _loss_unless_ignored(
     return pair
 
 
-def _traced_weighted_mean(total: Any, weight: Any, name: str) -> Any:  # noqa: ARG001
+def _trace_weighted_mean(total: Any, weight: Any, name: str) -> Any:  # noqa: ARG001
     """Divide by the sum of weights; if it is 0, compiled code falls back to an eager call."""
     return total / weight
 
 
-@traced_as(_traced_weighted_mean)
+@trace_as(_trace_weighted_mean)
 def _weighted_mean(total: Any, weight: Any, name: str) -> Any:
     """Divide a sum of losses by the sum of their weights, which must not be 0."""
     if weight == 0.0:
@@ -1064,7 +1064,7 @@ def _predictions(input: Any, target: Any, threshold: float, name: str) -> Iterat
             raise OperandError(f"{name}: a target is {format_value(t)}; give the class as a number")
 
 
-def _traced_errors(input: Any, target: Any, threshold: float, name: str) -> list[Any]:
+def _trace_errors(input: Any, target: Any, threshold: float, name: str) -> list[Any]:
     """Return 1 for each wrong prediction and 0 for each right one, as traced operations.
 
     The result is divided by 0 if a target is not a class or a score is nan. At a division by 0,
@@ -1083,7 +1083,7 @@ def _traced_errors(input: Any, target: Any, threshold: float, name: str) -> list
     return errors
 
 
-@traced_as(_traced_errors)
+@trace_as(_trace_errors)
 def _errors(input: Any, target: Any, threshold: float, name: str) -> list[Any]:
     """Return 1 for each wrong prediction and 0 for each right one."""
     return [float(t != y) for t, y in _predictions(input, target, threshold, name)]

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from scalargrad.checks.arguments import scalars
 from scalargrad.checks.numbers import format_data, is_real, is_true_for_all
-from scalargrad.engine.recorder import record_lookup, traced_as
+from scalargrad.engine.recorder import record_lookup, trace_as
 from scalargrad.errors import OperandError
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import eq, ge, le, lt, ne, where
@@ -62,7 +62,7 @@ def _require_numbers(values: Iterable[Any], name: str) -> list[Any]:
     return numbers
 
 
-def _traced_index_of(best_of: Any, numbers: list[Any]) -> Any:
+def _trace_index_of(best_of: Any, numbers: list[Any]) -> Any:
     """Return the index of the largest or smallest number as a Value, computed by comparisons."""
     is_as_good = ge if best_of is max else le
     best, index = numbers[0], 0.0
@@ -72,7 +72,7 @@ def _traced_index_of(best_of: Any, numbers: list[Any]) -> Any:
     return index
 
 
-@traced_as(_traced_index_of)
+@trace_as(_trace_index_of)
 def _index_of(best_of: Any, numbers: list[Any]) -> Any:
     """Return the index of the largest or smallest number, or of the first nan."""
     nans = (i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x)))
@@ -146,7 +146,7 @@ def _require_equal_lengths(rows: Any) -> None:
         )
 
 
-@traced_as(record_lookup)
+@trace_as(record_lookup)
 def _select(values: Sequence[Any], index: Any) -> Any:
     """Return the number at an index, by comparisons with all indices; compiled code gathers it."""
     selected: Any = math.nan

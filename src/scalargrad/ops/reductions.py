@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from scalargrad.checks.arguments import listed, number, scalars
 from scalargrad.checks.numbers import as_floats
 from scalargrad.engine.branch_log import SCORES_ATTRIBUTE
-from scalargrad.engine.recorder import traced_as
+from scalargrad.engine.recorder import trace_as
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import ATOM, SUM, Notation
 from scalargrad.opdef.operation import (
@@ -398,7 +398,7 @@ def _store_scores(shifted: Sequence[Any], scores: Sequence[Any]) -> None:
             setattr(x, SCORES_ATTRIBUTE, stored)
 
 
-def _traced_softmax(scores: Sequence[Any]) -> list[Any]:
+def _trace_softmax(scores: Sequence[Any]) -> list[Any]:
     """Traced form of `softmax`: the likely class, if there is one, is found at each call."""
     largest = maximum(*scores)
     shift = largest.detach() if hasattr(largest, "_apply") else largest
@@ -408,10 +408,10 @@ def _traced_softmax(scores: Sequence[Any]) -> list[Any]:
     probabilities = [w / total for w in weights]
     likely = [gt(p, _LIKELY) for p in probabilities]
     rest = sum([where(yes, 0.0, w) for yes, w in zip(likely, weights, strict=True)])
-    return [_traced_share.of(w, total, rest) for w in weights]
+    return [_share_by_select.of(w, total, rest) for w in weights]
 
 
-@traced_as(_traced_softmax)
+@trace_as(_trace_softmax)
 def _softmax(scores: Sequence[Any]) -> list[Any]:
     """Return the softmax of at least one score."""
     largest = max(getattr(x, "data", x) for x in scores)
@@ -464,14 +464,14 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     return _accurate_logs([x - total for x in scores])
 
 
-def _traced_accurate_logs(logs: list[Any]) -> list[Any]:
+def _trace_accurate_logs(logs: list[Any]) -> list[Any]:
     likely = [gt(x, _LOG_LIKELY) for x in logs]
     others = sum([where(yes, 0.0, exp(x)) for yes, x in zip(likely, logs, strict=True)])
     rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # if none is likely, others is 1
     return [where(yes, rest, x) for yes, x in zip(likely, logs, strict=True)]
 
 
-@traced_as(_traced_accurate_logs)
+@trace_as(_trace_accurate_logs)
 def _accurate_logs(logs: list[Any]) -> list[Any]:
     """Compute the logarithm of a probability above `_LIKELY` again, from the other logarithms."""
     if (k := _dominant(logs, _LOG_LIKELY)) >= 0:
@@ -506,7 +506,7 @@ def _partials_of_either(share: Any, _w: Any, total: Any, rest: Any) -> tuple[Any
 
 
 @composite(Elementwise, partials=_partials_of_either)
-def _traced_share(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
+def _share_by_select(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
     """Return w / total, with the slopes of a quotient or, for a likely class, of `_share`.
 
     Its derivatives of any order are those of eager code.
