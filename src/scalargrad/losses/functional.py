@@ -223,20 +223,21 @@ def check_class(target: Any, classes: int, name: str) -> Any:
     and by 0 if it is not: at a division by 0, compiled code falls back to an eager call, which
     raises the error.
     """
-    if is_traced(target):
+    is_value = isinstance(target, Value)
+    if is_value and is_traced(target):
         return target / (ge(target, 0.0) * lt(target, classes) * eq(floor(target), target))
     if not is_number(target) or not eq(floor(target), target):
-        number = target.data if isinstance(target, Value) else target
+        number = target.data if is_value else target
         raise OperandError(
             f"{name}: a target is {format_value(number)}; a class must be a whole number"
         )
     if not ge(target, 0.0) * lt(target, classes):
-        number = target.data if isinstance(target, Value) else target
+        number = target.data if is_value else target
         raise DomainError(
             f"{name}: a target is class {number:.0f}; with {classes} scores, the classes are "
             f"0 … {classes - 1}"
         )
-    return target if isinstance(target, Value) else int(target)
+    return target if is_value else int(target)
 
 
 def pair_examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], Any]]:

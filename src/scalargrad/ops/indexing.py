@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from scalargrad.checks.arguments import scalars
 from scalargrad.checks.numbers import format_data, is_real, is_true_for_all
@@ -40,7 +40,8 @@ def argmax(values: Iterable[Any]) -> int:
     >>> argmax([0.1, 0.7, 0.2]), take(["cat", "dog", "cow"], argmax([0.1, 0.7, 0.2]))
     (1, 'dog')
     """
-    return cast("int", _index_of(max, _require_numbers(values, "argmax")))
+    index: int = _index_of(max, values)
+    return index
 
 
 def argmin(values: Iterable[Any]) -> int:
@@ -51,19 +52,19 @@ def argmin(values: Iterable[Any]) -> int:
     >>> argmin([0.1, 0.7, 0.2])
     0
     """
-    return cast("int", _index_of(min, _require_numbers(values, "argmin")))
+    index: int = _index_of(min, values)
+    return index
 
 
-def _require_numbers(values: Iterable[Any], name: str) -> list[Any]:
-    """Return the argument of `argmax` or `argmin` as a list, which must not be empty."""
-    numbers = scalars(values, f"the argument of {name}")
-    if not numbers:
-        raise OperandError(f"{name} of no numbers is undefined: give at least one")
-    return numbers
+def _no_numbers_error(best_of: Any) -> OperandError:
+    return OperandError(f"arg{best_of.__name__} of no numbers is undefined: give at least one")
 
 
-def _trace_index_of(best_of: Any, numbers: list[Any]) -> Any:
+def _trace_index_of(best_of: Any, values: Iterable[Any]) -> Any:
     """Return the index of the largest or smallest number as a Value, computed by comparisons."""
+    numbers = scalars(values, f"the argument of arg{best_of.__name__}")
+    if not numbers:
+        raise _no_numbers_error(best_of)
     is_as_good = ge if best_of is max else le
     best, index = numbers[0], 0.0
     for i, x in enumerate(numbers):
@@ -73,11 +74,13 @@ def _trace_index_of(best_of: Any, numbers: list[Any]) -> Any:
 
 
 @trace_as(_trace_index_of)
-def _index_of(best_of: Any, numbers: list[Any]) -> Any:
+def _index_of(best_of: Any, values: Iterable[Any]) -> Any:
     """Return the index of the largest or smallest number, or of the first nan."""
-    nans = (i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x)))
-    first = next(nans, None)
-    return best_of(range(len(numbers)), key=numbers.__getitem__) if first is None else first
+    numbers = scalars(values, f"the argument of arg{best_of.__name__}")
+    if not numbers:
+        raise _no_numbers_error(best_of)
+    nans = [i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x))]
+    return nans[0] if nans else best_of(range(len(numbers)), key=numbers.__getitem__)
 
 
 def take(values: Any, index: Any) -> Any:

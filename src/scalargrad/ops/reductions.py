@@ -10,7 +10,6 @@ from typing import Any, TypeVar, overload
 
 from scalargrad.checks.arguments import listed, number, scalars
 from scalargrad.checks.numbers import as_floats
-from scalargrad.engine.branch_log import SCORES_ATTRIBUTE
 from scalargrad.engine.recorder import trace_as
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import ATOM, SUM, Notation
@@ -391,11 +390,14 @@ def _are_nodes(scores: Sequence[Any]) -> bool:
 
 
 def _store_scores(shifted: Sequence[Any], scores: Sequence[Any]) -> None:
-    """Store the scores at the nodes that subtract their maximum: step pages compute it again."""
+    """Store the scores at the nodes that subtract their maximum, as `SCORES_ATTRIBUTE` says.
+
+    Step pages compute the maximum again at other inputs.
+    """
     stored = tuple(scores)
     for x in shifted:
         if getattr(x, "parents", ()):
-            setattr(x, SCORES_ATTRIBUTE, stored)
+            x._softmax_scores = stored
 
 
 def _trace_softmax(scores: Sequence[Any]) -> list[Any]:
