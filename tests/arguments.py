@@ -230,7 +230,7 @@ OWN: dict[str, dict[str, Make]] = {
                          "model": lambda: _SHARED_MODEL},
     "parse": {"text": lambda: "2 * 3"},
     "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
-    "outcome": {"scene": lambda: scalargrad.walk(squared()).scene},
+    "outcome": {"graph": lambda: scalargrad.walk(squared()).graph},
     "Fold.find": {"path": lambda: ""},
     "Fold.shown": {"opened": list},
     "jvp": {"primals": lambda: (1.0,)},
@@ -354,7 +354,7 @@ LEFT_OUT: dict[str, str] = {
 #: Methods that a base class calls with arguments it has checked, for subclasses to define.
 INNER = {
     "check", "rule", "first_state", "is_sparse", "next_group", "is_still",
-    "step_arrays", "apply_one", "function", "paths", "taken",
+    "step_arrays", "apply_one", "function", "paths", "path_of",
     "record_elementwise", "recalled", "call_of",
 }  # fmt: skip
 
