@@ -15,8 +15,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from scalargrad.checks.numbers import defers, is_real
-from scalargrad.comparisons import nearest_float
+from scalargrad.checks.numbers import defers, is_real, nearest_float
 from scalargrad.compiler.generators import Draw, Generators
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,

@@ -14,10 +14,11 @@ import re
 from math import nan
 from unicodedata import normalize
 
-from scalargrad.comparisons import comparisons
 from scalargrad.engine.graph import describe
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphChangedError
+from scalargrad.show.branch_log import recorded_comparisons
+from scalargrad.show.max_score import shown_operands
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.symbolic_gates import GateForm, SymbolicGate
@@ -78,7 +79,7 @@ class WalkedGraph(ShownGraph):
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._require_unchanged()
-        self.comparisons = comparisons(root, _MAX_COMPARISONS)
+        self.comparisons = recorded_comparisons(root, _MAX_COMPARISONS)
 
     @cached_property
     def pre_activations(self) -> set[Value]:
@@ -132,8 +133,9 @@ class WalkedGraph(ShownGraph):
         """Return the gate that made `node`; gates of the same form are traced once."""
         if node not in self._gates:
             assert node.op is not None
-            held = [bool(scores_of(x, self.place)) for x in node.parents]
-            numbers = enumerate(zip(node.parents, held, strict=True))
+            operands = shown_operands(node)
+            held = [bool(scores_of(x, self.place)) for x in operands]
+            numbers = enumerate(zip(operands, held, strict=True))
             constants = {i: x for i, (x, h) in numbers if isinstance(x, float) and not h}
             key = node.op, repr(constants), *held
             if key not in self._forms:
@@ -143,7 +145,7 @@ class WalkedGraph(ShownGraph):
 
     def held_scores(self, node: Value) -> list[Value]:
         """Return the scores whose maximum is a constant of a gate, as in softmax."""
-        return [score for x in node.parents for score in scores_of(x, self.place)]
+        return [score for x in shown_operands(node) for score in scores_of(x, self.place)]
 
     def operand_text(self, operand: Value | float) -> str:
         """Return an operand as text: a name, the maximum of some scores, or a number."""

@@ -19,15 +19,15 @@ from typing import Any, TypeAlias, get_args
 from scalargrad.checks.numbers import json_number
 from scalargrad.codegen.formulas import Expression, Slot, text
 from scalargrad.codegen.javascript import javascript_functions
-from scalargrad.comparisons import Comparison
 from scalargrad.engine.graph import describe
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphTooLargeError
 from scalargrad.opdef.operation import Operation
 from scalargrad.opdef.symbol import TABLE, Symbol, evaluate
-from scalargrad.ops.reductions import MaxScore
 from scalargrad.show import html
+from scalargrad.show.branch_log import Comparison
 from scalargrad.show.graphs.gates import gate_sign, gate_text
+from scalargrad.show.max_score import MaxScore, shown_operands
 from scalargrad.show.number_format import is_exact, number, relation
 from scalargrad.show.shown_graph import scores_of
 from scalargrad.show.steps.layers import encode_layers
@@ -212,7 +212,7 @@ class PageData:
         encoded["form"] = self._forms[gate.form]
         encoded["parents"] = [
             self._index[x] if isinstance(x, Value) else self._encode_constant(x)
-            for x in node.parents
+            for x in shown_operands(node)
         ]
         encoded["locals"] = [json_number(x) for x in node.local_grads]
         return encoded
