@@ -7,11 +7,12 @@ W₂[3,4], b₂[3] of layers or, of others, scale[2].
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from scalargrad import ops
 from scalargrad.engine.graph import fan_out, topological_order
@@ -21,11 +22,9 @@ from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
+from scalargrad.show.subgraphs.module_calls import Model, RecordedModel, record_calls
 from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import format_value
-
-if TYPE_CHECKING:
-    from scalargrad.show.subgraphs.calls import Model
 
 
 class ShownGraph:
@@ -66,6 +65,8 @@ class ShownGraph:
         self._stand_ins = without_zeros(roots)
         self.roots = [self._stand_ins.get(root, root) for root in roots]
         self.model = module_of(model)
+        if isinstance(self.model, RecordedModel):
+            self.model.replace_nodes(self._stand_ins)
         self.order = shown_order(*self.roots)
         self.place = {node: i for i, node in enumerate(self.order)}
         self.readers = fan_out(self.order)
@@ -297,6 +298,33 @@ def unit_name(layer: int, place: int, deepest: int, outputs: int) -> str:
     if layer == deepest:
         return "y" if outputs == 1 else f"y{index}"
     return f"{chr(ord('a') + layer - 1)}{index}" if layer <= _LETTERS else f"h{layer},{place}"
+
+
+def build_graph(root: Any, model: object) -> tuple[Any, object]:
+    """Return the root that is displayed, and its model; a function is called to build the graph.
+
+    The calls of a model's modules are recorded meanwhile.
+    """
+    if isinstance(root, Value) or not callable(root):
+        return root, model
+    if _requires_arguments(root):
+        raise OperandError(
+            f"{format_value(root)} takes arguments: pass its result, such as f(Value(2.0)), or a "
+            "function without arguments that builds the graph, such as lambda: f(Value(2.0))"
+        )
+    module = module_of(model)
+    return (root(), model) if module is None else record_calls(root, module)
+
+
+def _requires_arguments(function: Callable[..., Any]) -> bool:
+    """Return True if a function cannot be called without arguments."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):  # some built-in functions have no signature
+        return False
+    return any(
+        x.default is x.empty and x.kind not in {x.VAR_POSITIONAL, x.VAR_KEYWORD} for x in parameters
+    )
 
 
 def module_of(model: object) -> Model | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.inner import fold, topological_order
+from tests.inner import divide_graph, topological_order
 from tests.show.graphs.reading import SVG, corners, flow, lines, of_class, words
 
 from scalargrad import Value, draw, ops
@@ -91,12 +91,12 @@ def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> N
         draw(loss, model=model, open="layer.1")
 
 
-def test_a_module_called_for_each_sample_opens_in_all(model: MLP) -> None:
-    """The path of a module stands for all its calls, that of a fold for one.
+def test_draw_open_expands_all_calls_of_a_module_or_one_by_its_path(model: MLP) -> None:
+    """Two samples are two recorded calls; the 25 parameters they share are one box."""
 
-    The 25 parameters that two samples share are one box that feeds both.
-    """
-    loss = squared_error(model, (1.0, -2.0), (0.5, 0.5))
+    def loss() -> Value:
+        return squared_error(model, (1.0, -2.0), (0.5, 0.5))
+
     both = flow(draw(loss, model=model, depth=0, open="layers.1"))
     assert both.folded().count("Neuron 3: relu") == 2
     one = flow(draw(loss, model=model, depth=0, open="MLP[1].layers.1"))
@@ -141,7 +141,7 @@ def test_a_long_row_is_drawn_as_few_stretches() -> None:
 def test_too_much_to_open_is_refused() -> None:
     """What was asked for by name is not dropped silently; with copies everything is open."""
     y = chain(501)
-    paths = [part.path for part in fold(y, limit=30).walk() if part.path]
+    paths = [part.path for part in divide_graph(y, limit=30).walk() if part.path]
     with pytest.raises(GraphTooLargeError, match="limit=501"):
         draw(y, open=paths)
     assert "folded" not in repr(draw(y, open=paths, limit=501))
@@ -218,7 +218,7 @@ def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
     for line in of_class(picture, "enters").values():
         path, arrow = line.iter(f"{SVG}path"), line.iter(f"{SVG}polygon")
         assert next(path).attrib["stroke"] == next(arrow).attrib["fill"]
-    (prediction,) = fold(loss, model=model).find("layers.2").outputs
+    (prediction,) = divide_graph(loss, model=model).find("layers.2").outputs
     assert any(text.startswith(f"{prediction.data:.4g}".replace("-", "−")) for text in wires)
 
 

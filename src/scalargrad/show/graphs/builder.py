@@ -43,7 +43,7 @@ from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_s
 from scalargrad.show.graphs.view import Group, Unit, View
 from scalargrad.show.number_format import exact, gate_relation, loosest, number, relation
 from scalargrad.show.shown_graph import ShownGraph
-from scalargrad.show.subgraphs.folds import Fold, Item
+from scalargrad.show.subgraphs.subgraph import Item, Subgraph
 from scalargrad.system.short_repr import pluralize
 
 
@@ -56,7 +56,7 @@ class Builder:
         The whole graph.
     view : View, optional
         What is shown of it; by default all, node by node.
-    folds : mapping from Fold to str
+    folds : mapping from Subgraph to str
         The ids of folds.
     written : mapping from Value to str, optional
         What stands in the box or on the wire of each node, if not its name.
@@ -78,14 +78,14 @@ class Builder:
         *,
         written: Mapping[Value, str] | None = None,
         gradients: Mapping[Value, float] | None = None,
-        folds: Mapping[Fold, str] | None = None,
+        folds: Mapping[Subgraph, str] | None = None,
         copies: bool = False,
         values: bool = True,
         out: Callable[[Value], str] = str,
     ) -> None:
         self.graph, self._names = graph, graph.names
         self._written, self._gradients = written or graph.names, gradients
-        self.view = view = view or View(Fold("graph", [*graph.order]))
+        self.view = view = view or View(Subgraph("graph", [*graph.order]))
         self.folds, self._copies = folds or {}, copies
         self._values, self._out = values, out
         groups = [group for group in dict.fromkeys(view.units.values()) if isinstance(group, Group)]
@@ -242,7 +242,7 @@ class Builder:
     def shape(self, unit: Unit) -> str:
         """Return the id of the shape that a wire comes from: that of a fold, if one hides it."""
         source = self.view.stands.get(unit) if isinstance(unit, Value) else None
-        return self.folds[source] if isinstance(source, Fold) else self.id(unit)
+        return self.folds[source] if isinstance(source, Subgraph) else self.id(unit)
 
     def _gathering(self, bundle: Group) -> Iterator[Line]:
         """Yield the lines from results to the box of their bundle."""
@@ -259,7 +259,7 @@ class Builder:
 
     def _entering(self, item: Item) -> Iterator[Line]:
         """Yield the lines that enter an item; operands of one group share a line."""
-        if isinstance(item, Fold):
+        if isinstance(item, Subgraph):
             for unit in self.view.read(item):
                 yield self._arriving(unit, self.folds[item])
             return
@@ -302,9 +302,9 @@ class Builder:
         return {line, f"{line}-out", f"{line}-wire", f"{unit}-stem", f"{unit}-fan"}
 
 
-def _details(part: Fold) -> Iterator[str]:
+def _details(part: Subgraph) -> Iterator[str]:
     """Yield the lines in the box of a closed fold below its title."""
-    held = sum(isinstance(node, Parameter) for node in part.everything())
+    held = sum(isinstance(node, Parameter) for node in part.all_nodes())
     if part.shape is not None:
         yield f"{part.shape[0]:,} → {part.shape[1]:,}"
     if held and part.kind == "call":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from scalargrad.checks.arguments import flag, instance, is_word, listed, text, whole
@@ -14,8 +14,8 @@ from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.view import SIDE_BY_SIDE, View, expanded_folds
 from scalargrad.show.number_format import number
-from scalargrad.show.shown_graph import ShownGraph
-from scalargrad.show.subgraphs.folds import Fold, fold
+from scalargrad.show.shown_graph import ShownGraph, build_graph
+from scalargrad.show.subgraphs.subgraph import Subgraph, divide_graph
 from scalargrad.system.short_repr import format_value, pluralize
 
 _LEAST_DPI, _MOST_DPI = 24, 1200
@@ -24,7 +24,7 @@ _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
 
 def draw(
-    root: Value | Iterable[Value],
+    root: Value | Iterable[Value] | Callable[[], Value | Iterable[Value]],
     *,
     model: object = None,
     depth: int | None = 1,
@@ -48,10 +48,13 @@ def draw(
 
     Parameters
     ----------
-    root : Value or iterable of Values
-        What to draw, with all it was computed from.
+    root : Value, iterable of Values, or function that returns them
+        The nodes to draw, with the graphs they were computed by. A function is called without
+        arguments to build the graph, and the calls of the model's modules are recorded meanwhile.
     model : Module or any object, optional
-        Shape as its modules, found from the parameters that nodes use.
+        The model in the graph: its module calls become boxes. In a graph that a function builds,
+        each call is a box of its own. In a finished graph, the calls of a module are one box, found
+        from the parameters that nodes use.
     depth : int or None
         How many levels of modules to open, at most: 0 draws the model as a box, 1 its layers as
         boxes, 2 their neurons; None opens all. Fewer are opened where `limit` requires it.
@@ -124,6 +127,7 @@ def draw(
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     limit, dpi = whole(limit, "limit", 1), resolution(dpi)
     copies, dark = flag(copies, "copies"), flag(dark, "dark")
+    root, model = build_graph(root, model)
     if not (given := _values(root, "root")):
         raise OperandError("root is empty: give one Value or several")
     graph = ShownGraph(given, model)
@@ -133,11 +137,12 @@ def draw(
         [open] if isinstance(open, str) else listed(open, "open", "paths of parts", ordered=False)
     )
     asked = [text(name, "open") for name in paths]
-    plain = View(Fold("graph", list(order)))
+    plain = View(Subgraph("graph", list(order)))
     if copies or (graph.model is None and not asked and plain.needed <= limit):
         view, is_cut = plain, False
     else:
-        folded = fold(*roots, model=graph.model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
+        most = max(_LEAST, min(limit, SIDE_BY_SIDE))
+        folded = divide_graph(*roots, model=graph.model, limit=most)
         view, is_cut = expanded_folds(folded, depth, asked, limit)
     if view.needed > limit:
         remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.show.graphs.gates import boxed_constants
-from scalargrad.show.subgraphs.folds import Fold, Item
+from scalargrad.show.subgraphs.subgraph import Item, Subgraph
 from scalargrad.system.cached_property import cached_property
 
 #: The most parts on one level of a folded graph in a picture; a page shows more.
@@ -29,7 +29,7 @@ class Group:
     """Nodes that share a wire: all that leave a closed fold, `source`, or a bundle with a box."""
 
     nodes: Sequence[Value]
-    source: Fold | None = None
+    source: Subgraph | None = None
 
 
 Unit: TypeAlias = Value | Group  # what a line comes from
@@ -40,9 +40,9 @@ class View:
 
     Parameters
     ----------
-    fold : Fold
+    fold : Subgraph
         What is drawn; nodes around it that are read inside stand at the edge.
-    opened : collection of Fold
+    opened : collection of Subgraph
         The folds whose inside is drawn, unless a fold around them is closed.
     bundled : bool
         Whether nodes of one kind with the same readers share a wire, where these are many; else all
@@ -50,9 +50,9 @@ class View:
 
     Attributes
     ----------
-    items : list of Value or Fold
+    items : list of Value or Subgraph
         The nodes and the closed folds, in topological order.
-    stands : dict from Value to Value or Fold
+    stands : dict from Value to Value or Subgraph
         What is drawn for each node inside: itself, or the closed fold that hides it.
     leaving : dict from Value to None
         The nodes that are read around the fold.
@@ -60,19 +60,21 @@ class View:
         What has the wire of each node that is read: the node itself, or a group of several.
     """
 
-    def __init__(self, fold: Fold, opened: Collection[Fold] = (), *, bundled: bool = False) -> None:
+    def __init__(
+        self, fold: Subgraph, opened: Collection[Subgraph] = (), *, bundled: bool = False
+    ) -> None:
         self.fold, self.opened = fold, set(opened)
         self.items: list[Item] = []
         self.stands: dict[Value, Item] = {}
-        self.leaving = dict.fromkeys(fold.outputs if fold.outer else ())
+        self.leaving = dict.fromkeys(fold.outputs if fold.parent else ())
         pending = fold.items[::-1]
         while pending:
             item = pending.pop()
-            if isinstance(item, Fold) and item in self.opened:
+            if isinstance(item, Subgraph) and item in self.opened:
                 pending += item.items[::-1]
                 continue
             self.items.append(item)
-            inside = [item] if isinstance(item, Value) else item.everything()
+            inside = [item] if isinstance(item, Value) else item.all_nodes()
             self.stands.update(dict.fromkeys(inside, item))
         self.units: dict[Value, Unit] = {node: node for node in self.readers}
         groups = [Group(part.outputs, part) for part in self.closed if len(part.outputs) > 1]
@@ -80,9 +82,9 @@ class View:
             self.units.update(dict.fromkeys(group.nodes, group))
 
     @property
-    def closed(self) -> list[Fold]:
+    def closed(self) -> list[Subgraph]:
         """The folds that are drawn as boxes."""
-        return [item for item in self.items if isinstance(item, Fold)]
+        return [item for item in self.items if isinstance(item, Subgraph)]
 
     @cached_property
     def readers(self) -> dict[Value, dict[Item, None]]:
@@ -98,7 +100,7 @@ class View:
 
     def read(self, item: Item) -> list[Unit]:
         """Return what each line into an item comes from; operands of one group share a line."""
-        if isinstance(item, Fold):
+        if isinstance(item, Subgraph):
             return [*dict.fromkeys(self.units[x] for x in item.inputs)]
         units = [self.units[x] for x in item.parents if isinstance(x, Value)]
         nodes = [unit for unit in units if isinstance(unit, Value)]
@@ -142,7 +144,7 @@ class View:
         group, source = self.units[node], self.stands.get(node)
         if isinstance(group, Value):
             return False
-        if not isinstance(source, Fold):
+        if not isinstance(source, Subgraph):
             return self.kind_of(node) != "results"
         is_named = source.kind != "parameters" and not group.source
         return not is_named or sum(self.stands[x] is source for x in group.nodes) > ABREAST
@@ -152,13 +154,13 @@ class View:
 
 
 def expanded_folds(
-    whole: Fold, depth: int | None, names: Sequence[str], limit: int
+    whole: Subgraph, depth: int | None, names: Sequence[str], limit: int
 ) -> tuple[View, bool]:
     """Choose which folds are open, and say whether more would be if the limit allowed it.
 
     Parameters
     ----------
-    whole : Fold
+    whole : Subgraph
         All folds of the graph.
     depth : int or None
         The most levels of modules to open; None opens all.
@@ -174,18 +176,18 @@ def expanded_folds(
     """
     opened, cut = _deepest(whole, depth, limit)
     asked = [part for name in names for part in _named(whole, name)]
-    opened = opened.union(*(part.outwards() for part in asked)) - {whole}
+    opened = opened.union(*(part.lineage() for part in asked)) - {whole}
     return View(whole, opened), cut
 
 
-def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], bool]:
+def _deepest(whole: Subgraph, depth: int | None, limit: int) -> tuple[set[Subgraph], bool]:
     """Return the folds to open, and whether the limit made them fewer.
 
     These are up to `depth` levels of modules, as many as fit, and all folds that are not modules;
     none if even that is too much.
     """
     inside = [part for part in whole.walk() if part is not whole]
-    levels = {part: sum(x.is_module for x in part.outwards()) - part.is_module for part in inside}
+    levels = {part: sum(x.is_module for x in part.lineage()) - part.is_module for part in inside}
     deepest = max(levels.values(), default=-1) + 1
     wanted = deepest if depth is None else min(depth, deepest)
     for level in range(wanted, -1, -1):
@@ -197,7 +199,7 @@ def _deepest(whole: Fold, depth: int | None, limit: int) -> tuple[set[Fold], boo
     return set(), True
 
 
-def _named(whole: Fold, name: str) -> list[Fold]:
+def _named(whole: Subgraph, name: str) -> list[Subgraph]:
     """Return the fold of this path, or every call of the module of this path."""
     calls = [part for part in whole.walk() if name and part.module_path == name]
     return calls or [whole.find(name)]

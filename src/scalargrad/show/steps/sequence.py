@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
@@ -15,6 +15,7 @@ from scalargrad.errors import GraphError, LayoutError
 from scalargrad.show.graphs.graphs import resolution
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
+from scalargrad.show.shown_graph import build_graph
 from scalargrad.show.steps.frames import WHOLE, frames
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
@@ -172,7 +173,7 @@ class Walk(tuple[Step, ...]):
         ]
 
 
-def walk(root: Value, *, model: object = None) -> Walk:
+def walk(root: Value | Callable[[], Value], *, model: object = None) -> Walk:
     """Walk through the graph under `root`: every value forward, every wire backward.
 
     The inputs come first as one step, then one step for each gate; then the seed,
@@ -182,8 +183,9 @@ def walk(root: Value, *, model: object = None) -> Walk:
 
     Parameters
     ----------
-    root : Value
-        The node whose derivatives are computed.
+    root : Value, or function that returns one
+        The node whose derivatives are computed. A function is called without arguments to build
+        the graph, and the calls of the model's modules are recorded meanwhile.
     model : Module or any object, optional
         The network in the graph. Parameters are named by the attributes in which they stand, such
         as scale, those of layers W₁[3,4], b₁[3], unless all have labels of their own; the page
@@ -224,7 +226,7 @@ def walk(root: Value, *, model: object = None) -> Walk:
     >>> steps[-1].text()
     '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (−4)·1 = −4'
     """
-    scene = Scene(root, model)
+    scene = Scene(*build_graph(root, model))
     steps = [*_forward(scene), *_backward(scene)]
     scene.alarm_at = next((step.index for step in steps if step.alarming is not None), None)
     return Walk(steps)

@@ -37,7 +37,7 @@ from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Siz
 from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.subgraphs.folds import Fold, fold
+from scalargrad.show.subgraphs.subgraph import Subgraph, divide_graph
 
 Json: TypeAlias = Any
 
@@ -61,7 +61,11 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
         If there is no Graphviz, or it fails.
     """
     is_whole = scene.model is None and len(scene.order) <= limit
-    whole = Fold("graph", [*scene.order]) if is_whole else fold(scene.root, model=scene.model)
+    whole = (
+        Subgraph("graph", [*scene.order])
+        if is_whole
+        else divide_graph(scene.root, model=scene.model)
+    )
     views = views_of(whole)
     numbers = {part: i for i, part in enumerate(views)}
     ids = {part: f"f{i}" for part, i in numbers.items()}
@@ -84,7 +88,7 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     svgs = [_PageWriter(layout).svg() for layout in layouts]
     json: list[Json] = [
         {
-            "title": named(part) if part.outer else "whole graph",
+            "title": named(part) if part.parent else "whole graph",
             "parent": next((numbers[x] for x in _around(views, part)), None),
             "nodes": [scene.place[x] for x in view.items if isinstance(x, Value)],
             "bundles": [[scene.place[x] for x in bundle.nodes] for bundle in one.bundles],
@@ -101,38 +105,38 @@ def drawings(scene: Scene, limit: int) -> tuple[str, Json]:
     return svgs[0], {"drawings": json, "templates": [*templates]}
 
 
-def _title(scene: Scene, part: Fold) -> str:
-    of = f" of {scene.names[scene.root]}" if part.outer is None else f": {named(part)}"
+def _title(scene: Scene, part: Subgraph) -> str:
+    of = f" of {scene.names[scene.root]}" if part.parent is None else f": {named(part)}"
     return f"Computation graph{of}"
 
 
-def named(fold: Fold) -> str:
+def named(fold: Subgraph) -> str:
     """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
     return fold.title.partition(": ")[0] if fold.is_module else fold.path
 
 
-def views_of(whole: Fold) -> dict[Fold, View]:
+def views_of(whole: Subgraph) -> dict[Subgraph, View]:
     """Return what is drawn of every fold that has a drawing, the whole graph first.
 
     Of one that holds nothing but another fold, that is what is drawn of the other.
     """
-    found: dict[Fold, View] = {}
+    found: dict[Subgraph, View] = {}
     ahead = [whole]
     for part in ahead:  # grows while it is read
         opened = [part]
-        while len(opened[-1].items) == 1 and opened[-1].folds:
-            opened += opened[-1].folds
+        while len(opened[-1].items) == 1 and opened[-1].children:
+            opened += opened[-1].children
         found[part] = View(part, opened, bundled=True)
         ahead += found[part].closed
     return found
 
 
-def _around(views: Mapping[Fold, View], part: Fold) -> list[Fold]:
+def _around(views: Mapping[Subgraph, View], part: Subgraph) -> list[Subgraph]:
     """Return the folds around one that have drawings, inner ones first."""
-    return [x for x in part.outwards() if x in views and x is not part]
+    return [x for x in part.lineage() if x in views and x is not part]
 
 
-def _destination(scene: Scene, views: Mapping[Fold, View], part: Fold, node: Value) -> str:
+def _destination(scene: Scene, views: Mapping[Subgraph, View], part: Subgraph, node: Value) -> str:
     """Name what reads a node that leaves a fold, as in the nearest drawing around it."""
     found = (views[x].readers.get(node) for x in _around(views, part))
     readers = [*next(filter(None, found), {})]
