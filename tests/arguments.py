@@ -238,7 +238,7 @@ OWN: dict[str, dict[str, Make]] = {
                          "model": lambda: _SHARED_MODEL},
     "parse": {"text": lambda: "2 * 3"},
     "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
-    "outcome": {"scene": lambda: scalargrad.walk(squared()).scene},
+    "outcome": {"graph": lambda: scalargrad.walk(squared()).graph},
     "Fold.find": {"path": lambda: ""},
     "Fold.shown": {"opened": list},
     "jvp": {"primals": lambda: (1.0,)},

@@ -66,7 +66,7 @@ def test_a_puzzle_tells_a_right_answer_from_a_wrong_one(number: int) -> None:
 def test_a_verdict_has_the_graph_in_question() -> None:
     """At the point where the answer was wrong, with the names of the puzzle."""
     graph = check(3, lambda w, x, b: None).graph
-    inputs = {x.label: x.data for x in walk(graph).scene.order if not x.parents}
+    inputs = {x.label: x.data for x in walk(graph).graph.order if not x.parents}
     z = inputs["w"] * inputs["x"] + inputs["b"]
     assert graph.data == pytest.approx(1 / (1 + math.exp(-z)))
 

@@ -22,7 +22,7 @@ from sphinx.application import Sphinx
 
 import scalargrad
 from scalargrad.puzzles import PUZZLES
-from scalargrad.show.html import fill, source
+from scalargrad.show.html import fill_template, read_resource
 
 #: By the variable that names a package of npm: what it is, its folder in the site, what is taken.
 PARTS = {
@@ -49,11 +49,11 @@ def put_together(app: Sphinx, _error: Exception | None) -> None:
             shutil.copy(path, folder)
     puzzles = [(puzzle.title, puzzle.program) for puzzle in PUZZLES]
     slots = {"missing": said if missing else "", "puzzles": json.dumps(puzzles)}
-    page = fill(
+    page = fill_template(
         (own / "index.html").read_text("utf-8"), {name: escape(x) for name, x in slots.items()}
     )
     (folder / "index.html").write_text(page, "utf-8")
-    (folder / "look.css").write_text(source("scalargrad.show.html", "look.css"), "utf-8")
+    (folder / "look.css").write_text(read_resource("scalargrad.show.html", "look.css"), "utf-8")
     if missing:
         return
     for name, (_, place, files) in PARTS.items():

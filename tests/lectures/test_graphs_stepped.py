@@ -27,7 +27,7 @@ def totals(steps: Walk) -> dict[str, float]:
     found: dict[str, float] = {}
     for step in steps:
         if step.parent is not None and step.total is not None:
-            found[steps.scene.names[step.parent]] = step.total
+            found[steps.graph.names[step.parent]] = step.total
     return found
 
 
@@ -106,7 +106,7 @@ def neuron(elementary: bool) -> Walk:
 def test_neuron_ends_with_the_lecture_s_gradients_however_it_is_drawn(elementary: bool) -> None:
     """The graph is not unique, the derivatives are."""
     steps = neuron(elementary)
-    assert steps.scene.root.data == exactly(NEURON)
+    assert steps.graph.root.data == exactly(NEURON)
     for name, gradient in NEURON_GRADIENTS.items():
         assert totals(steps)[name] == exactly(gradient)
 
@@ -178,7 +178,7 @@ def test_multivariate_chain_rule_adds_over_the_paths() -> None:
     t = Value(1.0, "t")
     x, y = labelled(cos(t), "x"), labelled(square(t), "y")
     steps = walk(labelled(y + exp(x * y), "f"))
-    assert steps.scene.root.data == exactly(2.7165256995489035)
+    assert steps.graph.root.data == exactly(2.7165256995489035)
     assert totals(steps)["t"] == exactly(2.4104790162489094)
     by_path = {step.node: step.contribution for step in steps if step.parent is t}
     grown = math.exp(math.cos(1.0))
@@ -224,7 +224,7 @@ def test_regularised_loss_adds_two_terms_to_the_weight() -> None:
     u = labelled(square(w), "u")
     steps = walk(labelled(loss + 0.1 * (0.5 * u), "L_reg"))
     arriving = {step.node: step for step in steps if step.parent is w}
-    assert steps.scene.root.data == exactly(0.0639631535313965)
+    assert steps.graph.root.data == exactly(0.0639631535313965)
     assert sorted(step.expected for step in arriving.values()) == [2, 2]
     assert arriving[u].contribution == exactly(0.1 * 0.5)
     assert totals(steps)["w"] == exactly(-0.08981071068366962)
@@ -237,6 +237,6 @@ def test_every_logit_feeds_every_probability() -> None:
     """Stepped back through softmax and cross-entropy, ∂L/∂z = y - t."""
     logits = [Value(v, f"z{i}") for i, v in enumerate((2.0, 1.0, 0.1))]
     steps = walk(-log(sg.softmax(logits)[0]))
-    assert steps.scene.root.data == exactly(0.41703001627783354)
+    assert steps.graph.root.data == exactly(0.41703001627783354)
     expected = (-0.3409988611140321, 0.2424329707047139, 0.0985658904093182)
     assert [totals(steps)[f"z{i}"] for i in range(3)] == [exactly(g) for g in expected]

@@ -24,7 +24,7 @@ from scalargrad.expression import parse
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, save_model
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.show.graphs import draw
-from scalargrad.show.html import require_page
+from scalargrad.show.html import require_page_path
 from scalargrad.show.number_format import polynomial
 from scalargrad.show.steps import show, walk
 from scalargrad.show.training import watch
@@ -151,7 +151,7 @@ def train(
     for path in files:
         require_writable(path)
     if plan.watch is not None:
-        require_page(plan.watch)
+        require_page_path(plan.watch)
     with optional_dependency("the picture and the saved model need"):
         import safetensors  # noqa: F401 - needed once training is over
         from matplotlib.figure import Figure

@@ -257,7 +257,7 @@ def test_a_name_is_equal_to_the_number_that_was_computed() -> None:
         "f = h + 1 = 2",
         "∂f/∂x = ∂f/∂h·∂h/∂x = 1·0 = 0",
     ]
-    assert outcome(steps.scene) == "∂f/∂x = 0"
+    assert outcome(steps.graph) == "∂f/∂x = 0"
 
 
 def test_pictures_and_slides_tell_exact_names_from_rounded_ones(tmp_path: Any) -> None:

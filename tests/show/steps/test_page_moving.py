@@ -50,7 +50,7 @@ def test_every_step_shows_its_numbers_and_hides_those_to_come(make: Any, read: R
         for name, (value, gradient) in page.nodes.items():
             if name in names.values():
                 assert value[2:] == known.get(name, ""), name
-            seeded = name == names[steps.scene.root] and position > steps.scene.seed_at
+            seeded = name == names[steps.graph.root] and position > steps.graph.seed_at
             received = so_far(last[name]) if name in last else ""
             assert gradient == ("1" if seeded else received)
         page.press("ArrowRight")

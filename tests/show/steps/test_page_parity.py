@@ -122,7 +122,7 @@ def test_a_page_says_and_computes_what_python_does(graph: str, read: Read) -> No
         for notation in ("partial", "bar", "delta"):
             assert said(page.page, notation) == words(steps, notation)
         numbers = page.page.evaluate("scalargrad.numbers()")
-        nodes = [*steps.scene.order]
+        nodes = [*steps.graph.order]
         close = partial(pytest.approx, rel=1e-12, abs=1e-15, nan_ok=True)
         assert numbers["data"] == close([x.data for x in nodes])
         assert numbers["gradients"] == close(sg.gradients(root, nodes, allow_nonfinite=True))

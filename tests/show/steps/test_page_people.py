@@ -140,13 +140,13 @@ def test_everything_is_reached_by_keyboard(read_anywhere: Read) -> None:
     assert f"exactly {steps[-1].total}".replace("-", "−") in page.dialog()
     page.press("Escape")
     assert page.page.get_by_role("dialog").count() == 0
-    page.go(steps.scene.seed_at + 1)
+    page.go(steps.graph.seed_at + 1)
     page.press("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowLeft", "Shift+ArrowLeft")
-    assert page.at == f"{steps.scene.seed_at + 1}/{len(steps)}"
+    assert page.at == f"{steps.graph.seed_at + 1}/{len(steps)}"
     page.press("?")
     assert "next and previous step" in page.dialog()
     page.press("Escape")
     page.box("x").focus()
     page.press("Home", "ArrowRight", "p", "n")
-    assert page.at == f"{steps.scene.seed_at + 1}/{len(steps)}"
+    assert page.at == f"{steps.graph.seed_at + 1}/{len(steps)}"
     assert page.button("Predict").get_attribute("aria-pressed") == "false"

@@ -35,7 +35,7 @@ def test_a_slice_is_a_walk_whose_steps_keep_their_places() -> None:
     assert isinstance(part, Walk)
     assert isinstance(steps, Sequence)
     assert repr(steps) == "<walk through f: 8 steps>"
-    assert outcome(steps.scene) == "∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3"
+    assert outcome(steps.graph) == "∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3"
     assert [step.index for step in part] == [4, 5, 6, 7]
     assert part[0] is steps[4]
     assert steps[-1] is steps[7]
@@ -67,14 +67,14 @@ def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
     net = Sequential(first, ReLU(), last)
     (y,) = net([1.0, 2.0])
     for steps in (walk(y), walk(y, model=net)):
-        named = steps.scene.names
+        named = steps.graph.names
         assert [named[w] for w in last.weight[0]] == ["W₂[0,0]", "W₂[0,1]", "W₂[0,2]"]
         assert named[first.weight[2][1]] == "W₁[2,1]"
         assert first.bias is not None
         assert last.bias is not None
         assert named[first.bias[2]] == "b₁[2]"
         rows = [*first.weight, first.bias, *last.weight, last.bias]  # as they were made
-        assert steps.scene.inputs == [x for row in rows for x in row]
+        assert steps.graph.inputs == [x for row in rows for x in row]
 
     class Net:
         def __init__(self) -> None:
@@ -85,7 +85,7 @@ def test_parameters_of_a_network_are_named_by_where_they_stand() -> None:
     hidden = sg.tanh(sg.dot(net_of_mine.weight[0], [1.0, 2.0], net_of_mine.bias[0]))
     own = walk(hidden * net_of_mine.weight[1][1], model=net_of_mine)
     assert own[0].text() == "weight[0,0] = 0.5, weight[0,1] = −1, weight[1,1] = −1, bias[0] = 1"
-    assert len(own.scene.layers) == 1
+    assert len(own.graph.layers) == 1
 
     with pytest.raises(OperandError, match="model"):
         walk(y, model=3)
@@ -247,7 +247,7 @@ def test_parameters_of_a_perceptron_have_one_name_with_and_without_the_model() -
     model = MLP(2, [3, 1], rng=0)
     root = labelled(model([Value(0.5, "x0"), Value(-1.0, "x1")]), "L_reg")
     for steps in (walk(root, model=model), walk(root)):
-        named = steps.scene.names
+        named = steps.graph.names
         assert len({named[x] for x in model.parameters()}) == 13
         assert named[model.layers[1].neurons[0].w[2]] == "W₂[0,2]"
         assert named[model.layers[1].neurons[0].b] == "b₂"

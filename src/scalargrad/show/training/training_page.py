@@ -325,9 +325,9 @@ class TrainingPage:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the losses below for viewers that remove frames."""
-        beneath = ("The losses as a table", self.history._repr_html_())
+        fallback = ("The losses as a table", self.history._repr_html_())
         title = "A network in training, step by step"
-        inside = html.frame(self._page(None), title, 760, beneath=beneath)
+        inside = html.notebook_frame(self._page(None), title, 760, fallback=fallback)
         return {"text/plain": repr(self), "text/html": inside}
 
     def save(self, path: str | os.PathLike[str], *, title: str | None = None) -> Path:
@@ -359,7 +359,7 @@ class TrainingPage:
         Content-Security-Policy forbids it to.
         """
         title = None if title is None else text(title, "title")
-        return html.save(path, lambda: self._page(title))
+        return html.save_page(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:
         summary = [*self._setting.summary, *([f"stopped: {self.stopped}"] if self.stopped else [])]
@@ -370,7 +370,7 @@ class TrainingPage:
             "parameters": b64encode(b"".join(x.parameters for x in self._snapshots)).decode(),
         }
         recorded = {**self._setting.recorded, "unit": self._unit, "snapshots": kept}
-        return html.page(
+        return html.render_page(
             __package__,
             "training",
             _SCRIPTS,
