@@ -69,7 +69,7 @@ class Flow:
         return [text for id, text in self.texts.items() if self.kinds[id] == kind]
 
     def folded(self) -> list[str]:
-        """Return the titles of folded parts."""
+        """Return the titles of collapsed subgraphs."""
         return [text.split("\n")[0] for text in self.of("folded")]
 
     def arriving(self, id: str) -> list[str]:

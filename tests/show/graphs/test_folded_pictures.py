@@ -56,7 +56,7 @@ def test_a_model_is_drawn_as_its_layers(model: MLP, loss: Value) -> None:
         "Layer 2\n3 → 3\n12 parameters",
         "Layer 3\n3 → 1\n4 parameters",
     ]
-    assert repr(picture).endswith(f": {len(topological_order(loss))} nodes, 3 folded parts>")
+    assert repr(picture).endswith(f": {len(topological_order(loss))} nodes, 3 collapsed subgraphs>")
 
 
 @pytest.mark.parametrize(("depth", "boxes"), [(0, 1), (1, 3), (2, 7)])
@@ -113,7 +113,8 @@ def test_what_is_deeper_than_the_limit_stays_folded() -> None:
     loss = squared_error(model, (1.0, -2.0))
     picture = draw(loss, model=model, depth=None)
     assert "Neuron 8: relu" in flow(picture).folded()
-    note = re.search(r"open=&quot;([\w.]+)&quot; opens ([\w ]+)", picture.svg())
+    text = re.sub(r"</text>\s*<text[^>]*>", " ", picture.svg())  # a note has several lines
+    note = re.search(r"open=&quot;([\w.]+)&quot; expands ([\w ]+)", text)
     assert note is not None
     opened = flow(draw(loss, model=model, depth=0, open=note[1]))
     assert not any(text.startswith(f"{note[2]}:") for text in opened.folded())
@@ -133,7 +134,7 @@ def test_a_long_row_is_drawn_as_few_stretches() -> None:
     assert 2 <= len(shown.folded()) <= 30
     assert len(shown.of("wire")) == 1 + len(shown.folded())  # that of x
     assert shown.of("wire")[-1] == f"{chain(2001).data:.4g}"
-    assert re.search(r"2,?001 nodes, \d+ folded parts", repr(picture))
+    assert re.search(r"2,?001 nodes, \d+ collapsed subgraphs", repr(picture))
     sizes = [re.findall(r"([\d,]+) × tanh", text)[0] for text in shown.of("folded")]
     assert sum(int(size.replace(",", "")) for size in sizes) == 2000
 
@@ -144,7 +145,7 @@ def test_too_much_to_open_is_refused() -> None:
     paths = [part.path for part in divide_graph(y, limit=30).walk() if part.path]
     with pytest.raises(GraphTooLargeError, match="limit=501"):
         draw(y, open=paths)
-    assert "folded" not in repr(draw(y, open=paths, limit=501))
+    assert "collapsed" not in repr(draw(y, open=paths, limit=501))
     for _ in range(300):
         y = y + y
     with pytest.raises(GraphTooLargeError, match="copies"):

@@ -205,7 +205,7 @@ def test_fan_out_can_be_drawn_as_copies() -> None:
     assert shown.texts["n0_fan"] == "copy"
     assert shown.arriving("n0_fan") == ["n0_wire -->"]
     assert sorted(shown.of("wire")) == ["3\ngrad 3", "3\ngrad 3", "3\ngrad 6", "9\ngrad 1"]
-    assert picture.svg().count("what v1 adds to the gradient of x: 3.0") == 2
+    assert picture.svg().count("contribution of v1 to the gradient of x: 3.0") == 2
     tree = (Value(1.0, "x") + Value(2.0, "y")) * Value(3.0, "z")
     assert draw(tree, copies=True).dot == draw(tree).dot
 
@@ -219,7 +219,7 @@ def test_contributions_of_copies_sum_to_the_gradient() -> None:
     root.backward()
     svg = draw(root, copies=True).svg()
     for node in (x, y, u):
-        terms = re.findall(rf"what \w+ adds to the gradient of {node.label}: ([^<]+)<", svg)
+        terms = re.findall(rf"contribution of \w+ to the gradient of {node.label}: ([^<]+)<", svg)
         assert len(terms) > 1
         total = sum(float(term.replace("−", "-")) for term in terms)
         assert total == pytest.approx(node.grad, rel=1e-12)
@@ -228,10 +228,10 @@ def test_contributions_of_copies_sum_to_the_gradient() -> None:
 # Paper, the limit, errors ---------------------------------------------------------------------
 
 
-def test_the_limit_is_the_most_that_is_drawn_whole() -> None:
-    """A graph as large as the limit is drawn as it is, one node more is folded."""
-    assert "folded" not in repr(draw(chain(12), limit=12))
-    assert "folded" in repr(draw(chain(12), limit=11))
+def test_draw_collapses_subgraphs_above_the_limit() -> None:
+    """A graph as large as the limit is drawn whole; with one node more, parts are collapsed."""
+    assert "collapsed" not in repr(draw(chain(12), limit=12))
+    assert "collapsed" in repr(draw(chain(12), limit=11))
 
 
 def remedy(draw_it: Callable[[], Any]) -> int:

@@ -369,7 +369,7 @@ def test_draw_of_a_function_shows_the_calls_of_sums_that_begin_at_zero() -> None
     picture = draw(
         lambda: sum([model(Value(0.5, "x")), model(Value(0.25, "y"))]), model=model, depth=0
     )
-    assert repr(picture).endswith("3 folded parts>")
+    assert repr(picture).endswith("3 collapsed subgraphs>")
 
 
 def test_draw_of_a_function_with_arguments_is_an_error() -> None:

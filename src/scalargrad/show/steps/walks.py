@@ -21,9 +21,9 @@ from scalargrad.checks.arguments import flag, text, whole
 from scalargrad.engine.autodiff import compute_adjoints
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphError, LayoutError
-from scalargrad.show.graphs.graphs import resolution
+from scalargrad.show.display_graph import build_graph
+from scalargrad.show.graphs.graph_picture import check_dpi
 from scalargrad.show.html import notebook_frame, save_page
-from scalargrad.show.shown_graph import build_graph
 from scalargrad.show.steps.page import DEFAULT_LIMIT, render_step_page
 from scalargrad.show.steps.slides import SINGLE_FILE_FORMATS, render_slides
 from scalargrad.show.steps.step import Step, format_html_table
@@ -172,7 +172,7 @@ class Walk(tuple[Step, ...]):
             If the folder cannot be created or written to.
         """
         folder, dark = file_path(folder, "folder"), flag(dark, "dark")
-        dpi = resolution(dpi)
+        dpi = check_dpi(dpi)
         slides = render_slides(self, format, dpi=dpi, dark=dark)
         make_folder(folder)
         if format in SINGLE_FILE_FORMATS:
@@ -283,5 +283,5 @@ def _backward_steps(graph: WalkedGraph) -> Iterator[Step]:
                 contribution,
                 totals[parent],
                 arrived=len(graph.terms[parent]),
-                expected=graph.readers[parent],
+                expected=graph.reader_counts[parent],
             )

@@ -27,7 +27,7 @@ from scalargrad.checks.arguments import is_word
 from scalargrad.engine.naming import names
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphError
-from scalargrad.show.shown_graph import shown_order
+from scalargrad.show.display_graph import display_order
 from scalargrad.show.subgraphs.module_calls import Chain, Model, ModuleCalls, common_call
 from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.short_repr import format_value, pluralize
@@ -293,7 +293,7 @@ def divide_graph(*roots: Value, model: Model | None = None, limit: int = 60) -> 
     layers.1 | Layer 2 | 5
     layers.1.neurons.0 | Neuron 1: linear | 5
     """
-    order = shown_order(*roots)
+    order = display_order(*roots)
     calls = None if model is None else ModuleCalls(order, model)
     whole = group_by_calls(order, calls) if calls else Subgraph("graph", list(order))
     position = {node: i for i, node in enumerate(order)}

@@ -28,7 +28,7 @@ from scalargrad.errors import GraphTooLargeError, OperandError, ScalargradError,
 from scalargrad.opdef.operation import Operation
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
-from scalargrad.show.shown_graph import unit_name
+from scalargrad.show.display_graph import unit_name
 from scalargrad.show.weighted_sums import WeightedSum, weighted_sums
 from scalargrad.system.short_repr import format_value, pluralize
 from scalargrad.train.examples import Examples, detached
