@@ -351,7 +351,7 @@ def test_a_site_without_pyodide_says_so(
     docs = Path(__file__).parents[1] / "docs"
     monkeypatch.delenv("PYODIDE", raising=False)
     extension = runpy.run_path(str(docs / "_ext/playground.py"))
-    extension["put_together"](SimpleNamespace(srcdir=docs, outdir=tmp_path), None)
+    extension["build_playground"](SimpleNamespace(srcdir=docs, outdir=tmp_path), None)
     server = Server(tmp_path)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     page = browser.new_page()

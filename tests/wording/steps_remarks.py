@@ -29,7 +29,7 @@ def many_parameters() -> Value:
 
 
 def kink_beside_a_curve() -> Value:
-    """Say what the output does, and what the gradient foretells."""
+    """Say what the output does, and what the gradient predicts."""
     x = Value(0.0, "x")
     return _f(maximum(x * x, x))
 

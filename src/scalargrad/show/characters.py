@@ -1,6 +1,6 @@
 """Labels as displayed text: typeset, without invisible characters, and their width.
 
-    theta0 → θ₀        x^2 → x²        a bell character → ␇
+Examples: θ₀ for theta0, x² for x^2, and ␇ for a bell character.
 """
 
 from __future__ import annotations

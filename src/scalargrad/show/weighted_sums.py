@@ -4,7 +4,7 @@ Both `dot` and a sum of products are weighted sums, no matter which module or lo
 computation is a mapping from each gate to its operation and operands. Its nodes are Values of a
 graph, whose layers h = σ(W x + b) are matrices on a page and name parameters
 (`scalargrad.show.display_graph`); or indices of nodes in a traced program, in which
-`scalargrad.show.training` finds the units of a network::
+`scalargrad.show.training.network_units` finds units::
 
     {2: (mul, (0, 1)), 4: (add, (2, 3))}  →  WeightedSum(inputs=(1,), weights=(0,), bias=3, total=4)
 """

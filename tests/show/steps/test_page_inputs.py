@@ -113,9 +113,9 @@ def test_at_a_kink_the_slopes_of_both_sides_are_given(read: Read) -> None:
     x, y = Value(0.0, "x"), Value(0.0, "y")
     page = read(walk(labelled(abs(x) + relu(y) + maximum(x, y), "f")))
     page.press("End")
-    assert "0 is taken by convention" in page.says
-    assert "no nudge of x is predicted" in page.says
-    assert "foretells" not in page.says
+    assert "0 is used by convention" in page.says
+    assert "no prediction for a nudge of x" in page.says
+    assert "predicts" not in page.says
     for name, left, right in (("x", "−1", "2"), ("y", "0", "2")):
         said = checked(page, name)
         assert f"slope to the left ≈ {left}, to the right ≈ {right}; gradient = 0.5" in said
@@ -123,7 +123,7 @@ def test_at_a_kink_the_slopes_of_both_sides_are_given(read: Read) -> None:
         assert "agree" not in said
     page.set(x=2.0, y=1.0)
     assert "kink" not in page.says
-    assert "foretells that f changes by +0.02" in page.says
+    assert "predicts that f changes by +0.02" in page.says
     assert "gradient = 2: they agree" in checked(page, "x")
 
 
@@ -144,7 +144,7 @@ def test_a_layer_names_its_kinks(read: Read) -> None:
     page = read(walk(labelled(maximum(*inputs), "f")))
     page.view("gate")
     page.press("End")
-    assert "0.2 is taken by convention" in page.says
+    assert "0.2 is used by convention" in page.says
 
 
 def checked(page: Reader, name: str) -> str:

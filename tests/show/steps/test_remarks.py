@@ -45,7 +45,7 @@ def test_a_nudge_is_a_hundredth_of_the_size_of_its_input() -> None:
         (lambda x: x * 0.5, 1.7e308, "+1e306", "+5e305"),
     ]
     for make, x, nudge, change in cases:
-        said = f"nudge x by {nudge}: the gradient foretells that f changes by {change}"
+        said = f"nudge x by {nudge}: the gradient predicts that f changes by {change}"
         assert last(make(Value(x, "x"))).notes()[-1] == said
 
 
@@ -64,8 +64,8 @@ def test_nothing_is_foretold_where_nothing_can_be(root: Value) -> None:
         (sg.relu, 0.0, "ReLU has a kink or jump at x = 0: it has no derivative there, 0 is taken"),
         (lambda x: sg.maximum(x, 2.0), 2.0, "at x = 2: it has no derivative there, 0.5 is taken"),
         (lambda x: sg.clip(x, -1.0, 1.0), -1.0, "at x = −1: it has no derivative there, 1 is"),
-        (sg.floor, 3.0, "at x = 3: it has no derivative there, 0 is taken by convention"),
-        (lambda x: sg.leaky_relu(x, 0.5), 0.0, "no derivative there, 0.5 is taken by convention"),
+        (sg.floor, 3.0, "at x = 3: it has no derivative there, and 0 is used by convention"),
+        (lambda x: sg.leaky_relu(x, 0.5), 0.0, "no derivative there, and 0.5 is used by convention"),
         (lambda x: sg.where(sg.gt(x, 0.0), x, -x), 0.0, ">0 has a kink or jump at x = 0"),
     ],
 )
@@ -73,10 +73,10 @@ def test_a_kink_is_called_one_and_nothing_is_foretold(make: Function, x: float, 
     """By the limits of its difference quotients each has two slopes there, or none; beside, one."""
     said = last(make(Value(x, "x"))).notes()
     assert any(kink in note for note in said)
-    assert not any("foretells" in note for note in said)
+    assert not any("predicts" in note for note in said)
     beside = last(make(Value(x + 0.25, "x"))).notes()
     assert not any("kink" in note for note in beside)
-    assert "foretells" in beside[-1]
+    assert "predicts" in beside[-1]
 
 
 def test_a_kink_further_on_lets_nothing_be_foretold_of_its_inputs_alone() -> None:
@@ -84,9 +84,9 @@ def test_a_kink_further_on_lets_nothing_be_foretold_of_its_inputs_alone() -> Non
     x, y, z = (Value(1.0, name) for name in "xyz")
     steps = [step for step in walk(abs(x - y) * 2.0 + z) if step.phase == "backward"]
     said = {step.place.split(" → ")[-1]: step.notes()[-1] for step in steps}
-    assert said["x"] == "no nudge of x is predicted: |x| has a kink or jump here"
-    assert said["y"] == "no nudge of y is predicted: |x| has a kink or jump here"
-    assert "foretells" in said["z"]
+    assert said["x"] == "no prediction for a nudge of x: |x| has a kink or jump here"
+    assert said["y"] == "no prediction for a nudge of y: |x| has a kink or jump here"
+    assert "predicts" in said["z"]
 
 
 @pytest.mark.parametrize("make", [sg.elu, lambda x: sg.leaky_relu(x, 1.0), sg.softplus])

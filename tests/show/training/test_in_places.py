@@ -40,8 +40,8 @@ def test_axe_finds_no_accessibility_violation(
         for prepare in (
             "0",
             "scalargrad.choose(2)",
-            "document.getElementById('cell-4').dispatchEvent(new MouseEvent('click'))",
-            "document.getElementById('unit').close(); document.getElementById('help').click()",
+            "document.getElementById('unit-4').dispatchEvent(new MouseEvent('click'))",
+            "document.getElementById('unit-details').close(); document.getElementById('help').click()",
         ):
             page.evaluate(prepare)
             assert axe(page) == []
@@ -103,7 +103,7 @@ def test_a_frame_without_room_is_drawn_once_it_is_shown(
     frame = training._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
     inside = page.frames[1]
-    inside.locator("#cell-0").wait_for(state="attached")
+    inside.locator("#unit-0").wait_for(state="attached")
     page.evaluate("document.querySelector('style').remove()")
     end = time.monotonic() + PATIENCE
     while not inside.evaluate(

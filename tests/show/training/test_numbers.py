@@ -103,7 +103,7 @@ def test_the_page_computes_what_python_computes(name: str, open_page: Any) -> No
         for layer in model.layers:
             within.append(listed(layer(within[-1])))
         assert units == pytest.approx([x for layer in within for x in layer], rel=1e-12)
-        texts = page.locator("#cells .number").all_text_contents()
+        texts = page.locator("#units .number").all_text_contents()
         written = [float(text.replace("−", "-")) for text in texts]
         assert written == pytest.approx(units, rel=1e-3)
 

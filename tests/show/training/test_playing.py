@@ -185,30 +185,30 @@ def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
     """
     training, model = classifier()
     page = open_page(training, "#step=30&example=6")
-    page.locator("#cell-0").focus()
+    page.locator("#unit-0").focus()
     for _ in range(3):
         page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.id") == "cell-3"
+    assert page.evaluate("document.activeElement.id") == "unit-3"
     page.keyboard.press("Enter")
-    rows = [row.locator("td").all_text_contents() for row in page.locator("#unit tbody tr").all()]
+    rows = [row.locator("td").all_text_contents() for row in page.locator("#unit-details tbody tr").all()]
     neuron = model.layers[0].neurons[1]
     total = sum(w.data * x for w, x in zip(neuron.w, POINTS[6], strict=True)) + neuron.b.data
     assert sum(minus(row[2]) for row in rows) == pytest.approx(total, rel=2e-3)
     weights = [p.data for p in (*neuron.w, neuron.b)]
     assert [minus(row[1]) for row in rows] == pytest.approx(weights, rel=1e-3)
     answer = model.layers[0](POINTS[6])[1].data
-    assert f"tanh({total:.4g}) ≈ {answer:.4g}" in page.locator("#unit p").text_content()
+    assert f"tanh({total:.4g}) ≈ {answer:.4g}" in page.locator("#unit-details p").text_content()
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowLeft")
     assert at(page) == "epoch 29/30"
     page.keyboard.press("Home")
     page.locator("#example").select_option("")
-    page.locator("#cell-1").dispatch_event("click")
-    assert page.locator("#unit h2").text_content() == "Input x₁, before training"
-    assert page.locator("#unit table").count() == 0
-    page.locator("#unit button").click()
-    page.locator("#cell-5").dispatch_event("click")
-    heads = page.locator("#unit thead th").all_text_contents()
+    page.locator("#unit-1").dispatch_event("click")
+    assert page.locator("#unit-details h2").text_content() == "Input x₁, before training"
+    assert page.locator("#unit-details table").count() == 0
+    page.locator("#unit-details button").click()
+    page.locator("#unit-5").dispatch_event("click")
+    heads = page.locator("#unit-details thead th").all_text_contents()
     assert heads == ["from", "weight", "∂L/∂w", "change"]
 
 
@@ -232,15 +232,15 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     page.locator("#counter", has_text="epoch 20/20").wait_for()
     field(page, "hidden-0", "7")
     page.locator("#counter", has_text="epoch 20/20").wait_for()
-    assert page.locator("#cells .cell").count() == 2 + 7 + 1
+    assert page.locator("#units .unit").count() == 2 + 7 + 1
     assert page.locator("#lines path:not(#halo)").count() == 2 * 7 + 7
     assert said(page, "summary").startswith("now 2-7-1 units")
     note = said(page, "settings-note")
     assert "2-7-1 units, 29 parameters" in note
     assert "SGD on all 12 examples at once" in note
     page.keyboard.press("Escape")
-    page.locator("#cell-8").dispatch_event("click")
-    assert page.locator("#unit h2").text_content() == "Unit a₆ of layer 1, epoch 20"
+    page.locator("#unit-8").dispatch_event("click")
+    assert page.locator("#unit-details h2").text_content() == "Unit a₆ of layer 1, epoch 20"
     page.keyboard.press("Escape")
     page.locator("#recording").click()
     assert at(page) == "epoch 3/3"

@@ -80,8 +80,8 @@ def test_a_dead_unit_is_crossed_out(open_page: Any) -> None:
     model = MLP(2, [2, 1], rng=0)
     model.layers[0].neurons[1].b.data = -100.0
     page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
-    marked = page.locator("#cells .dead [role=button]").evaluate_all("all => all.map(x => x.id)")
-    assert marked == ["cell-3"]
+    marked = page.locator("#units .dead [role=button]").evaluate_all("all => all.map(x => x.id)")
+    assert marked == ["unit-3"]
 
 
 # The plane ------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def render_drawings(graph: WalkedGraph, limit: int) -> tuple[str, Json]:
             "parent": next((numbers[x] for x in _enclosing_subgraphs(views, part)), None),
             "nodes": [graph.position[x] for x in view.items if isinstance(x, Value)],
             "bundles": [[graph.position[x] for x in bundle.nodes] for bundle in one.bundles],
-            "folds": [numbers[x] for x in view.collapsed],
+            "subgraphs": [numbers[x] for x in view.collapsed],
         }
         for (part, view), one in zip(views.items(), builders, strict=False)
     ]
