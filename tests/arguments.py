@@ -16,7 +16,7 @@ from tests.inner import Operation
 from tests.test_reference import documented
 
 import scalargrad
-from scalargrad import OperandError, Parameter, Value, data, fitting, losses, nn, optim
+from scalargrad import OperandError, Parameter, Value, fitting, losses, nn, optim
 from scalargrad.optim import lr_scheduler
 from scalargrad.train import History
 
@@ -73,11 +73,6 @@ def squared() -> Value:
 def linear() -> nn.Linear:
     """Build a model with two inputs."""
     return nn.Linear(2, 1, rng=0)
-
-
-def clicks() -> data.ClickModel:
-    """Build a small model of clicks."""
-    return data.ClickModel(4, 4)
 
 
 _SHARED = sgd()
@@ -182,9 +177,6 @@ GOOD: dict[str, Make] = {
     "device": lambda: "phone",
     "hour": lambda: 3,
     "weekday": lambda: 3,
-    "shown": lambda: clicks().log(1).inputs[0],
-    "impressions": lambda: clicks().log(2).inputs,
-    "clicks": lambda: [0, 1],
     "values": lambda: ["a", "b"],
     "buckets": lambda: 4,
     "points": lambda: [[0.0, 1.0], [1.0, 0.0]],
@@ -274,7 +266,6 @@ OWN: dict[str, dict[str, Make]] = {
     "sweep": {"f": lambda: abs, "points": lambda: [1.0], "quiet": lambda: True},
     "from_json": {"text": lambda: scalargrad.export.to_json(squared())},
     "bag_of_words": {"text": lambda: "good food"},
-    "crossed": {"values": lambda: "a"},
     "loss_curve": {"losses": lambda: [1.0, 0.5]},
     "loss_curves": {"losses": lambda: {"squared": lambda x: x * x}},
     "drawn": {"method": lambda: random.Random(0).gauss, "args": lambda: 0.5},
@@ -305,7 +296,6 @@ def _page() -> Any:
 
 #: Objects whose methods are called, where the constructor is not enough or is not called by users.
 MADE: dict[str, Make] = {
-    "ClickModel": clicks,
     "Jitted": lambda: scalargrad.jit(lambda x: x * x),
     "LRScheduler": _schedule,
     "Module": linear,
@@ -334,13 +324,7 @@ USED: dict[str, Callable[[Any], Any]] = {
 #: Not called here, each with its reason.
 LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(
-        ["clicks", "experiments.digits", "digits28", "moons", "experiments.names",
-         "experiments.sentiment", "sine", "xor", "Plan.rate", "Plan.checkpoint",
-         "Plan"],
-        "programs of the command line, which reads what they are given",
-    ),
-    **dict.fromkeys(
-        ["Dataset", "Split", "Impression", "Report", "IncompatibleKeys", "Summary",
+        ["Dataset", "Split", "IncompatibleKeys", "Summary",
          "Profile", "Puzzle", "Verdict"],
         "records, which hold what they are given",
     ),

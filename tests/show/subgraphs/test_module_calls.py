@@ -10,9 +10,9 @@ import pytest
 from tests.inner import Subgraph, divide_graph, record_calls, topological_order
 from tests.show.subgraphs.trees import count_operations, require_sound
 
+from examples.experiments import GPT
 from scalargrad import Parameter, Value, draw, ops
 from scalargrad.errors import OperandError
-from scalargrad.experiments import GPT
 from scalargrad.nn import (
     MLP,
     GRUCell,
