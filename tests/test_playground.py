@@ -1,4 +1,4 @@
-"""The playground of the site: formulas and programs, stepped through in a browser."""
+"""The playground of the site: step pages of formulas and programs in a browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADDRESS = f"#f={quote(LOSS)}&w=0.5&x=2&b=-0.25&t=1"
 
 
 class Server(ThreadingHTTPServer):
-    """A plain web server, which can be cut off."""
+    """A web server that can stop answering."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), self.answer)
@@ -37,21 +37,21 @@ class Server(ThreadingHTTPServer):
         self.root = f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, *arguments: Any) -> Any:
-        """Answer a request, unless the server is cut off."""
+        """Answer a request, unless `is_cut` is set."""
         self.asked += 1
         if not self.is_cut:
             Quiet(*arguments, directory=str(self.folder))
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Answers without a word on the terminal."""
+    """A request handler that logs nothing."""
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Playground:
-    """The page, as someone before it sees and uses it."""
+    """The playground as its user sees it."""
 
     def __init__(self, page: Any, server: Server) -> None:
         self.page, self.server = page, server
@@ -65,7 +65,7 @@ class Playground:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def look_away(self) -> None:
-        """Remember the graph that is there, so that the next is another."""
+        """Mark the current frame, to recognize the next one."""
         self.page.evaluate("document.querySelector('iframe').isOld = true")
 
     def write(self, formula: str, inputs: str = "") -> None:
@@ -128,7 +128,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module", params=["browser", "firefox"], ids=["Chromium", "Firefox"])
 def playground(request: pytest.FixtureRequest, server: Server) -> Iterator[Playground]:
-    """Open the playground in one browser and in the other, once for all, by an address."""
+    """Open the playground by an address, once in each browser."""
     browser = request.getfixturevalue(request.param)
     usual = {} if request.param == "browser" else AS_THE_PROFILE_SAYS
     context = browser.new_context(viewport={"width": 1440, "height": 900}, **usual)
@@ -153,24 +153,22 @@ def slopes(w: float, x: float, b: float, t: float) -> dict[str, tuple[float, flo
 
 
 def close(found: dict[str, tuple[float, float]], to: dict[str, tuple[float, float]]) -> bool:
-    """Return whether numbers are those, as far as four digits tell."""
+    """Return True if numbers agree to four digits."""
     return found.keys() == to.keys() and all(
         found[name] == pytest.approx(to[name], rel=1e-3) for name in to
     )
 
 
-def test_a_formula_in_the_address_is_stepped_through_at_once(playground: Playground) -> None:
-    """Nothing is clicked; a plus sign is one, whether it was encoded or not."""
+def test_playground_runs_a_formula_in_the_address_at_once(playground: Playground) -> None:
+    """No click is needed; a plus sign may be encoded or not."""
     playground.visit(ADDRESS)
     assert close(playground.numbers(), slopes(0.5, 2.0, -0.25, 1.0))
     playground.visit("#f=x+y*2&x=3&y=4")
     assert playground.numbers() == {"x": (3.0, 1.0), "y": (4.0, 2.0)}
 
 
-def test_the_page_is_the_one_that_is_saved_on_the_desktop(
-    playground: Playground, tmp_path: Path
-) -> None:
-    """Byte for byte, positions by another Graphviz included."""
+def test_playground_page_equals_walk_save(playground: Playground, tmp_path: Path) -> None:
+    """Byte for byte, including the positions by another build of Graphviz."""
     playground.visit("#f=q=x+y;f=q*z&x=-2&y=5&z=-4")
     assert playground.numbers() == {"x": (-2.0, -4.0), "y": (5.0, -4.0), "z": (-4.0, 3.0)}
     saved = walk(parse("q=x+y;f=q*z", x=-2, y=5, z=-4)).save(tmp_path / "page.html")
@@ -178,18 +176,18 @@ def test_the_page_is_the_one_that_is_saved_on_the_desktop(
     assert made == saved.read_text(encoding="utf-8")
 
 
-def test_a_formula_that_is_typed_is_stepped_through_and_becomes_the_address(
+def test_playground_writes_a_typed_formula_to_the_address(
     playground: Playground,
 ) -> None:
-    """Inputs are separated as people separate them."""
+    """Inputs may be separated by spaces or commas."""
     playground.write(LOSS.replace("L", "E"), "w = 2, x = -1, b=0.5 t=0")
     assert close(playground.numbers(), slopes(2.0, -1.0, 0.5, 0.0))
     assert "w=2&x=-1&b=0.5&t=0" in playground.page.url
     assert quote(LOSS.replace("L", "E"), safe="()*") in playground.page.url
 
 
-def test_a_program_in_the_address_waits_for_a_click(playground: Playground) -> None:
-    """It counts how often it ran."""
+def test_playground_program_in_the_address_waits_for_a_click(playground: Playground) -> None:
+    """The program counts its runs."""
     program = """
 import builtins
 from scalargrad import Value
@@ -206,39 +204,44 @@ p = (x := Value(3.0, "x")) * x * x * x
     assert playground.page.get_by_label("Printed").inner_text().split() == ["runs:", "1"]
 
 
-def test_a_puzzle_in_the_address_waits_to_be_solved(playground: Playground) -> None:
-    """As it is found, it is told what is missing, beside its graph; then that it is right."""
+@pytest.mark.parametrize(
+    ("answer", "word"), [("..., ...", "not yet"), ("1 / b, -a / b**2", "right")]
+)
+def test_playground_puzzle_gets_a_verdict_and_a_graph(
+    answer: str, word: str, playground: Playground
+) -> None:
+    """The initial program gets a hint, the solution the verdict that it is right."""
     playground.visit("#puzzle=2")
     playground.page.get_by_role("status").filter(has_text="read it").wait_for()
     program = playground.box("Python").input_value()
     assert program == PUZZLES[1].program
-    solved = program.replace("..., ...", "1 / b, -a / b**2")
-    for written, word in ((program, "not yet"), (solved, "right")):
-        playground.look_away()
-        playground.box("Python").fill(written)
-        playground.button("Run").click()
-        assert playground.numbers().keys() == {"a", "b"}
-        assert word in playground.verdict.inner_text()
+    playground.look_away()
+    playground.box("Python").fill(program.replace("..., ...", answer))
+    playground.button("Run").click()
+    assert playground.numbers().keys() == {"a", "b"}
+    assert word in playground.verdict.inner_text()
 
 
-def test_a_solved_puzzle_has_a_green_tick(playground: Playground) -> None:
-    """A wrong answer has none."""
-    for written, has_tick in ((PUZZLES[0].program, False), ("return 1 - tanh(x) ** 2", True)):
-        program = PUZZLES[0].program.replace("return ...", written) if has_tick else written
-        playground.visit(f"#py={quote(program)}")
-        playground.look_away()
-        playground.button("Run").click()
-        playground.numbers()
-        sign, colour = playground.verdict.evaluate(
-            "it => [getComputedStyle(it, '::before').content, getComputedStyle(it).color]"
-        )
-        assert ("✓" in sign) is has_tick
-        red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
-        assert (green > red and green > blue) is has_tick
+@pytest.mark.parametrize(("answer", "has_tick"), [("...", False), ("1 - tanh(x) ** 2", True)])
+def test_playground_marks_a_solved_puzzle_with_a_green_tick(
+    answer: str, has_tick: bool, playground: Playground
+) -> None:
+    """A wrong answer has no tick."""
+    program = PUZZLES[0].program.replace("return ...", f"return {answer}")
+    playground.visit(f"#py={quote(program)}")
+    playground.look_away()
+    playground.button("Run").click()
+    playground.numbers()
+    sign, colour = playground.verdict.evaluate(
+        "it => [getComputedStyle(it, '::before').content, getComputedStyle(it).color]"
+    )
+    assert ("✓" in sign) is has_tick
+    red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
+    assert (green > red and green > blue) is has_tick
 
 
-def test_another_branch_is_sent_to_the_program_of_the_playground(playground: Playground) -> None:
-    """Where there is no walk to run; a page saved elsewhere says: Run walk again."""
+def test_playground_page_refers_to_the_program_for_another_branch(playground: Playground) -> None:
+    """The playground has no walk to run again; pages saved elsewhere say so."""
     program = "from scalargrad import Value\nx = Value(3.0, 'x')\ny = 2*x if x > 0 else 5*x"
     playground.visit(f"#py={quote(program)}")
     playground.button("Run").click()
@@ -253,10 +256,10 @@ def test_another_branch_is_sent_to_the_program_of_the_playground(playground: Pla
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 @pytest.mark.parametrize("fragment", [ADDRESS, "#puzzle=3", f"#py={quote('1/0')}"])
-def test_every_control_of_the_playground_is_seen(
+def test_playground_controls_are_visible(
     fragment: str, look: dict[str, Any], browser: Any, server: Server
 ) -> None:
-    """A formula, a puzzle, a program with an error; the page is no wider than its window."""
+    """With a formula, a puzzle and an error; the page is no wider than its window."""
     context = browser.new_context(reduced_motion="reduce", **look)
     context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
@@ -270,7 +273,7 @@ def test_every_control_of_the_playground_is_seen(
         page.get_by_role("button", name="Run", exact=True).click()
         page.locator("#error, #verdict").get_by_text(re.compile("line 1|Hint")).wait_for()
     assert unseen_controls(page, 7) == []
-    assert complaints == []  # not even for a missing icon
+    assert complaints == []  # not even about a missing icon
     context.close()
 
 
@@ -278,10 +281,10 @@ def test_every_control_of_the_playground_is_seen(
     ("formula", "inputs", "word"),
     [("f = (x", "x=1", "closed"), ("f = log(x)", "x=-2", "undefined"), ("x*2", "x=1 2", "number")],
 )
-def test_an_error_is_said_and_loses_nothing(
+def test_playground_error_keeps_the_text_and_the_last_graph(
     playground: Playground, formula: str, inputs: str, word: str
 ) -> None:
-    """What was typed stays, and so does the graph before it."""
+    """The formula, the inputs and the previous graph remain."""
     playground.write("g = x*x", "x=3")
     assert playground.numbers() == {"x": (3.0, 6.0)}
     playground.write(formula, inputs)
@@ -300,18 +303,18 @@ def test_an_error_is_said_and_loses_nothing(
         ("import sys\nsys.exit()", "SystemExit"),
     ],
 )
-def test_an_error_of_a_program_names_its_line(
+def test_playground_error_of_a_program_names_its_line(
     playground: Playground, program: str, word: str
 ) -> None:
-    """Also where it ends itself, or gives nothing to step through."""
+    """Also if the program exits, or its last line is not a Value."""
     playground.visit(f"#py={quote(program)}")
     playground.button("Run").click()
     assert word in playground.said(word)
     assert playground.box("Python").input_value() == program
 
 
-def test_it_works_with_the_network_cut(playground: Playground) -> None:
-    """Once the page is loaded, it asks for nothing."""
+def test_playground_works_without_network_after_loading(playground: Playground) -> None:
+    """After loading, the page sends no requests."""
     playground.visit(ADDRESS)
     assert close(playground.numbers(), slopes(0.5, 2.0, -0.25, 1.0))
     asked, playground.server.is_cut = playground.server.asked, True
@@ -321,8 +324,8 @@ def test_it_works_with_the_network_cut(playground: Playground) -> None:
     playground.server.is_cut = False
 
 
-def test_each_visit_draws_other_numbers(playground: Playground) -> None:
-    """Python's memory is the same at each visit; the numbers it draws are not."""
+def test_playground_draws_other_random_numbers_at_each_visit(playground: Playground) -> None:
+    """The memory snapshot of Python is the same at each visit, but random numbers are not."""
     drawn = set()
     for _ in range(2):
         playground.page.reload()
@@ -332,8 +335,8 @@ def test_each_visit_draws_other_numbers(playground: Playground) -> None:
     assert len(drawn) == 2
 
 
-def test_a_loop_without_end_is_stopped(playground: Playground) -> None:
-    """Python is loaded anew, and the program is still there."""
+def test_playground_stops_an_infinite_loop(playground: Playground) -> None:
+    """Python is loaded again, and the program is still there."""
     playground.visit(f"#py={quote('while True: pass')}")
     playground.button("Run").click()
     playground.button("Stop").click()
@@ -343,10 +346,10 @@ def test_a_loop_without_end_is_stopped(playground: Playground) -> None:
     assert playground.numbers() == {"x": (2.0, 12.0)}
 
 
-def test_a_site_without_pyodide_says_so(
+def test_playground_without_pyodide_names_it(
     browser: Any, axe: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page is there, can be read by all, and names what is missing."""
+    """The page is accessible, and names the missing package."""
     pytest.importorskip("sphinx")
     docs = Path(__file__).parents[1] / "docs"
     monkeypatch.delenv("PYODIDE", raising=False)

@@ -1,4 +1,4 @@
-"""The built site under docs/ needs nothing but itself, and its search finds what users look for."""
+"""The built site needs no network, and its search finds the expected pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def site() -> Path:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Return a page of a browser without network, which notes what it asks for."""
+    """Return a page of a browser without network, which records its requests."""
     context = browser.new_context(offline=True)
     context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
@@ -35,8 +35,8 @@ def page(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-def test_no_page_names_a_script_style_or_picture_of_another_host(site: Path) -> None:
-    """What a page loads lies beside it; only links lead elsewhere."""
+def test_site_loads_no_script_style_or_picture_from_another_host(site: Path) -> None:
+    """Pages load files of the site only; links may lead elsewhere."""
     loads = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(https?:)?//[^\"]+")
     styles = re.compile(r"<link\b(?![^>]*rel=\"(?:canonical|author)\")[^>]*href=\"(https?:)?//")
     for path in site.rglob("*.html"):
@@ -57,8 +57,10 @@ def test_no_page_names_a_script_style_or_picture_of_another_host(site: Path) -> 
         "gallery/index.html",
     ],
 )
-def test_pages_ask_only_for_files_with_the_network_off(site: Path, page: Any, name: str) -> None:
-    """Opened from disk without network, a page asks for files beside it and finds each."""
+def test_site_pages_load_only_existing_files_without_network(
+    site: Path, page: Any, name: str
+) -> None:
+    """A page opened from disk requests files of the site only, and finds all of them."""
     page.on("requestfailed", lambda request: pytest.fail(f"{request.url} failed"))
     page.goto((site / name).as_uri(), wait_until="load")
     assert page.title()
@@ -67,7 +69,7 @@ def test_pages_ask_only_for_files_with_the_network_off(site: Path, page: Any, na
 
 @pytest.fixture(scope="module")
 def search(browser: Any) -> Iterator[Any]:
-    """Return a page of a browser without network that is used again and again."""
+    """Return a page of a browser without network that is shared by the tests."""
     context = browser.new_context(offline=True)
     context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
@@ -76,7 +78,7 @@ def search(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-#: What is asked, and which page comes first.
+#: Queries, and the page that comes first.
 SOUGHT = {
     "micrograd": "guides/micrograd",
     "custom backward": "guides/operations",
@@ -94,18 +96,18 @@ SOUGHT = {
 
 
 @pytest.mark.parametrize(("asked", "found"), SOUGHT.items())
-def test_what_new_users_look_for_comes_first(
+def test_site_search_ranks_the_expected_page_first(
     site: Path, search: Any, asked: str, found: str
 ) -> None:
-    """A guide rather than the reason for a decision, and a name before words that hold it."""
+    """A guide precedes a decision, and a name precedes text that contains it."""
     search.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
     search.wait_for_selector("ul.search li")
     search.wait_for_function("document.querySelector('.search-summary').innerText")  # it is done
     assert found in search.locator("ul.search li a").first.get_attribute("href")
 
 
-def test_the_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
-    """The page within the page moves with its own control."""
+def test_site_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
+    """The embedded page moves by its own controls."""
     page.goto((site / "index.html").as_uri())
     frame = page.frame_locator("iframe.page")
     frame.locator("#counter", has_text="1/8").wait_for()  # its script has run

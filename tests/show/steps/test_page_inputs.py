@@ -51,7 +51,7 @@ def test_page_keeps_the_slider_while_its_box_has_the_focus(width: int, read: Rea
         page.button("Inputs").click()
     page.write("x", "2")
     slider = page.page.get_by_role("slider", name="x, slider")
-    slider.click(trial=True)  # nothing lies over it
+    slider.click(trial=True)  # nothing covers it
     page.write("x", "2.000000000000001")
     assert page.box("x").bounding_box()["width"] > 190
     page.press("Enter")
@@ -155,7 +155,7 @@ def test_page_layer_view_names_kinks(read: Read) -> None:
 
 
 def checked(page: Reader, name: str) -> str:
-    """Return what a finite difference of an input finds."""
+    """Return the result of a finite difference of an input."""
     if page.page.get_by_role("region", name="More").is_hidden():
         page.button("More ▾").click()
     page.page.get_by_role("combobox", name=re.compile("^Input")).select_option(label=name)
@@ -193,7 +193,7 @@ def asked(read: Read, steps: Walk, place: str) -> Reader:
 
 
 def reply(page: Reader, answer: str) -> str:
-    """Answer and return what the page replies."""
+    """Answer, and return the reply of the page."""
     page.page.get_by_role("textbox").fill(answer)
     page.press("Enter")
     return page.told

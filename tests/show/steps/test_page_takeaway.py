@@ -48,7 +48,7 @@ def items(sheet: Any, which: int) -> list[str]:
 
 
 def answer(question: ET.Element) -> float:
-    """Return the number a question asks for."""
+    """Return the answer of a question."""
     return float(question.findtext("answer/text") or "nan")
 
 

@@ -1,4 +1,4 @@
-"""A walk as pictures for slides: one size, and nothing that is not known yet."""
+"""Slides of a walk: pictures of one size, with only the numbers known at each step."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def pictures(files: list[Path]) -> list[ET.Element]:
 
 
 def texts(picture: ET.Element) -> list[str]:
-    """Return the words and numbers that stand in a picture."""
+    """Return the texts in a picture."""
     return ["".join(text.itertext()) for text in picture.iter(f"{SVG}text")]
 
 
 def numbers(picture: ET.Element) -> list[str]:
-    """Return the numbers that stand in a picture alone."""
+    """Return the texts in a picture that are numbers."""
     found = (piece.text or "" for piece in picture.iter(f"{SVG}tspan"))
     return [text for text in found if re.fullmatch(r"−?[\d.]+", text)]
 

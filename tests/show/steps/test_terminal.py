@@ -1,4 +1,4 @@
-"""Walks in a terminal: printed in colour, stepped through by keys; it is given back unchanged."""
+"""Walks in a terminal: printed in colour, and explored by keys; the terminal is restored."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
 
 def console(width: int = 80, height: int = 24, **options: bool) -> Console:
-    """Return a console without colours that keeps what is drawn."""
+    """Return a console without colours that writes to memory."""
     return Console(file=io.StringIO(), width=width, height=height, color_system=None, **options)  # type: ignore[arg-type]
 
 
 def taken(screen: Console) -> str:
-    """Return what was drawn since the last call."""
+    """Return the text drawn since the last call."""
     assert isinstance(screen.file, io.StringIO)
     drawn = screen.file.getvalue()
     screen.file.truncate(0)
@@ -61,7 +61,7 @@ def screens(
 
 
 def positions(steps: Walk, *keys: str) -> list[int]:
-    """Return which step is shown at the beginning and after each key that moves."""
+    """Return the steps shown at the beginning and after each key that moves."""
     found = (re.search(r"step (\d+) of", screen[0]) for screen in screens(steps, *keys))
     return [int(match[1]) for match in found if match]
 
@@ -97,7 +97,7 @@ def test_explore_ends_quietly(end: str | type[BaseException]) -> None:
     assert len(screens(lecture(), end)) == 1
 
 
-# What a screen shows ----------------------------------------------------------------------------
+# Screens ---------------------------------------------------------------------------------------
 
 
 def test_explore_screen_has_all_texts_of_the_step() -> None:
@@ -145,7 +145,7 @@ def test_explore_and_show_print_markup_in_labels_literally() -> None:
 
 
 def shown(steps: Sequence[Step], width: int, colours: Literal["truecolor"] | None = None) -> str:
-    """Return what `show` prints on a console of that width."""
+    """Return the output of `show` on a console of this width."""
     screen = Console(file=io.StringIO(), width=width, color_system=colours)
     show(steps, screen)
     return taken(screen)

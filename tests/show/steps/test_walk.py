@@ -73,7 +73,7 @@ def test_walk_names_parameters_by_their_position_in_the_model() -> None:
         assert first.bias is not None
         assert last.bias is not None
         assert named[first.bias[2]] == "b₁[2]"
-        rows = [*first.weight, first.bias, *last.weight, last.bias]  # as they were made
+        rows = [*first.weight, first.bias, *last.weight, last.bias]  # in order of creation
         assert steps.graph.inputs == [x for row in rows for x in row]
 
     class Net:

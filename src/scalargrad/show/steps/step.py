@@ -60,10 +60,7 @@ TEXTS = {
     "rest": "{count} more",
     "inputs": "Start from {inputs}.",
     "forward": "The gate {gate} computes {name} from {operands}.",
-    "seed": (
-        "The backward pass starts at the output: the derivative of {name} with respect to itself "
-        "is 1."
-    ),
+    "seed": "The backward pass starts at the output {name}, whose own gradient is 1.",
     "backward": "From {name} back to {parent}: upstream {upstream} times local {local}.",
     "held": "{largest} is held constant: softmax does not depend on the number subtracted",
     "received": "{pattern}: {parent} receives {received}",

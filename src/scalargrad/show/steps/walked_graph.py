@@ -1,4 +1,4 @@
-"""The graph of a walk, as it was when the walk was made: the data that all its steps share.
+"""The graph of a walk, at the time of the walk: the data that all its steps share.
 
 `walk` creates a `WalkedGraph` from a root; the steps, the page, the slides and the terminal read
 it. For f = (x + y)z its nodes, in topological order, and their names and numbers are ::
@@ -34,7 +34,7 @@ _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")
 
 
 class WalkedGraph(DisplayGraph):
-    """A graph as it was when it was walked.
+    """A graph at the time when it was walked.
 
     Attributes
     ----------

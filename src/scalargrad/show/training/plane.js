@@ -2,7 +2,7 @@
 
 const isPlane = plane.length === 2;
 const MAX_HELD = 3; // maximum number of other inputs listed with their values
-const AXIS_MARGIN = 12; // space beside the numbers of the vertical axis, in pixels
+const AXIS_MARGIN = 12; // space around the numbers of the vertical axis, in pixels
 const MARGIN = { left: 40, right: 8, top: 8, bottom: 24 }; // the left one grows with the numbers of the axis
 const classSpread = task.kind === "threshold" ? (Math.max(...task.targets) - Math.min(...task.targets)) / 2 || 1 : 1;
 const numbers = task.targets.flat();

@@ -1,7 +1,7 @@
 // Mark the active parts of the open drawing: halos, outlines, rings, and the arrow back.
 
-const LABEL_GAP = 7; // pixels between a name and "saved" beside it
-const LABEL_LINE = 16; // from a name up to "saved" above it
+const LABEL_GAP = 7; // pixels between a name and the label "saved" next to it
+const LABEL_LINE = 16; // pixels between a name and the label "saved" above it
 const MAX_FOLLOWED = 24; // maximum number of wires with arrows; of more, only the lines are marked
 
 // Draw the amber halo and the dark outline of the active shapes of a stop.

@@ -192,9 +192,9 @@ def _split_template(svg: str) -> tuple[str, Sequence[str]]:
 
 # Layout and SVG -------------------------------------------------------------------------------
 
-_VISIBLE_WIDTH = (
-    1221.0  # of the width, by a screen of 1,280 pixels beside the panel in letters of 9.8
-)
+#: Width of a drawing that fits next to the panel on a screen of 1,280 pixels, with letters of 9.8
+#: pixels.
+_VISIBLE_WIDTH = 1221.0
 #: Width of a character at a font size of 14 pixels.
 _CHARACTER_WIDTH = 7.7
 #: Widths of a number, a running sum and the number of a bundle, in characters.
@@ -248,11 +248,8 @@ class _PageLayout(DiagramLayout):
 
     def _wire_size(self, wire: Wire) -> Size:
         name = cell_len(wire.name)
-        least = (
-            _SUM_CHARACTERS
-            if wire.id.replace("-wire", "-fan") in self._fans
-            else _NUMBER_CHARACTERS
-        )
+        fans_out = wire.id.replace("-wire", "-fan") in self._fans
+        least = _SUM_CHARACTERS if fans_out else _NUMBER_CHARACTERS
         number = max(least, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         height = WIRE_HEIGHT + 2 * _NAME_HEIGHT * bool(name)
         return max(name, number) * _CHARACTER_WIDTH + 6, height
