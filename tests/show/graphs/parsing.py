@@ -70,7 +70,7 @@ class Flow:
 
     def collapsed(self) -> list[str]:
         """Return the titles of collapsed subgraphs."""
-        return [text.split("\n")[0] for text in self.of("folded")]
+        return [text.split("\n")[0] for text in self.of("collapsed")]
 
     def arriving(self, id: str) -> list[str]:
         """Return the sources and arrows of the lines into a gate."""

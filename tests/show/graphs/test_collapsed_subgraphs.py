@@ -51,7 +51,7 @@ def test_draw_of_a_model_shows_its_layers(model: MLP, loss: Value) -> None:
     """By default the layers are boxes, with their sizes."""
     picture = draw(loss, model=model)
     shown = flow(picture)
-    assert shown.of("folded") == [
+    assert shown.of("collapsed") == [
         "Layer 1\n2 → 3\n9 parameters",
         "Layer 2\n3 → 3\n12 parameters",
         "Layer 3\n3 → 1\n4 parameters",
@@ -132,7 +132,7 @@ def test_draw_shows_a_long_chain_as_few_segments() -> None:
     assert len(shown.of("wire")) == 1 + len(shown.collapsed())  # that of x
     assert shown.of("wire")[-1] == f"{chain(2001).data:.4g}"
     assert re.search(r"2,?001 nodes, \d+ collapsed subgraphs", repr(picture))
-    sizes = [re.findall(r"([\d,]+) × tanh", text)[0] for text in shown.of("folded")]
+    sizes = [re.findall(r"([\d,]+) × tanh", text)[0] for text in shown.of("collapsed")]
     assert sum(int(size.replace(",", "")) for size in sizes) == 2000
 
 
@@ -206,7 +206,7 @@ def test_draw_shows_the_value_of_one_output_and_the_count_of_several(
     wires = shown.of("wire")
     assert wires.count("3 values") == 2
     assert sum(arrow == "==>" for _, arrow, _ in shown.lines) == 2
-    for box in of_class(picture, "fold").values():
+    for box in of_class(picture, "subgraph").values():
         _, top, _, bottom = corners(box)
         assert all(top < float(x.attrib["y"]) < bottom for x in words(box))
     for line in of_class(picture, "enters").values():
@@ -219,6 +219,6 @@ def test_draw_shows_the_value_of_one_output_and_the_count_of_several(
 def test_draw_highlight_of_a_hidden_node_highlights_its_box(model: MLP, loss: Value) -> None:
     """If a weight is not visible, its layer is highlighted."""
     weight = model.layers[1].neurons[0].w[0]
-    boxes = of_class(draw(loss, model=model, highlight=weight), "fold").values()
+    boxes = of_class(draw(loss, model=model, highlight=weight), "subgraph").values()
     lit = [x for x in boxes if any(part.get("fill") == "#FFE2A0" for part in x.iter())]
     assert [lines(box)[0] for box in lit] == ["Layer 2"]

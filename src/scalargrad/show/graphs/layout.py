@@ -65,7 +65,7 @@ def run_graphviz(dots: Sequence[str]) -> list[str]:
     Raises
     ------
     LayoutError
-        If there is no Graphviz, or it fails; the message contains the last line of its output.
+        If Graphviz is not installed or fails; the message has the last line of its output.
     """
     if not dots:
         return []
@@ -92,7 +92,7 @@ def _run_first(dot: str) -> str:
         messages = run.stderr.decode(errors="replace").strip().splitlines()
         reason = messages[-1] if messages else "it printed neither a picture nor a reason"
         failures.append(f"{program} failed: {reason}")
-    raise LayoutError(f"{'; '.join(failures) or 'no Graphviz was found'}. {_REMEDY}")
+    raise LayoutError(f"{'; '.join(failures) or 'Graphviz is not installed'}. {_REMEDY}")
 
 
 def _programs() -> Iterator[str]:
@@ -145,7 +145,7 @@ def place_shapes(layouts: Sequence[Layout]) -> Sequence[Layout]:
     Raises
     ------
     LayoutError
-        If there is no Graphviz, or it fails.
+        If Graphviz is not installed or fails.
     """
     for layout, positions in zip(layouts, run_graphviz([x.dot() for x in layouts]), strict=True):
         layout.set_positions(json.loads(positions))

@@ -364,7 +364,7 @@ _CLASSES = """\
     classDef constant fill:#e6e6e6,color:#222,stroke:none
     classDef gate fill:#fff,color:#222,stroke:#222
     classDef wire fill:none,stroke:none
-    classDef folded fill:#e9eef4,color:#222,stroke:#222"""
+    classDef collapsed fill:#e9eef4,color:#222,stroke:#222"""
 
 # Punctuation is syntax of Mermaid, Markdown or HTML; a code such as &#60; is not.
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
@@ -397,7 +397,7 @@ def _mermaid_shape(shape: _MermaidShape) -> str:
             return f'{_mermaid_id(shape.id)}(("{escape_mermaid(shape.text)}")):::gate'
         case SubgraphShape():
             text = "<br/>".join(map(escape_mermaid, (shape.text, *shape.details)))
-            return f'{_mermaid_id(shape.id)}(["{text}"]):::folded'
+            return f'{_mermaid_id(shape.id)}(["{text}"]):::collapsed'
     name = f"{escape_mermaid(shape.name)} {shape.sign} " if shape.name else ""
     below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
     return f'{_mermaid_id(shape.id)}["{name}{shape.value}{below}"]:::wire'

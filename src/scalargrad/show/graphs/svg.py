@@ -55,7 +55,7 @@ _STYLES: dict[str, dict[str, str]] = {
     "input": {"stroke-dasharray": "5,3"},
     "constant": {"fill": diagram.CONSTANT_FILL, "stroke": diagram.CONSTANT_FILL},
     "again": {"stroke": diagram.SLATE, "stroke-dasharray": "1.5,2.5"},
-    "fold": {"fill": diagram.SUBGRAPH_FILL, "stroke-width": "1.6"},
+    "subgraph": {"fill": diagram.SUBGRAPH_FILL, "stroke-width": "1.6"},
     "line": {"fill": "none", "stroke": diagram.INK, "stroke-width": "1.3"},
     "thick": {"stroke": diagram.SLATE, "stroke-width": "2.6"},
     "halo": {"stroke": diagram.HALO, "stroke-width": "6"},
@@ -161,14 +161,16 @@ class SvgWriter:
         """Return a box of several lines with a double frame."""
         inner = size[0] - 7, size[1] - 7
         both = ((size, 7), (inner, 4))
-        frames = "".join(rounded_rectangle(at, *frame, self.outline(box, "fold")) for frame in both)
+        frames = "".join(
+            rounded_rectangle(at, *frame, self.outline(box, "subgraph")) for frame in both
+        )
         top = at[1] - sizes.LINE_HEIGHT / 2 * len(box.details)
         details = " ".join(
             self.text((at[0], top + sizes.LINE_HEIGHT * k), detail, ink="pale", font_size=13)
             for k, detail in enumerate(box.details, 1)
         )
         text = self.text((at[0], top), box.text)
-        return self.group(box, "fold", f'{frames}{text} <g class="size">{details}</g>')
+        return self.group(box, "subgraph", f'{frames}{text} <g class="size">{details}</g>')
 
     # Overridden by pages ----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ outermost first. For ``[model(x) for x in (x0, x1)]``, where a perceptron calls 
 
 A finished graph does not contain this information. There, all calls of a module count as one: a
 node belongs to the module whose parameters it uses, and a node without parameters belongs to the
-modules that contain both its operands and its readers.
+modules of both its operands and its readers.
 """
 
 from __future__ import annotations

@@ -157,14 +157,14 @@ def assign_names(whole: Subgraph, order: Sequence[Value]) -> None:
 def _assign_paths(subgraphs: Sequence[Subgraph], order: Sequence[Value]) -> None:
     """Set paths, and the titles of repeated calls: ``MLP, call 2 of 3``."""
     words, position = names(order), {node: i for i, node in enumerate(order)}
-    call_around = {x: _call_around(x) for x in subgraphs}
-    totals = Counter((call_around[x], x.module_path) for x in subgraphs if x.kind == "call")
+    enclosing = {x: _enclosing_call(x) for x in subgraphs}
+    totals = Counter((enclosing[x], x.module_path) for x in subgraphs if x.kind == "call")
     counts = Counter[tuple[Subgraph | None, str]]()
     used = Counter({subgraphs[0].path})
     for subgraph in subgraphs[1:]:
-        outer = call_around[subgraph]
+        outer = enclosing[subgraph]
         key, path = (outer, subgraph.module_path), _relative_path(subgraph, outer)
-        if outer and (outer.module_path or totals[call_around[outer], ""] > 1):
+        if outer and (outer.module_path or totals[enclosing[outer], ""] > 1):
             path = f"{outer.path}.{path}"
         if subgraph.kind == "parameters":
             path += ".parameters"
@@ -180,7 +180,7 @@ def _assign_paths(subgraphs: Sequence[Subgraph], order: Sequence[Value]) -> None
         subgraph.path = path if used[path] == 1 else f"{path}_{used[path]}"
 
 
-def _call_around(subgraph: Subgraph) -> Subgraph | None:
+def _enclosing_call(subgraph: Subgraph) -> Subgraph | None:
     """Return the innermost call around a subgraph, if there is one."""
     return next((x for x in subgraph.lineage() if x.kind == "call" and x is not subgraph), None)
 

@@ -124,9 +124,9 @@ def _drawing_title(graph: WalkedGraph, part: Subgraph) -> str:
     return f"Computation graph{of}"
 
 
-def short_name(fold: Subgraph) -> str:
+def short_name(subgraph: Subgraph) -> str:
     """Return the short name of a subgraph: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
-    return fold.title.partition(": ")[0] if fold.is_module else fold.path
+    return subgraph.title.partition(": ")[0] if subgraph.is_module else subgraph.path
 
 
 def make_views(whole: Subgraph) -> dict[Subgraph, VisibleGraph]:
