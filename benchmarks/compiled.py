@@ -8,7 +8,6 @@ After the moons step of all contestants: what compiling costs, and a GPT.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -96,10 +95,6 @@ f(0.5, 2.0)
 print(time.perf_counter() - start)
 """
 
-#: Run in a process that compiles for NumPy.
-WITHOUT_LLVMLITE = """import json, benchmarks.compiled
-print(json.dumps([*benchmarks.compiled.on_numpy().findings(turns=3)]))"""
-
 
 def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
     """Compare the moons step of all contestants that rows name."""
@@ -110,21 +105,9 @@ def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
     return Comparison(f"Moons step, {units}{few}", makers, rows)
 
 
-def on_numpy() -> Comparison:
-    """Compare the step with micrograd's, where there is no llvmlite."""
-    comparison = moons_step("relu", 100, [Row(OURS, MICROGRAD, at_least=200)])
-    return comparison._replace(what="Moons step without llvmlite")
-
-
-def without_llvmlite() -> Iterator[Finding]:
-    """Compare so in a process of its own."""
-    printed = in_fresh_process(WITHOUT_LLVMLITE, {"SCALARGRAD_JIT": "numpy"})
-    yield from (Finding(*cells) for cells in json.loads(printed))
-
-
 def recorded(function: Any, *arguments: Any) -> str:
     """Say how many nodes a function is recorded as."""
-    return f"{int(sg.jit(function).explain(*arguments).split()[1]):,} nodes"
+    return f"{sg.jit(function).explain(*arguments).split()[1]} nodes"
 
 
 def compiling_moons() -> Items:
@@ -201,7 +184,6 @@ def processes() -> Iterator[Finding]:
 def comparisons() -> Items:
     """Yield what is measured."""
     yield from (moons_step(*which, rows) for which, rows in STEPS.items())
-    yield from without_llvmlite()
     yield from compiling_moons()
     yield gpt_of_scalars()
     yield expression()

@@ -354,7 +354,7 @@ LEFT_OUT: dict[str, str] = {
 #: Methods that a base class calls with arguments it has checked, for subclasses to define.
 INNER = {
     "check", "rule", "first_state", "is_sparse", "next_group", "is_still",
-    "step_arrays", "apply_one", "function", "paths", "taken",
+    "step_arrays", "apply_one", "function", "paths", "path_of",
     "record_elementwise", "recalled", "call_of",
 }  # fmt: skip
 

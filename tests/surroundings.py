@@ -1,8 +1,7 @@
-"""Settings made before scalargrad is imported: the run's own cache, a verifier, and no llvmlite.
+"""Settings made before scalargrad is imported: a cache of this run, and the compiler's verifier.
 
-Tests neither read nor write what `jit` keeps in the user's folder for caches. With
-TESTS_WITHOUT_LLVM=1, programs run by NumPy: the tests marked *native* are left out then. The
-compiler verifies programs after each pass, unless SCALARGRAD_VERIFY says otherwise.
+Tests neither read nor write what `jit` stores in the user's cache directory. The compiler verifies
+programs after each pass, unless SCALARGRAD_VERIFY says otherwise.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,8 +16,6 @@ from pathlib import Path
 OF_OTHERS = ("fontconfig", "matplotlib")
 
 os.environ.setdefault("SCALARGRAD_VERIFY", "1")
-
-WITHOUT_LLVM = bool(os.environ.get("TESTS_WITHOUT_LLVM"))
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the run
     folder = Path(tempfile.mkdtemp(prefix="scalargrad-tests-"))
@@ -29,6 +25,3 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the r
             (folder / name).symlink_to(usual / name)
     os.environ["XDG_CACHE_HOME"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-
-if WITHOUT_LLVM:
-    sys.modules["llvmlite"] = None  # type: ignore[assignment]

@@ -27,7 +27,6 @@ def test_planted_faults_change_a_line_that_is_there_once() -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.native
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.path}-{fault.changed[:30]}")
 def test_planted_faults_are_reported_in_their_pass(fault: Fault, tmp_path: Path) -> None:
     """The verifier, the interpreters and random programs find each, and name the pass."""

@@ -1,9 +1,9 @@
 """Programs as people write them, run on two checkouts: ``python -m benchmarks.replay BASE CHANGE``.
 
-A program is a function without arguments in a file of ``corpus``: it returns what is called, and
-with what. What a call gives (numbers to the bit, or the class of an error), how long the first call
-takes, in which phase of compilation, in which form it is compiled, and how long another call takes
-are compared between the two.
+A program is a function without arguments in a file of ``corpus``, which returns a function and its
+arguments. For both checkouts, replay compares the outcome (numbers to the bit, or the class of an
+error), the time of the first call and of each phase of compilation, the candidate form that is
+compiled, and the time of a later call.
 """
 
 from __future__ import annotations

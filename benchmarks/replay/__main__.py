@@ -1,9 +1,9 @@
 """Run the corpus on two checkouts, and compare: ``python -m benchmarks.replay BASE CHANGE``.
 
 BASE and CHANGE are folders of checkouts, or revisions of this repository. Both are run by this
-checkout's programs and runner, in this Python's environment, process by process in turns. Times are
-processor times; what is printed are medians of the rounds and their ratio CHANGE / BASE. So are the
-times of the phases of compilation, and other candidate forms that were taken or rejected.
+checkout's programs and runner, in this Python's environment, in alternating processes. Times are
+processor times. Printed are the medians of the rounds with their ratio CHANGE / BASE, the times of
+the phases of compilation, and the programs for which other candidate forms were taken or rejected.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 @contextmanager
 def checkout(name: str) -> Iterator[Path]:
-    """Return the folder of a checkout; of a revision, for as long as it is needed."""
+    """Yield the folder of a checkout; that of a revision is temporary."""
     if (Path(name) / "src" / "scalargrad").is_dir():
         yield Path(name).resolve()
         return

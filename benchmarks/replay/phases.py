@@ -94,7 +94,7 @@ class Watch:
 
     @contextmanager
     def _within(self, phase: str) -> Iterator[None]:
-        """Within the ``with`` block, time counts for a phase, and not for the one around it."""
+        """Count the time of the ``with`` block for a phase, and not for the enclosing phase."""
         self._pass()
         self._open.append(phase)
         try:

@@ -21,45 +21,47 @@ from benchmarks.measuring import seconds
 from benchmarks.replay import PROGRAMS
 from benchmarks.replay.phases import Watch
 
-#: Calls after the first are timed in batches of at least so many seconds, so many of them.
-BATCH, BATCHES = 0.01, 5
+#: Minimum duration, in seconds, of a batch of calls that is timed.
+BATCH = 0.01
+#: Number of batches.
+BATCHES = 5
 
 
-def written(x: Any) -> Any:
-    """Return a result as JSON: numbers to the bit, containers as they are, others by class."""
+def to_json(x: Any) -> Any:
+    """Convert a result to JSON: numbers to the bit, containers, other objects by class."""
     found: Any = type(x).__name__
     if isinstance(x, bool | str | int | None):
         found = x
     elif isinstance(x, float):
         found = float(x).hex()
     elif isinstance(x, list | tuple):
-        found = [found, *map(written, x)]
+        found = [found, *map(to_json, x)]
     elif isinstance(x, Mapping):
-        found = {"class": found, **{str(key): written(y) for key, y in x.items()}}
+        found = {"class": found, **{str(key): to_json(y) for key, y in x.items()}}
     elif hasattr(x, "tolist"):
-        found = ["array", *map(written, x.ravel().tolist())] if x.ndim else written(x.item())
+        found = ["array", *map(to_json, x.ravel().tolist())] if x.ndim else to_json(x.item())
     elif hasattr(x, "backward"):
-        found = {"class": "Value", "data": written(x.data), "grad": written(x.grad)}
+        found = {"class": "Value", "data": to_json(x.data), "grad": to_json(x.grad)}
     elif dataclasses.is_dataclass(x):
-        fields = {y.name: written(getattr(x, y.name)) for y in dataclasses.fields(x)}
+        fields = {y.name: to_json(getattr(x, y.name)) for y in dataclasses.fields(x)}
         found = {"class": found, **fields}
     return found
 
 
-def replayed(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
-    """Run a program, and return its outcome, the time of its first two calls and of another.
+def run_program(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
+    """Run a program and return its outcome and times.
 
-    With the time of its first two calls are those of the phases of compilation, and the candidate
-    forms that were taken and rejected. A way through branches is compiled by the second call that
-    takes it.
+    These are the time of the first two calls, with those of the phases of compilation and the
+    candidate forms that were taken and rejected, and the time of a later call. The second call is
+    included because a path through branches is compiled the second time it is taken.
     """
     function, args = make()
     watch.clear()
     found: dict[str, Any] = {}
 
     def first() -> None:
-        found["outcome"] = written(function(*args))
-        found["again"] = written(function(*args))
+        found["outcome"] = to_json(function(*args))
+        found["again"] = to_json(function(*args))
 
     def run() -> object:
         return function(*args)
@@ -86,11 +88,11 @@ def main(file: str, pattern: str = "*") -> None:
     corpus = "benchmarks.replay.corpus"
     importlib.import_module(f"{corpus}.statistics")
     watch = Watch()
-    replayed(PROGRAMS["statistics.garch"], watch)
+    run_program(PROGRAMS["statistics.garch"], watch)
     importlib.import_module(f"{corpus}.{file}")
     for name, make in PROGRAMS.items():
         if name.startswith(f"{file}.") and fnmatch(name, pattern):
-            print(json.dumps({"name": name, **replayed(make, watch)}), flush=True)
+            print(json.dumps({"name": name, **run_program(make, watch)}), flush=True)
 
 
 if __name__ == "__main__":

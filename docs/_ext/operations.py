@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from compiled_code import llvm_lines, numpy_lines
+from compiled_code import llvm_lines
 from curves import curve
 from docstrings import escaped
 from docutils import nodes
@@ -81,7 +81,6 @@ def _forms(op: Operation) -> Iterator[str]:
     yield f"   <div class='operation'><table>{cells}</table>{curve(op)}</div>"
     yield ""
     yield from _code("python", "Python", _python(op, traced, names))
-    yield from _code("python", "NumPy, in a compiled function", numpy_lines(op))
     yield from _code("llvm", "LLVM IR, in a compiled function", llvm_lines(op))
     yield from _code("javascript", "JavaScript", javascript_functions([(op, arity)]).splitlines())
 

@@ -16,7 +16,6 @@ import atexit
 import importlib
 import linecache
 import math
-import os
 import shutil
 import signal
 import sys
@@ -105,6 +104,7 @@ def run(program: Program, name: str, folder: Path, code: Any) -> list[Called]:
     """
     calls: list[Called] = []
     module: Any = types.ModuleType(name)
+    _ALIVE.append(module)
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -222,12 +222,17 @@ def _folder() -> Path:
 _FOLDERS: list[Path] = []
 
 
+#: The modules of the latest program, kept so that no two runs have objects at equal addresses.
+_ALIVE: list[Any] = []
+
+
 def compared(seed: int) -> tuple[Program | None, str]:
     """Return the program of a seed, and how it differs."""
 
     def interrupted(*_: Any) -> None:
         raise Interrupted(f"longer than {PATIENCE} s")
 
+    _ALIVE.clear()
     with ExitStack() as stack:
         if hasattr(signal, "setitimer"):
             before = signal.signal(signal.SIGALRM, interrupted)
@@ -335,5 +340,4 @@ def search() -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("SCALARGRAD_JIT", "numpy")
     sys.exit(search())

@@ -18,7 +18,7 @@ SIZE = WIDTH // HEADS
 Vector = list[Any]
 Matrix = list[Vector]
 
-#: Rows and columns of the matrices, in the order in which the parameters stand.
+#: Rows and columns of the matrices, in the order of the parameters.
 INPUTS = {"token": (CHARACTERS, WIDTH), "position": (CONTEXT, WIDTH)}
 LAYER = {
     **dict.fromkeys(("query", "key", "value", "out"), (WIDTH, WIDTH)),
@@ -97,7 +97,7 @@ def loss(
     return sum(losses) / len(losses)
 
 
-#: The tokens of “lea” behind the mark that begins and ends a name, and what follows each.
+#: The tokens of “lea” behind the mark that begins and ends a name, and the token that follows each.
 TOKENS, NEXT = [26, 11, 4, 0], [11, 4, 0, 26]
 
 

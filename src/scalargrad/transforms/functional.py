@@ -426,7 +426,7 @@ def _sparse(
     if has_aux:
         raise OperandError("sparse=True returns a matrix alone: leave has_aux out")
     with optional_dependency("sparse=True needs"):
-        from scalargrad.sparse_jacobian import SparseJacobian
+        from scalargrad.compiler.sparse_jacobian import SparseJacobian
     return SparseJacobian(f, argnums)
 
 
