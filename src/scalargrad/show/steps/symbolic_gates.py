@@ -24,12 +24,12 @@ from scalargrad.opdef.operation import Operation, Reduction
 from scalargrad.opdef.symbol import Symbol, evaluate
 from scalargrad.show.max_score import shown_operands
 from scalargrad.show.number_format import (
+    evaluate_displayed,
+    format_number,
     gate_relation,
-    loosest,
-    number,
+    join_relations,
     relation,
     result_relation,
-    value_as_shown,
 )
 from scalargrad.system.cached_property import cached_property
 
@@ -351,7 +351,7 @@ class SymbolicGate:
     @cached_property
     def number_texts(self) -> dict[Symbol, str]:
         """The formatted number of each symbol."""
-        return FIXED | {symbol: number(x) for symbol, x in self.numbers.items()}
+        return FIXED | {symbol: format_number(x) for symbol, x in self.numbers.items()}
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified and abbreviated."""
@@ -384,8 +384,8 @@ class SymbolicGate:
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         filled_in = relation(*constants_of(rule), *numbers.values())
         saved = self.relation if self.form.result in numbers else "="
-        return loosest(filled_in, saved), result_relation(
-            lambda: value_as_shown(rule, numbers), local
+        return join_relations(filled_in, saved), result_relation(
+            lambda: evaluate_displayed(rule, numbers), local
         )
 
 
