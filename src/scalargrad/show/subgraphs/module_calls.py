@@ -188,8 +188,10 @@ def record_calls(build: Callable[[], Any], model: Model) -> tuple[Any, RecordedM
     with _lock:
         methods: dict[Any, Any] = {}
         for _, module in model.named_modules():
-            kind = next(kind for kind in type(module).__mro__ if "__call__" in vars(kind))
-            methods[kind] = vars(kind)["__call__"]
+            for kind in type(module).__mro__:
+                if "__call__" in vars(kind):
+                    methods[kind] = vars(kind)["__call__"]
+                    break
         token = _active.set(recorded)
         try:
             for kind, method in methods.items():
