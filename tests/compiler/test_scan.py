@@ -124,7 +124,7 @@ INVALID_LENGTHS: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize(("xs", "length"), INVALID_LENGTHS.values(), ids=INVALID_LENGTHS)
 def test_scan_refuses_arguments_without_a_definite_number_of_steps(xs: Any, length: Any) -> None:
     """Before the first step."""
-    with pytest.raises(OperandError, match=r"steps|holds|length"):
+    with pytest.raises(OperandError, match=r"steps|entries|length"):
         scan(lambda c, x: (c, x), 1.0, xs, length)
 
 
