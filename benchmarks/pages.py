@@ -64,14 +64,14 @@ def training_page() -> TrainingPage:
 
 
 def network() -> Walk:
-    """Walk through the squared error of an MLP of 1,780 nodes, folded by its modules."""
+    """Walk through the squared error of an MLP of 1,780 nodes, divided by its modules."""
     model = MLP(16, [32, 32, 1], activation="tanh", rng=1)
     error = sg.square(model([sg.Value(0.1 * i, f"x{i}") for i in range(16)]) - 1.0)
     return walk(error, model=model)
 
 
 def by_hand() -> Walk:
-    """Walk through a network of + and × in loops, 1,945 nodes, folded by its graph alone."""
+    """Walk through a network of + and × in loops, 1,945 nodes, divided without a model."""
     x: list[sg.Value] = [sg.Value(0.1 * i, f"x{i}") for i in range(8)]
     for width in (24, 17, 1):
         weights = [[0.1 * ((i + 2 * j) % 7 - 3) for i in range(len(x))] for j in range(width)]
@@ -84,7 +84,7 @@ def _product(weight: float, x: sg.Value) -> sg.Value:
 
 
 def step_page(browser: Any, path: Path, name: str, steps: Walk) -> Iterator[Finding]:
-    """Measure a graph: writing, size, opening, and steps far apart, into other folds."""
+    """Measure a graph: writing, size, opening, and steps far apart, into other subgraphs."""
     what = f"{name}, {len(steps.graph.order):,} nodes"
     yield duration(f"{what}: written", seconds(partial(steps.save, path)))
     yield Finding(f"{what}: size", "", f"{path.stat().st_size / 1e6:.2f} MB", None)

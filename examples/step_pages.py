@@ -90,7 +90,7 @@ def simple_model() -> Walk:
 
 
 def network() -> Walk:
-    """Walk through the small network with its layers folded, its weights named by their places."""
+    """Walk through the small network with collapsed layers; weights are named by position."""
     model, error = small_network()
     return walk(error, model=model)
 

@@ -19,7 +19,7 @@ from scalargrad.data.texts import LABELS
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, save_model
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.show.html import require_page_path
-from scalargrad.show.number_format import polynomial
+from scalargrad.show.number_format import format_polynomial
 from scalargrad.system.files import make_folder, require_writable, write_atomically
 from scalargrad.system.packages import optional_dependency
 from scalargrad.train import History, fit
@@ -304,7 +304,7 @@ class Cubic(Module):
 
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
-        return f"y = {polynomial([a, *(w.data for w in self.linear.weight[0])])}"
+        return f"y = {format_polynomial([a, *(w.data for w in self.linear.weight[0])])}"
 
 
 def sine(plan: Plan) -> Report:

@@ -104,7 +104,7 @@ def test_jit_sees_random_changes_of_containers(seed: int) -> None:
 @pytest.mark.parametrize("first", seeds(3, 1))
 def test_jit_sees_random_changes_of_captured_state(first: int) -> None:
     """250 programs that read captured state by every route, with a change between the calls."""
-    seed = 250 * first  # for other seeds use the command line: some programs still differ
+    seed = 250 * first  # others are searched from the command line
     command = [sys.executable, "-m", "tests.compiler.random_surroundings", "--show"]
     run = subprocess.run(
         [*command, "--from", str(seed), "--count", "250"],

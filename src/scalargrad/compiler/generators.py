@@ -153,7 +153,7 @@ def generators_of(roots: Iterable[Any]) -> list[Any]:
 
 
 def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[tuple[Any, Any]]:
-    """Return generators with their states: those among objects, of `random`, of NumPy.
+    """Return pairs of a generator and its state: those among objects, of `random`, of NumPy.
 
     Globals of library functions, which the walk does not enter, are included.
     """
@@ -185,8 +185,8 @@ def _may_be_generator(x: Any) -> bool:
 
 
 def _state(x: Any) -> Any:
-    """Return the state of a generator; None of what is none."""
+    """Return the state of a generator; None if the object is not a generator."""
     try:
         return state_of(x)
-    except AttributeError as error:  # another dict was assigned
+    except AttributeError as error:  # its `__dict__` was replaced
         raise TraceError(f"the state of {format_value(x)} cannot be read: {error}") from error

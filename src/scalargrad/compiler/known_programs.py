@@ -29,7 +29,7 @@ MOST = 1_000_000
 #: Weight of the machine code of a program, in addition to the numbers that describe it.
 _CODE = 20_000
 #: Weights, without the constants of `Held` nodes, of the programs that are stored on disk. A
-#: smaller program compiles almost as fast as it is read.
+#: smaller program is compiled almost as fast as read.
 ON_DISK = range(_CODE + 10_000, 10_000_000)
 
 #: Packages whose source determines the compiled form of a program.

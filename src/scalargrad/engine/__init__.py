@@ -5,6 +5,6 @@ order, `autodiff` the backward sweep, and `tree` nested containers of Values. `n
 `grad_mode`, `active_derivatives` and `recorder` determine what an operation does: build a graph,
 make a leaf, or call the recorder of the compiler; `draws` does so for random numbers.
 `micrograd_compat` has the attribute names of micrograd, `conversions` Python's conversions, copies
-and pickles, `other_names` the functions of other libraries, and `comparison_log` the comparisons in
-Python code.
+and pickles, `other_names` the functions of other libraries, and `branch_log` the log of
+comparisons in Python code.
 """

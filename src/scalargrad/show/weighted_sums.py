@@ -1,10 +1,12 @@
 """Find weighted sums Σ wᵢxᵢ + b of parameters in any computation, and the dense layers of a graph.
 
-`dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote them. A computation is
-given as its gates: for each, an operation and its operands. These are Values in a graph, whose
-layers h = σ(W x + b) are matrices in a page and name parameters (`scalargrad.show.shown_graph`), or
-numbers of nodes in a recorded program, in which `scalargrad.show.training.network_units` finds
-units.
+Both `dot` and a sum of products are weighted sums, no matter which module or loop computed them. A
+computation is a mapping from each gate to its operation and operands. Its nodes are Values of a
+graph, whose layers h = σ(W x + b) are matrices on a page and name parameters
+(`scalargrad.show.display_graph`); or indices of nodes in a traced program, in which
+`scalargrad.show.training.network_units` finds units::
+
+    {2: (mul, (0, 1)), 4: (add, (2, 3))}  →  WeightedSum(inputs=(1,), weights=(0,), bias=3, total=4)
 """
 
 from __future__ import annotations
@@ -31,11 +33,11 @@ class WeightedSum(Generic[Node]):
     inputs, weights : tuple of nodes
         x and w, in the order of the sum.
     bias : node or None
-        b, or None where nothing is added.
+        b, or None if there is none.
     total : node
         The sum, z.
     gates : tuple of nodes
-        Every gate that computes it, in no particular order.
+        All gates of the sum, in no particular order.
     """
 
     inputs: tuple[Node, ...]
@@ -59,29 +61,29 @@ def weighted_sums(
     Parameters
     ----------
     gates : mapping from node to (Operation, sequence of nodes)
-        What makes each node that is computed, and of what; operands before results.
+        The operation and operands of each node that is computed, operands before results.
     readers : mapping from node to int
-        How often each of these nodes is read.
+        The number of readers of each of these nodes.
     is_parameter, is_zero : callable
-        Whether an operand is a parameter, and whether it is the constant 0, which adds nothing.
+        Return True if an operand is a parameter; if it is the constant 0.
     """
     kinds = {node: op for node, (op, _) in gates.items() if op in _SUMS | _PRODUCTS}
-    found: dict[Node, tuple[list[tuple[Node, Node]], list[Node], list[Node]]] = {}
+    sums: dict[Node, tuple[list[tuple[Node, Node]], list[Node], list[Node]]] = {}
     for total, op in kinds.items():
         operands = gates[total][1]
         n = 0 if op in _SUMS else len(operands) // 2
         factors = zip(operands[:n], operands[n : 2 * n], strict=True)
         pairs = [(w, x) if is_parameter(w) else (x, w) for w, x in factors]
         added = [x for x in operands[2 * n :] if not is_zero(x)]
-        # Sums and products that nothing else reads are taken in.
+        # Sums and products without other readers become part of this sum.
         inner = {x for x in added if readers.get(x) == 1 and x in kinds}
         biases = [x for x in added if x not in inner]
-        biases += [bias for x in inner if x in found for bias in found[x][1]]
-        is_one = len(biases) < 2 and found.keys() >= inner
-        if is_one and all(map(is_parameter, [*biases, *(w for w, _ in pairs)])):
-            taken = [found.pop(x) for x in added if x in inner]
-            pairs += [pair for part in taken for pair in part[0]]
-            found[total] = pairs, biases, [total, *(gate for part in taken for gate in part[2])]
+        biases += [bias for x in inner if x in sums for bias in sums[x][1]]
+        is_sum = len(biases) < 2 and sums.keys() >= inner
+        if is_sum and all(map(is_parameter, [*biases, *(w for w, _ in pairs)])):
+            parts = [sums.pop(x) for x in added if x in inner]
+            pairs += [pair for part in parts for pair in part[0]]
+            sums[total] = pairs, biases, [total, *(gate for part in parts for gate in part[2])]
     return [
         WeightedSum(
             tuple(x for _, x in pairs),
@@ -90,13 +92,13 @@ def weighted_sums(
             total,
             tuple(inside),
         )
-        for total, (pairs, biases, inside) in found.items()
+        for total, (pairs, biases, inside) in sums.items()
         if pairs
     ]
 
 
 def readers_of(order: Iterable[Value]) -> dict[Value, list[Value]]:
-    """Return what reads each node of a graph, as often as it does."""
+    """Return the readers of each node of a graph; a gate is listed once for each operand."""
     readers: dict[Value, list[Value]] = {node: [] for node in order}
     for node in readers:
         for operand in node.parents:
@@ -107,7 +109,7 @@ def readers_of(order: Iterable[Value]) -> dict[Value, list[Value]]:
 
 # In graphs -------------------------------------------------------------------------------------
 
-#: What turns a weighted sum into the output of a unit.
+#: Operations that compute the output of a hidden unit from its weighted sum.
 ACTIVATIONS = {
     *(ops.sigmoid, ops.tanh, ops.relu, ops.leaky_relu, ops.elu, ops.silu, ops.softplus),
     *(ops.gelu, ops.gelu_tanh, ops.logsigmoid, ops.step),
@@ -116,14 +118,14 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Row(WeightedSum[Any]):
-    """One unit of a layer, h = σ(Σ wᵢxᵢ + b); its gates include those of σ.
+    """One unit of a layer, h = σ(Σ wᵢxᵢ + b); its gates include the gate of σ.
 
     Attributes
     ----------
     output : Value
-        h; the sum itself where there is no activation.
+        h; without an activation, the sum.
     activation : str
-        The name of the function from z to h, as tanh, σ, ReLU; "" if there is none.
+        The name of the function from z to h, such as tanh, σ, ReLU; "" if there is none.
     """
 
     output: Value
@@ -133,38 +135,37 @@ class Row(WeightedSum[Any]):
 def dense_layers(order: Sequence[Value], parameters: Container[Value]) -> list[list[Row]]:
     """Return the layers of a graph as their rows, in the order they are computed.
 
-    A layer is all the weighted sums that read the same inputs. It has weights that are parameters,
-    and more than one of them.
+    A layer consists of all weighted sums of the same inputs with the same activation. It has more
+    than one weight, and its weights are parameters.
     """
-    alike: dict[object, list[Row]] = {}
+    layers: dict[object, list[Row]] = {}
     for row in _rows(order, parameters):
-        alike.setdefault((row.inputs, row.activation, row.bias is None), []).append(row)
-    return [rows for rows in alike.values() if len(rows) * len(rows[0].weights) > 1]
+        layers.setdefault((row.inputs, row.activation, row.bias is None), []).append(row)
+    return [rows for rows in layers.values() if len(rows) * len(rows[0].weights) > 1]
 
 
 def _rows(order: Sequence[Value], parameters: Container[Value]) -> Iterator[Row]:
     gates: dict[Any, Any] = {node: (node.op, node.parents) for node in order if node.op}
     readers, wires = readers_of(order), fan_out(order)
-    for found in weighted_sums(gates, wires, parameters.__contains__, _is_zero):
-        reading = readers[found.total]
-        name = _activation(reading[0]) if len(reading) == 1 else ""
-        after = reading if name else []
+    for x in weighted_sums(gates, wires, parameters.__contains__, _is_zero):
+        name = _activation_name(readers[x.total][0]) if len(readers[x.total]) == 1 else ""
+        activation = readers[x.total] if name else []
         yield Row(
-            *(found.inputs, found.weights, found.bias, found.total, (*found.gates, *after)),
-            output=after[0] if after else found.total,
+            *(x.inputs, x.weights, x.bias, x.total, (*x.gates, *activation)),
+            output=activation[0] if activation else x.total,
             activation=name,
         )
 
 
-def _activation(gate: Value) -> str:
-    """Return the name of a gate that is an activation of a sum; "" for any other."""
+def _activation_name(gate: Value) -> str:
+    """Return the name of a gate that is the activation of a sum; "" for any other gate."""
     op = gate.op
     assert op is not None
     if op is ops.maximum and any(map(_is_zero, gate.parents)):
         return "ReLU"
     varying = sum(isinstance(x, Value) for x in gate.parents)
-    is_own = TABLE.get(op.name) is not op and isinstance(op, Elementwise)
-    if varying != 1 or not (op in ACTIVATIONS or is_own):
+    is_custom = TABLE.get(op.name) is not op and isinstance(op, Elementwise)
+    if varying != 1 or not (op in ACTIVATIONS or is_custom):
         return ""
     return op.symbol if op.symbol.isalpha() else op.name
 

@@ -1,4 +1,4 @@
-"""Which Graphviz draws, what is said where there is none, and how files of pictures are written."""
+"""Pictures with different Graphviz programs, errors without one, and files of pictures."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from tests.show.graphs.reading import corners, elements
+from tests.show.graphs.parsing import corners, elements
 
 from scalargrad import Value, draw
 from scalargrad.errors import LayoutError, MissingPackageError
 from scalargrad.show.graphs import Picture
 
-needs_shebang = pytest.mark.skipif(os.name == "nt", reason="a script stands in for dot")
+needs_shebang = pytest.mark.skipif(os.name == "nt", reason="a shell script replaces dot")
 
 
 def picture() -> Picture:
-    """Return a picture that has not been laid out yet."""
+    """Return a picture without a layout yet."""
     return draw(Value(1.0, "é") + 1)
 
 
 @pytest.fixture
 def system_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the path of a file that is found as the system's dot, to be filled by the test."""
+    """Return the path of an empty program that is the dot of the system; the test writes it."""
     program = tmp_path / "bin" / "dot"
     program.parent.mkdir()
     program.touch(mode=0o755)
@@ -36,13 +36,13 @@ def system_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_resvg(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let resvg-py and fpdf2 be not installed."""
+    """Simulate that resvg-py and fpdf2 are not installed."""
     for name in ("resvg_py", "fpdf"):
         monkeypatch.setitem(sys.modules, name, None)
 
 
-#: Where a Graphviz puts a box and its wire.
-PLACES = json.dumps(
+#: Output of Graphviz: the positions of a box and its wire.
+POSITIONS = json.dumps(
     {
         "bb": "0,0,200,40",
         "objects": [{"name": "n0", "pos": "59,20"}, {"name": "n0-wire", "pos": "150,20"}],
@@ -55,10 +55,10 @@ PLACES = json.dumps(
 
 
 @pytest.mark.usefixtures("no_system_graphviz")
-def test_boxes_are_as_wide_as_their_text() -> None:
-    """Without a system's Graphviz or fonts: boxes have room for Arial's letters, of 14 points.
+def test_draw_boxes_fit_the_width_of_their_text() -> None:
+    """Without Graphviz or fonts of the system, boxes have room for Arial at 14 points.
 
-    The numbers are those of Adobe's AFM of Helvetica. A Chinese letter is as wide as it is high.
+    The widths are from Adobe's AFM of Helvetica. A Chinese character is as wide as it is high.
     """
     shown = draw([Value(1.0, "bias of the neuron"), Value(2.0, "权重矩阵与偏置")])
     found = elements(shown)
@@ -72,9 +72,9 @@ def test_boxes_are_as_wide_as_their_text() -> None:
 
 @needs_shebang
 @pytest.mark.usefixtures("no_bundled_graphviz")
-def test_the_system_s_dot_is_asked_for_places(system_dot: Path) -> None:
-    """It gets the DOT text as its input."""
-    system_dot.write_text(f"#!/bin/sh\ncat > {system_dot}.given\necho '{PLACES[:-1]}\n}}'\n")
+def test_svg_uses_the_dot_program_of_the_system(system_dot: Path) -> None:
+    """Its input is the DOT text of the picture."""
+    system_dot.write_text(f"#!/bin/sh\ncat > {system_dot}.given\necho '{POSITIONS[:-1]}\n}}'\n")
     shown = draw(Value(1.0, "é"))
     assert 'x="50.0"' in shown.svg()
     assert Path(f"{system_dot}.given").read_text(encoding="utf-8") == shown.dot
@@ -84,8 +84,8 @@ def test_the_system_s_dot_is_asked_for_places(system_dot: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_system_graphviz", "no_bundled_graphviz")
-def test_without_any_graphviz_text_formats_are_left(tmp_path: Path) -> None:
-    """The error names a package to install, an existing file stays, and .dot and .mmd work."""
+def test_save_without_graphviz_writes_dot_and_mermaid(tmp_path: Path) -> None:
+    """The error names a package to install, and an existing file is not changed."""
     old = tmp_path / "f.svg"
     old.write_text("old")
     with pytest.raises(LayoutError, match="graphviz-pure"):
@@ -99,7 +99,7 @@ def test_without_any_graphviz_text_formats_are_left(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_resvg")
 @pytest.mark.parametrize(("name", "remedy"), [("f.png", "resvg-py"), ("f.pdf", "fpdf2")])
-def test_what_a_format_needs_is_named(name: str, remedy: str, tmp_path: Path) -> None:
+def test_save_names_the_missing_package(name: str, remedy: str, tmp_path: Path) -> None:
     """PDF needs fpdf2, and PNG resvg."""
     with pytest.raises(MissingPackageError, match=remedy):
         picture().save(tmp_path / name)
@@ -116,23 +116,25 @@ def test_what_a_format_needs_is_named(name: str, remedy: str, tmp_path: Path) ->
         ("#!/no/such/interpreter\n", "start"),
     ],
 )
-def test_the_error_has_the_last_words_of_graphviz(system_dot: Path, script: str, noun: str) -> None:
-    """When every Graphviz fails, it says which and why."""
+def test_svg_error_quotes_the_last_line_of_graphviz(
+    system_dot: Path, script: str, noun: str
+) -> None:
+    """The error names the program and the reason."""
     system_dot.write_text(script)
     with pytest.raises(LayoutError, match=noun) as caught:
         picture().svg()
     assert str(system_dot) in str(caught.value)
 
 
-def test_a_picture_of_too_many_dots_is_refused(tmp_path: Path) -> None:
-    """Its memory would end the program: here 2 × 78 inches of 1,200 dots each."""
+def test_save_of_a_png_with_too_many_pixels_is_an_error(tmp_path: Path) -> None:
+    """100 rows at 1,200 dots per inch would exhaust the memory."""
     roots = [Value(1.0).exp() for _ in range(100)]
     with pytest.raises(LayoutError, match="dpi"):
         draw(roots, dpi=1200).save(tmp_path / "f.png")
 
 
-def test_a_notebook_shows_the_graph_of_a_value() -> None:
-    """As a picture folded to a small size, and as text where that would take noticeable time."""
+def test_repr_svg_of_a_value_is_a_small_picture() -> None:
+    """Subgraphs are collapsed; a graph that would take noticeable time has no picture."""
     y = Value(0.5, "x")
     for _ in range(200):
         y = y.sin()
@@ -158,10 +160,10 @@ def test_a_notebook_shows_the_graph_of_a_value() -> None:
         ("F.PNG", b"\x89PNG"),
     ],
 )
-def test_the_suffix_chooses_the_format(
+def test_save_chooses_the_format_by_the_suffix(
     name: str, start: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Each is written in full, under its name and no other, and nothing is printed."""
+    """The file is complete, no other file is created, and nothing is printed."""
     path = picture().save(tmp_path / name)
     assert path.read_bytes().startswith(start)
     assert start[:1] == b"\x89" or "é" in path.read_text(encoding="utf-8")
@@ -169,10 +171,12 @@ def test_the_suffix_chooses_the_format(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_png_is_as_fine_as_is_asked_for(tmp_path: Path) -> None:
-    """192 dots for each inch, that is each 72 points of the SVG, unless `dpi` says otherwise."""
+@pytest.mark.parametrize(("options", "dpi"), [({}, 192), ({"dpi": 96}, 96)])
+def test_draw_dpi_sets_the_pixels_of_a_png(
+    options: dict[str, int], dpi: int, tmp_path: Path
+) -> None:
+    """An inch is 72 points of the SVG."""
     y = Value(1 / 3, "x") ** 2.0
     points = float(ET.fromstring(draw(y).svg()).attrib["width"].removesuffix("pt"))
-    for dpi in (192, 96):
-        written = draw(y, dpi=dpi).save(tmp_path / "y.png").read_bytes()
-        assert struct.unpack(">I", written[16:20])[0] == pytest.approx(points * dpi / 72, abs=3)
+    content = draw(y, **options).save(tmp_path / "y.png").read_bytes()  # type: ignore[arg-type]
+    assert struct.unpack(">I", content[16:20])[0] == pytest.approx(points * dpi / 72, abs=3)

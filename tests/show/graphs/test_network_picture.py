@@ -1,4 +1,4 @@
-"""network: the picture of a multi-layer perceptron, its units as circles, its weights as lines."""
+"""network: the picture of a multi-layer perceptron, with units as circles and weights as lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.show.graphs.reading import SVG, Element, corners, elements, title
+from tests.show.graphs.parsing import SVG, Element, corners, elements, title
 
 from scalargrad.errors import GraphTooLargeError
 from scalargrad.nn import MLP
@@ -20,7 +20,7 @@ from scalargrad.show.graphs import network
 
 @dataclass
 class Row:
-    """A neuron that has weights and nothing else."""
+    """A neuron with weights only."""
 
     w: Sequence[Any]
 
@@ -34,7 +34,7 @@ class Rows:
 
 @dataclass
 class Net:
-    """Layers, and nothing of scalargrad.nn."""
+    """A network that is not made of scalargrad.nn."""
 
     layers: list[Rows]
 
@@ -60,10 +60,10 @@ def width(line: Element) -> float:
     return float(stroke(line, "stroke-width"))
 
 
-def test_units_stand_in_columns_and_weights_are_lines() -> None:
+def test_network_draws_units_in_columns_and_weights_as_lines() -> None:
     """MLP(2, [5, 3, 1]) has 2 + 5 + 3 + 1 units and 28 lines.
 
-    Units of a layer share one x, are in order and do not touch; layers share their middle.
+    The units of a layer have one x, are in order and do not touch; all layers have one middle.
     """
     found = found_in(MLP(2, [5, 3, 1], rng=0))
     sizes = [2, 5, 3, 1]
@@ -81,10 +81,10 @@ def test_units_stand_in_columns_and_weights_are_lines() -> None:
     assert columns == sorted(set(columns))
 
 
-def test_sign_is_colour_and_dash_and_magnitude_is_width() -> None:
-    """Positive weights are solid, negative ones dashed in another colour.
+def test_network_draws_sign_as_colour_and_dash_and_magnitude_as_width() -> None:
+    """Positive weights are solid, negative ones are dashed in another colour.
 
-    Of -2, 1, 0.5 and 0 each is narrower than the one before, in proportion to |w|.
+    The lines of -2, 1, 0.5 and 0 are narrower in this order, in proportion to |w|.
     """
     found = found_in(net([[-2.0, 1.0, 0.5, 0.0]]))
     lines = [found[f"u1-0-w{k}"] for k in range(4)]
@@ -97,15 +97,15 @@ def test_sign_is_colour_and_dash_and_magnitude_is_width() -> None:
     assert (quarter - zero) / (widest - zero) == pytest.approx(0.25, abs=0.01)
 
 
-def test_extreme_weights_can_be_drawn() -> None:
-    """What is not finite is as wide as the greatest finite weight; zeros alone are thin."""
+def test_network_draws_infinite_weights_as_wide_as_the_greatest() -> None:
+    """A network of zeros has thin lines only."""
     found = found_in(net([[1.0, math.inf, -math.inf, math.nan]]))
     assert len({width(found[f"u1-0-w{k}"]) for k in range(4)}) == 1
     assert width(found_in(net([[0.0, 0.0]]))["u1-0-w0"]) < 1
 
 
-def test_titles_name_units_and_give_weights_in_full() -> None:
-    """A pointer or screen reader gets the exact weight, from which input and to which unit."""
+def test_network_titles_name_units_and_have_all_digits_of_weights() -> None:
+    """The title of a line has the exact weight, the input and the unit."""
     titles = {id: title(group) for id, group in found_in(net([[1 / 3, -0.1]], [[2.0]])).items()}
     weight = "weight from input x₀ to unit a₀ of layer 1"
     assert titles["u1-0-w0"] == f"{weight}: 0.3333333333333333"
@@ -115,8 +115,8 @@ def test_titles_name_units_and_give_weights_in_full() -> None:
     assert titles["u2-0"] == "output y"
 
 
-def test_mermaid_has_solid_and_dotted_lines(tmp_path: Path) -> None:
-    """It shows the sign, and leaves the width out; a network is saved like a graph."""
+def test_network_mermaid_has_solid_and_dotted_lines(tmp_path: Path) -> None:
+    """They show the sign but not the width; a network is saved like a graph."""
     picture = network(net([[0.5, -0.5]]))
     assert picture.mermaid.splitlines()[:6] == [
         "flowchart LR",
@@ -134,8 +134,8 @@ def test_mermaid_has_solid_and_dotted_lines(tmp_path: Path) -> None:
         assert picture.save(tmp_path / f"net.{suffix}").stat().st_size > 0
 
 
-def test_a_large_network_is_refused() -> None:
-    """Over the limit, of weights or of units, and the remedy works."""
+def test_network_above_the_limit_is_an_error() -> None:
+    """The limit applies to weights and to units, and the proposed limit works."""
     model = MLP(4, [5, 1], rng=0)
     with pytest.raises(GraphTooLargeError, match="limit=25"):
         network(model, limit=24)

@@ -1,6 +1,6 @@
-"""What a picture shows: shapes, lines, names, numbers and their order; highlights and colours.
+"""draw: shapes, lines, names, numbers and their order; highlights and colours.
 
-The same shapes are in all formats, so that most tests read the Mermaid text, which needs no layout.
+All formats have the same shapes, so most tests read the Mermaid text, which needs no layout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.show.graphs.reading import flow, lecture
+from tests.show.graphs.parsing import flow, lecture
 
 from scalargrad import Parameter, Value, custom_op, draw, ops
 from scalargrad.errors import GraphTooLargeError
@@ -33,7 +33,7 @@ def chain(length: int) -> Value:
 # Shapes and lines -----------------------------------------------------------------------------
 
 
-def test_lecture_graph() -> None:
+def test_draw_of_the_lecture_graph() -> None:
     """(x + y)z has the lecture's numbers on its wires, its two gates and its four operands."""
     shown = flow(draw(lecture()))
     assert {id: (text, shown.kinds[id]) for id, text in shown.texts.items()} == {
@@ -52,8 +52,8 @@ def test_lecture_graph() -> None:
     assert shown.arriving("n4") == ["n2_wire -->", "n3_wire -->"]
 
 
-def test_leaves_and_constants_are_told_apart() -> None:
-    """Parameters, inputs and boxed constants are of three kinds; a folded constant has no box."""
+def test_draw_distinguishes_parameters_inputs_and_constants() -> None:
+    """They are boxes of three kinds; a constant in the text of a gate has no box."""
     x = Value(2.0, "x")
     shown = flow(draw(ops.maximum(Parameter(1.0, "w"), x + 1.0, x * x, 7.0)))
     leaves = {kind: shown.of(kind) for kind in ("parameter", "input", "constant")}
@@ -66,15 +66,15 @@ def test_leaves_and_constants_are_told_apart() -> None:
     assert {end for a, _, b in shown.lines for end in (a, b)} == shown.texts.keys()
 
 
-def test_leaves_without_a_label_have_the_names_of_steps() -> None:
+def test_draw_names_leaves_without_a_label_as_steps_do() -> None:
     """They are v1, v2, …; labels used twice are numbered."""
     product = Value(1.0) * Value(2.0, "w") * Value(3.0, "w")
     assert flow(draw(product)).of("input") == ["v1", "w", "w_2"]
 
 
 @pytest.mark.parametrize("name", ["lable", "labl", "labels", "Label"])
-def test_a_misspelt_label_is_warned_of(name: str) -> None:
-    """It would be an attribute of the user's own, which names nothing."""
+def test_draw_warns_about_a_misspelled_label(name: str) -> None:
+    """Such an attribute does not name the node."""
     x: Any = Value(2.0)
     setattr(x, name, "in")
     message = rf"\.{name} = 'in' does not name a node: write \.label = 'in'"
@@ -84,15 +84,15 @@ def test_a_misspelt_label_is_warned_of(name: str) -> None:
     draw(x * 3.0)  # which has a label
 
 
-def test_attributes_of_a_user_s_own_are_not_warned_of() -> None:
-    """Other words, and what is no text."""
+def test_draw_does_not_warn_about_other_attributes() -> None:
+    """Other names, and attributes that are not strings."""
     x: Any = Value(2.0)
     x.name, x.table, x.labels, x.unit = "in", "of inputs", ["a", "b"], "m"
     draw(x * 3.0)
 
 
-def test_several_roots_share_their_nodes_and_are_named_in_the_title() -> None:
-    """Two roots over one leaf are drawn together, the leaf once; the title has both values."""
+def test_draw_of_several_roots_shares_nodes_and_names_the_roots() -> None:
+    """Two functions of one leaf are drawn together, with the leaf once."""
     x = Value(3.0, "x")
     y, z = x + 1, x / 7
     y.label, z.label = "y", "z"
@@ -104,7 +104,7 @@ def test_several_roots_share_their_nodes_and_are_named_in_the_title() -> None:
 
 
 GATES: list[tuple[Function, str]] = [
-    # a function of x, with its constants on the side they stand on
+    # a function of x, with each constant on its side
     (lambda x: x * -1, "×−1"),
     (lambda x: 1 + x, "+1"),
     (lambda x: 1 / x, "1/x"),
@@ -119,12 +119,12 @@ GATES: list[tuple[Function, str]] = [
     (lambda x: x * 1e-5, "×1e−5"),
     (lambda x: -x, "−x"),
     (ops.reciprocal, "1/x"),
-    # whole exponents as superscripts, one half as a root, other fractions after ^
+    # integer exponents as superscripts, one half as a root, other fractions after ^
     (lambda x: x**2, "x²"),
     (lambda x: x**-1, "x⁻¹"),
     (lambda x: x**0.5, "√x"),
     (lambda x: x**-0.5, "x^(−0.5)"),
-    # gates of several operands have the sign of their operation, others its symbol
+    # gates of several operands have the sign or the symbol of their operation
     (lambda x: x + x, "+"),
     (lambda x: x * x, "×"),
     (lambda x: x**x, "xʸ"),
@@ -134,15 +134,15 @@ GATES: list[tuple[Function, str]] = [
 ]
 
 
-def test_gates_read_as_in_a_lecture() -> None:
-    """A gate of one wire is a function of x with its constants; others show a sign or symbol."""
-    shown = [flow(draw(function(Value(0.5, "x")))).of("gate")[-1] for function, _ in GATES]
-    assert shown == [text for _, text in GATES]
+@pytest.mark.parametrize(("function", "text"), GATES, ids=[text for _, text in GATES])
+def test_draw_writes_gates_as_in_a_lecture(function: Function, text: str) -> None:
+    """A gate of one wire is a function of x with its constants; others have a sign or symbol."""
+    assert flow(draw(function(Value(0.5, "x")))).of("gate")[-1] == text
 
 
 @pytest.mark.parametrize("symbol", ["a-b", "<b>&amp;|", r"\N {x}"])
-def test_the_symbol_of_a_custom_operation_is_not_rewritten(symbol: str) -> None:
-    """What a user calls an operation stands in its gate, hyphens and markup included."""
+def test_draw_keeps_the_symbol_of_a_custom_op(symbol: str) -> None:
+    """Hyphens and markup in the symbol are not changed."""
 
     @custom_op(partials=lambda y, a, b: (1.0, 1.0), symbol=symbol)
     def merge(a: float, b: float) -> float:
@@ -153,8 +153,8 @@ def test_the_symbol_of_a_custom_operation_is_not_rewritten(symbol: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12))
-def test_a_label_is_text_for_mermaid(label: str) -> None:
-    """No ASCII punctuation of a label reaches Mermaid, which would read it as syntax."""
+def test_mermaid_escapes_labels(label: str) -> None:
+    """ASCII punctuation would be syntax of Mermaid."""
     picture = draw(Value(1.0, label))
     assert flow(picture).of("input") == [label]
     written = picture.mermaid.split("\n")[1].removeprefix('    n0["').removesuffix('"]:::input')
@@ -170,8 +170,8 @@ def square_of_a_third() -> Value:
     return Value(1 / 3, "x") ** 2.0
 
 
-def test_gradients_are_shown_once_there_are_any() -> None:
-    """One that nobody computed is absent, not 0."""
+def test_draw_shows_gradients_after_backward() -> None:
+    """Before `backward` there is no gradient, also not 0."""
     y = square_of_a_third()
     before = draw(y)
     assert "grad" not in before.mermaid
@@ -182,8 +182,8 @@ def test_gradients_are_shown_once_there_are_any() -> None:
     assert "gradient of x: 0.6666666666666666" in draw(y).svg()
 
 
-def test_gradients_of_an_earlier_graph_are_absent() -> None:
-    """A parameter keeps the gradient of the loss before; the new loss has had no backward."""
+def test_draw_omits_gradients_of_an_earlier_graph() -> None:
+    """A parameter has the gradient of an earlier loss; the new loss has none yet."""
     w = Value(3.0, "w")
     (w * w).backward()
     after = w * 2.0
@@ -195,8 +195,8 @@ def test_gradients_of_an_earlier_graph_are_absent() -> None:
 # Copies ---------------------------------------------------------------------------------------
 
 
-def test_fan_out_can_be_drawn_as_copies() -> None:
-    """A copy gate reads x's wire, and each reader's wire carries its part of the gradient."""
+def test_draw_copies_shows_fan_out_as_copy_gates() -> None:
+    """A copy gate reads the wire of x; the wire of each reader has its contribution."""
     x = Value(3.0, "x")
     y = x * x
     y.backward()
@@ -205,13 +205,13 @@ def test_fan_out_can_be_drawn_as_copies() -> None:
     assert shown.texts["n0_fan"] == "copy"
     assert shown.arriving("n0_fan") == ["n0_wire -->"]
     assert sorted(shown.of("wire")) == ["3\ngrad 3", "3\ngrad 3", "3\ngrad 6", "9\ngrad 1"]
-    assert picture.svg().count("what v1 adds to the gradient of x: 3.0") == 2
+    assert picture.svg().count("contribution of v1 to the gradient of x: 3.0") == 2
     tree = (Value(1.0, "x") + Value(2.0, "y")) * Value(3.0, "z")
     assert draw(tree, copies=True).dot == draw(tree).dot
 
 
-def test_contributions_of_copies_sum_to_the_gradient() -> None:
-    """Of every node that fans out, what its readers add is its gradient, in full."""
+def test_draw_copies_contributions_sum_to_the_gradient() -> None:
+    """For every node with several readers, with all digits."""
     x, y = Value(0.7, "x"), Value(-1.3, "y")
     u = ops.sin(x * y)
     u.label = "u"
@@ -219,7 +219,7 @@ def test_contributions_of_copies_sum_to_the_gradient() -> None:
     root.backward()
     svg = draw(root, copies=True).svg()
     for node in (x, y, u):
-        terms = re.findall(rf"what \w+ adds to the gradient of {node.label}: ([^<]+)<", svg)
+        terms = re.findall(rf"contribution of \w+ to the gradient of {node.label}: ([^<]+)<", svg)
         assert len(terms) > 1
         total = sum(float(term.replace("−", "-")) for term in terms)
         assert total == pytest.approx(node.grad, rel=1e-12)
@@ -228,21 +228,21 @@ def test_contributions_of_copies_sum_to_the_gradient() -> None:
 # Paper, the limit, errors ---------------------------------------------------------------------
 
 
-def test_the_limit_is_the_most_that_is_drawn_whole() -> None:
-    """A graph as large as the limit is drawn as it is, one node more is folded."""
-    assert "folded" not in repr(draw(chain(12), limit=12))
-    assert "folded" in repr(draw(chain(12), limit=11))
+def test_draw_collapses_subgraphs_above_the_limit() -> None:
+    """A graph as large as the limit is drawn whole; with one node more, parts are collapsed."""
+    assert "collapsed" not in repr(draw(chain(12), limit=12))
+    assert "collapsed" in repr(draw(chain(12), limit=11))
 
 
 def remedy(draw_it: Callable[[], Any]) -> int:
-    """Return the limit that the refusal of a graph proposes."""
+    """Return the limit that the error proposes."""
     with pytest.raises(GraphTooLargeError, match="limit=") as caught:
         draw_it()
     return int(re.findall(r"limit=(\d+)", str(caught.value))[0])
 
 
-def test_what_is_too_large_to_draw_is_refused_with_the_limit_that_helps() -> None:
-    """Boxed constants and many lines between few nodes count too, and what is proposed is right."""
+def test_draw_error_proposes_the_required_limit() -> None:
+    """Boxed constants and many lines between few nodes count, too; the proposed limit works."""
     short = chain(12)
     boxed: Value = ops.sum([Value(1.0), *[2.0] * 400])
     tangled: Value = ops.sum([Value(1.0)] + [Value(2.0, "x")] * 41)
@@ -257,13 +257,13 @@ def test_what_is_too_large_to_draw_is_refused_with_the_limit_that_helps() -> Non
 
 
 def lit(picture: Picture) -> set[str]:
-    """Return the ids of the boxes and gates that are filled and of the lines with a halo."""
+    """Return the ids of highlighted shapes and of lines with a halo."""
     found = re.findall(r'<g [^>]*id="([^"]+)">((?:(?!<g ).)*)', picture.svg(), re.DOTALL)
     return {id for id, drawn in found if "#FFE2A0" in drawn or "#F2A900" in drawn}
 
 
-def test_a_path_includes_the_lines_between_its_values() -> None:
-    """A path x, q, f has the lines from x to q and from q to f, and not those of y and z."""
+def test_draw_highlight_includes_the_lines_between_nodes() -> None:
+    """The nodes x, q, f have the lines from x to q and from q to f, but not those of y and z."""
     f = lecture()
     q: Any = f.parents[0]
     assert lit(draw(f, highlight=[q.parents[0], q, f])) == {
@@ -272,8 +272,8 @@ def test_a_path_includes_the_lines_between_its_values() -> None:
     }
 
 
-def test_tikz_has_the_shapes_of_the_picture_and_no_letter_that_latex_reads(tmp_path: Path) -> None:
-    """Two boxes, two gates and a dot; % and _ are escaped, Greek letters and signs are LaTeX's."""
+def test_save_tikz_has_the_shapes_and_escapes_latex_characters(tmp_path: Path) -> None:
+    """Two boxes, two gates and a dot; % and _ are escaped, Greek letters are commands."""
     x, theta = Value(2.0, "x_{%}"), Value(3.0, "θ1")
     picture = draw(theta * x + x)
     text = picture.save(tmp_path / "f.tikz").read_text(encoding="utf-8")

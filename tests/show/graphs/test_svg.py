@@ -1,6 +1,6 @@
-"""The SVG as it is seen: where names, numbers, shapes and lines stand; its use.
+"""The SVG of a picture: positions of names, numbers, shapes and lines; ids, rows, use in a page.
 
-Read back with an XML parser; its ids are those that the documentation lists.
+The SVG is read by an XML parser; its ids are the documented ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import pytest
-from tests.show.graphs.reading import (
+from tests.show.graphs.parsing import (
     SVG,
     Corners,
     Element,
@@ -41,14 +41,14 @@ from scalargrad.show.graphs import Picture
 
 
 def numbers(found: dict[str, Element], i: int) -> tuple[str, str]:
-    """Return what stands above and below the wire of node i."""
+    """Return the texts above and below the wire of node i."""
     return lines(found[f"n{i}-value"])[0], lines(found[f"n{i}-gradient"])[0]
 
 
 # The lecture's graphs -------------------------------------------------------------------------
 
 
-def test_neuron_from_elementary_gates() -> None:
+def test_svg_of_a_neuron_from_elementary_gates() -> None:
     """1/(1 + e^-(w·x)) has the lecture's gates, value and gradients, operands from the top."""
     found = elements(draw(neuron("elementary")))
     shown = {lines(found[f"n{i}"])[0]: numbers(found, i) for i in range(13)}
@@ -67,10 +67,10 @@ def test_neuron_from_elementary_gates() -> None:
     assert tops == sorted(tops)
 
 
-def test_a_weight_that_feeds_two_gates_shows_its_total_gradient() -> None:
-    """The loss is 0.06396; what the two uses of w give, -0.1398 and 0.05, adds up to -0.08981.
+def test_svg_shows_the_total_gradient_of_a_weight_with_two_readers() -> None:
+    """The loss is 0.06396; the contributions to w, -0.1398 and 0.05, add up to -0.08981.
 
-    The index of its name stands lower, and every gate stands on the line of its wire.
+    The index of its name is a subscript, and every gate is on the line of its wire.
     """
     loss = regularised()
     picture = draw(loss)
@@ -94,11 +94,11 @@ def test_a_weight_that_feeds_two_gates_shows_its_total_gradient() -> None:
         assert max(heights) - min(heights) < 1
 
 
-# How it looks ---------------------------------------------------------------------------------
+# Positions ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("direction", ["LR", "TB"])
-def test_nothing_overlaps(direction: str) -> None:
+def test_svg_shapes_do_not_overlap(direction: str) -> None:
     """No box, gate or wire with its numbers covers another in the lecture's neuron."""
     shapes = of_class(draw(neuron("elementary"), direction=direction), "node")
     places = {id: corners(shape) for id, shape in shapes.items()}
@@ -115,8 +115,8 @@ def test_nothing_overlaps(direction: str) -> None:
                 assert not (left < x < right and top < y < bottom), (id, other_id)
 
 
-def test_lines_from_an_operand_of_two_gates_cross_no_others() -> None:
-    """Of (b - a)·(c·b), where the gates need not stand in the order of the formula."""
+def test_svg_lines_of_a_shared_operand_do_not_cross() -> None:
+    """In (b - a)·(c·b), the gates need not be in the order of the formula."""
     a, b, c = (Value(x, name) for x, name in zip((1.0, 2.0, 3.0), "abc", strict=True))
     lines = [curve(x) for x in of_class(draw((b - a) * (c * b)), "line").values()]
     ends = [(complex(*line[0]), complex(*line[-1])) for line in lines]
@@ -128,31 +128,34 @@ def test_lines_from_an_operand_of_two_gates_cross_no_others() -> None:
         assert max(beside(p, q[0]) * beside(p, q[1]) for p, q in ((x, y), (y, x))) >= 0.0
 
 
-def test_arrows_lead_from_operands_to_results() -> None:
-    """The tip of a head is farther to the right than its two other corners, or lower down."""
-    for direction, side in (("LR", 0), ("TB", 1)):
-        picture = draw(lecture(), direction=direction)
-        for line in of_class(picture, "line").values():
-            for arrow in line.iter(f"{SVG}polygon"):
-                tip, *others = (p[side] for p in points(arrow.attrib["points"]))
-                assert tip > max(others)
+@pytest.mark.parametrize(("direction", "side"), [("LR", 0), ("TB", 1)])
+def test_svg_arrows_lead_from_operands_to_results(direction: str, side: int) -> None:
+    """The tip of an arrowhead is to the right of its other corners, or below them."""
+    picture = draw(lecture(), direction=direction)
+    for line in of_class(picture, "line").values():
+        for arrow in line.iter(f"{SVG}polygon"):
+            tip, *others = (p[side] for p in points(arrow.attrib["points"]))
+            assert tip > max(others)
 
 
-def test_the_minuend_stands_above_the_subtrahend_though_its_operand_is_shared() -> None:
-    """In xy - y the product arrives above y; in where(c, x, y) the order is kept too."""
-    x, y = Value(2.0, "x"), Value(3.0, "y")
-    for root in (x * y - y, ops.where(ops.gt(x, y), x, y)):
-        found = of_class(draw(root), "line")
-        last = max(int(id[1:].split("-")[0]) for id in found if "-w" in id)
-        heads = [head(line)[1] for id, line in sorted(found.items()) if f"n{last}-w" in id]
-        assert len(heads) >= 2
-        assert heads == sorted(heads)
+@pytest.mark.parametrize(
+    "function",
+    [lambda x, y: x * y - y, lambda x, y: ops.where(ops.gt(x, y), x, y)],
+    ids=["difference", "where"],
+)
+def test_svg_keeps_the_order_of_operands_if_one_is_shared(function: Callable[..., Value]) -> None:
+    """In xy - y, the line of the product ends above the line of y."""
+    found = of_class(draw(function(Value(2.0, "x"), Value(3.0, "y"))), "line")
+    last = max(int(id[1:].split("-")[0]) for id in found if "-w" in id)
+    heads = [head(line)[1] for id, line in sorted(found.items()) if f"n{last}-w" in id]
+    assert len(heads) >= 2
+    assert heads == sorted(heads)
 
 
-def test_leaves_that_the_same_gates_read_stand_in_their_order() -> None:
-    """In two units that read x1 and x2, x1 comes first, and u11, u12, b1 as they were given.
+def test_svg_keeps_the_order_of_leaves_with_the_same_readers() -> None:
+    """Two units read x1 and x2: x1 is first, and u11, u12, b1 are in this order.
 
-    There is room for it, though one of them has a long name, also from top to bottom.
+    From top to bottom, too, a long name has enough room.
     """
     inputs = [Value(0.5, "x1"), Value(-1.0, "x2")]
     names = [[f"u{j}1", f"u{j}2", f"bias_of_hidden_unit_{j}"] for j in (1, 2)]
@@ -183,20 +186,18 @@ HOSTILE = {
 }
 
 
-def test_labels_appear_literally() -> None:
-    """In boxes and above wires; control characters become signs, and no element is added."""
-    leaves = elements(draw([Value(2.0, label) for label in HOSTILE]))
-    picture = draw([labelled(Value(2.0) + 1.0, label) for label in HOSTILE])
-    gates = elements(picture)
-    for i, shown in enumerate(HOSTILE.values()):
-        assert lines(leaves[f"n{i}"]) == [shown]
-        assert lines(gates[f"n{2 * i + 1}-value"]) == [f"{shown} = 3"]
+@pytest.mark.parametrize(("label", "text"), HOSTILE.items(), ids=range(len(HOSTILE)))
+def test_svg_shows_labels_literally(label: str, text: str) -> None:
+    """In boxes and above wires; control characters become symbols, and no element is added."""
+    assert lines(elements(draw(Value(2.0, label)))["n0"]) == [text]
+    picture = draw(labelled(Value(2.0) + 1.0, label))
+    assert lines(elements(picture)["n1-value"]) == [f"{text} = 3"]
     tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(picture.svg()).iter()}
     assert tags == {"svg", "g", "title", "text", "tspan", "path", "polygon", "rect"}
 
 
-def test_a_long_label_stands_whole_in_a_box_as_wide() -> None:
-    """Of 40 characters, in the picture and in Mermaid."""
+def test_svg_box_fits_a_long_label() -> None:
+    """A label of 40 characters, in the picture and in Mermaid."""
     label = "the_learning_rate_of_the_very_first_layer"
     drawn = draw(Parameter(2.0, label) * Value(3.0, "x"))
     box = elements(drawn)["n0"]
@@ -206,11 +207,11 @@ def test_a_long_label_stands_whole_in_a_box_as_wide() -> None:
     assert f'n0["{label.replace("_", "#95;")}"]' in drawn.mermaid
 
 
-# Made for a page ------------------------------------------------------------------------------
+# Use in a page ------------------------------------------------------------------------------
 
 
-def test_ids_are_those_that_the_documentation_gives() -> None:
-    """Of every box, gate, wire, text and line, so that pages and scripts find them."""
+def test_svg_has_the_documented_ids() -> None:
+    """Every box, gate, wire, text and line has an id for pages and scripts."""
     x = Value(3.0, "x")
     found = elements(draw(ops.maximum(x * x, 1.0)))
     shapes = {"n0", "n0-wire", "n0-value", "n0-gradient", "n0-fan"}
@@ -221,8 +222,8 @@ def test_ids_are_those_that_the_documentation_gives() -> None:
 
 
 @pytest.mark.people
-def test_an_svg_is_shown_in_a_page(open_blank: Any) -> None:
-    """Set into a page, it shows its numbers, has titles for the pointer, and fits a narrow part."""
+def test_svg_is_displayed_in_a_page(open_blank: Any) -> None:
+    """In a page, it shows its numbers, has titles for the pointer, and shrinks to fit."""
     page, svg = open_blank(viewport={"width": 900, "height": 600}), draw(lecture())._repr_svg_()
     assert svg.startswith("<svg ")
     page.set_content(f'<main style="width: 300px">{svg}</main>')
@@ -248,7 +249,7 @@ def recurrence() -> Value:
 
 
 def gated_cell() -> Value:
-    """Return what a gated cell, which keeps two states, gives after six steps."""
+    """Return the output of a gated cell with two states after six steps."""
     w = [Parameter(0.1 * i, f"w{i}") for i in range(4)]
     h, c = Value(0.0, "h0"), Value(0.0, "c0")
     for t in range(6):
@@ -260,7 +261,7 @@ def gated_cell() -> Value:
 
 
 def errors() -> Value:
-    """Return the sum of squared errors of ten samples, each of which is a chain to the sum's."""
+    """Return the sum of squared errors of ten samples, each of which is a chain of gates."""
     w, b = Parameter(0.5, "w"), Parameter(0.1, "b")
     total = Value(0.0, "start")
     for i in range(10):
@@ -280,8 +281,8 @@ def paths(picture: Picture) -> dict[str, list[Point]]:
 
 @pytest.mark.parametrize("add", [ops.mean, sum])
 @pytest.mark.parametrize("count", [3, 10])
-def test_errors_of_samples_stand_in_their_order(add: Callable[..., Value], count: int) -> None:
-    """The first on top, whether a mean reads them all or a sum adds one after the other."""
+def test_svg_keeps_the_order_of_errors_of_samples(add: Callable[..., Value], count: int) -> None:
+    """The first is on top, for a mean of all and for a sum of one after the other."""
     w, b = Value(0.5, "w"), Value(0.1, "b")
     errors = [(w * (1.0 + k) + b - 0.7 * k) ** 2 for k in range(count)]
     for k, error in enumerate(errors):
@@ -292,8 +293,8 @@ def test_errors_of_samples_stand_in_their_order(add: Callable[..., Value], count
     assert tops == sorted(tops)
 
 
-def test_a_long_chain_is_drawn_in_rows() -> None:
-    """Sixty gates are less than a screen wide, in the order in which they compute."""
+def test_svg_wraps_a_long_chain_into_rows() -> None:
+    """Sixty gates are narrower than a screen, and are in the order of computation."""
     y = Value(0.5, "x")
     for i in range(60):
         y = y.sin() if i % 2 else y + 0.1
@@ -309,11 +310,11 @@ def test_a_long_chain_is_drawn_in_rows() -> None:
 
 
 @pytest.mark.parametrize("make", [recurrence, gated_cell, errors])
-def test_a_chain_with_inputs_on_its_side_is_drawn_in_rows(make: Callable[[], Value]) -> None:
-    """It is less than two screens wide; nothing overlaps, and every line ends where it should.
+def test_svg_wraps_a_chain_with_inputs_into_rows(make: Callable[[], Value]) -> None:
+    """The picture is narrower than two screens, nothing overlaps, and no line crosses a shape.
 
-    No line passes through a shape. Each comes from the wire that it reads, or from a box that names
-    again what stands in another row, and ends at its gate.
+    Each line begins at the wire of its operand, or at a box that repeats the name of a node in
+    another row, and ends at its gate.
     """
     root = make()
     root.backward()
@@ -342,7 +343,7 @@ def test_a_chain_with_inputs_on_its_side_is_drawn_in_rows(make: Callable[[], Val
 
 
 def is_near(point: Point, shape: Corners) -> bool:
-    """Return whether a point is within a step of a shape."""
+    """Return True if a point is within 12 pixels of a shape."""
     (x, y), (left, top, right, bottom) = point, shape
     return left - 12 < x < right + 12 and top - 12 < y < bottom + 12
 
@@ -350,7 +351,7 @@ def is_near(point: Point, shape: Corners) -> bool:
 # Modules --------------------------------------------------------------------------------------
 
 
-def test_units_and_inputs_of_a_network_stand_in_their_order() -> None:
+def test_svg_keeps_the_order_of_units_and_inputs_of_a_network() -> None:
     """Neuron 1 on top of its column, and x0 on top of x1; a layer is a column."""
     model = MLP(2, [4, 4, 1], rng=0)
     x = [Value(1.0, "x0"), Value(-1.0, "x1")]

@@ -30,7 +30,7 @@ class CallbackError(Exception):
     Attributes
     ----------
     error : Exception
-        That exception, with its traceback.
+        The exception, with its traceback.
     """
 
     def __init__(self, error: Exception) -> None:

@@ -100,6 +100,8 @@ class Walk:
         The position or name of the argument that is looked at.
     types : list of type or None
         The types of the numbers, and of those in arrays, if they are noted.
+    given_attributes : set of str
+        With them, the names of attributes that users gave to Values.
     """
 
     given: int | str = 0
@@ -110,6 +112,7 @@ class Walk:
         self.key: list[Hashable] = []
         self.leaves: list[Any] = []
         self.objects: list[Any] = []
+        self.given_attributes: set[str] = set()
         self._met: dict[type, list[Any]] = {}  # dataclasses, by class
 
     def take_one(self, x: Any) -> None:
@@ -136,9 +139,15 @@ class Walk:
                 kind.take(part, self)
 
     def note_types(self, xs: Iterable[Any]) -> None:
-        """Note the types of some numbers."""
+        """Note the types of some numbers, and the names of attributes that Values were given."""
         if self.types is not None:
-            self.types += [x.dtype.type if type(x) in PLAIN_ARRAYS else type(x) for x in xs]
+            for x in xs:
+                kind: Any = type(x)
+                self.types.append(
+                    x.dtype.type if kind in PLAIN_ARRAYS else _OF_RESULTS.get(kind, kind)
+                )
+                if isinstance(x, Value):
+                    self.given_attributes.update(x.__dict__)
 
     def new(self, records: Sequence[Any]) -> Sequence[Any]:
         """Return the dataclasses, of one class, that were not met before; one is the same again."""
@@ -210,6 +219,8 @@ class Walk:
 
 
 _FLOAT: set[type] = {float}
+#: Classes of the results of compiled functions, as eager code has them.
+_OF_RESULTS: dict[type, type] = {Result: Value, Intermediate: Value}
 
 
 class Fresh(NamedTuple):
@@ -502,8 +513,11 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
-def types_of_leaves(call: tuple[Any, ...]) -> tuple[type, ...]:
-    """Return the types of the numbers among the arguments of a call, in the order of a walk."""
+def types_of_leaves(call: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the types of the numbers among the arguments of a call, in the order of a walk.
+
+    Last, the names of attributes that users gave to the Values among them.
+    """
     compiled, args, kwargs, *_ = call
     walk = Walk()
     found: list[type] = []
@@ -511,7 +525,7 @@ def types_of_leaves(call: tuple[Any, ...]) -> tuple[type, ...]:
     for name, x in chain(enumerate(args), kwargs.items()):
         if name not in compiled.static:
             walk.take_one(x)
-    return (*found,)
+    return (*found, frozenset(walk.given_attributes))
 
 
 def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:

@@ -15,8 +15,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from scalargrad.checks.numbers import defers, is_real
-from scalargrad.comparisons import nearest_float
+from scalargrad.checks.numbers import defers, is_real, nearest_float
 from scalargrad.compiler.generators import Draw, Generators
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
@@ -112,7 +111,8 @@ class Trace(Recorder):
     generators : Generators
         The random generators that the function can reach.
     types_of_leaves : callable
-        Returns the types of the numbers of the arguments.
+        Returns the types of the numbers of the arguments, and the names of attributes given to
+        Values.
     types : sequence of type or None
         These types, if code has asked for the class of a number that depends on them.
     """
@@ -152,10 +152,8 @@ class Trace(Recorder):
         self.branches = 0
         self.ends: set[int] = set()
         self.generators = Generators()
-        self.types_of_leaves: Callable[[], Sequence[type]] = tuple
-        self.types: Sequence[type] | None = None
-        #: Names of attributes that users have given to Values among the arguments.
-        self.attributes_given: frozenset[str] = frozenset()
+        self.types_of_leaves: Callable[[], Sequence[Any]] = lambda: (frozenset(),)
+        self.types: Sequence[Any] | None = None
         #: The number of nodes of each number or array among the arguments.
         self._sizes: list[int] = []
         self._leaves_of: dict[int, int] = {}
@@ -219,8 +217,6 @@ class Trace(Recorder):
                 plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
             self._sizes.append(0 if is_whole else x.size if hasattr(x, "ravel") else 1)
         found += self.inputs(plain)
-        spaces = (x.__dict__ for x in leaves if isinstance(x, Value))
-        self.attributes_given = frozenset(chain.from_iterable(spaces))
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
@@ -466,9 +462,7 @@ class Trace(Recorder):
         """
         leaf_of = self._leaf_of()
         leaves, drawn, ops, has_truths = self._operands_as_given(node, leaf_of)
-        if leaves and self.types is None:
-            self.types = self.types_of_leaves()
-        types = {self.types[k] for k in leaves} if self.types else set[type]()
+        types = {self.require_types()[k] for k in leaves}
         types |= {self._classes_drawn[x] for x in drawn}
         if types and (node in leaf_of or node in drawn):
             return types
@@ -483,6 +477,12 @@ class Trace(Recorder):
         if has_truths or any(issubclass(x, _INTEGERS) for x in among):
             return found | {int}
         return {x for x in found if not issubclass(x, _INTEGERS)}
+
+    def require_types(self) -> Sequence[Any]:
+        """Return the types of the numbers of the arguments, which later calls must have as well."""
+        if self.types is None:
+            self.types = self.types_of_leaves()
+        return self.types
 
     def _choices(self, node: int) -> tuple[int, ...]:
         """Return the nodes of which this node is one in eager evaluation, if it `may_alias` any."""

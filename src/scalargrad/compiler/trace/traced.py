@@ -62,7 +62,7 @@ class Traced(Value):
 
     def __getattr__(self, name: str) -> NoReturn:
         """Refuse to read an attribute that a number among the arguments may have."""
-        if name in self.trace.attributes_given or not is_library_file(_frame(1).f_code.co_filename):
+        if not is_library_file(_frame(1).f_code.co_filename):
             refuse_own_attribute(self, name)
         raise AttributeError(f"a Value has no attribute {name!r}")
 
@@ -157,10 +157,13 @@ def refuse_own_attribute(x: Traced, name: str) -> None:
 
     A user has given it to a Value, or it is one of another class of numbers.
     """
-    trace, kinds = x.trace, {*x.trace.types_of_leaves()} - {float, Value, Parameter}
+    if name.startswith("__") and name.endswith("__"):  # Python asks for these
+        return
+    *types, given_attributes = x.trace.require_types()
+    kinds = {*types} - {float, Value, Parameter}
     may_have = any(has_attribute(kind, name) or "__dict__" in dir(kind) for kind in kinds)
-    if name in trace.attributes_given or (may_have and not name.startswith("__")):
-        trace.refused("own attribute")
+    if may_have or name in given_attributes:
+        x.trace.refused("own attribute")
 
 
 def refuse_stray(x: Traced) -> NoReturn:

@@ -1,8 +1,9 @@
 """The content of a picture of a graph, independent of format: shapes, lines, and how they look.
 
 Boxes name leaves, gates compute, and wires carry the numbers: the value above, the gradient
-below. Each has a stable id, built from the index i of its node in topological order (0 to 4
-are x, y, q, z, f in ``(x + y) * z``):
+below. `DiagramBuilder` makes a diagram; layouts, SVG and Mermaid are made from it. Each shape has a
+stable id with the index of its node in topological order (0 to 4 are x, y, q, z, f in
+``(x + y) * z``):
 
 =============== ==============================================================
 ``n2``          the box or gate of node 2
@@ -16,10 +17,10 @@ are x, y, q, z, f in ``(x + y) * z``):
 ``n2-fan``      that dot, where more than one line reads node 2
 =============== ==============================================================
 
-Where fan-out is drawn as copies, ``n2-fan`` is the copy gate, and the line ``n4-w0`` that reads
-one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` and
-``n4-w0-gradient``; ``n4-w0-out`` leads there. The ids of folds are described in
-`scalargrad.show.graphs.builder`.
+If fan-out is drawn as copies, ``n2-fan`` is the copy gate, and the line ``n4-w0`` from it has a
+wire of its own, ``n4-w0-wire``, with the texts ``n4-w0-value`` and ``n4-w0-gradient``; the line
+``n4-w0-out`` leads to this wire. `scalargrad.show.graphs.diagram_builder` lists the ids of
+subgraphs.
 """
 
 from __future__ import annotations
@@ -28,19 +29,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-#: Graphviz knows the widths of its letters, which are those of Arial and Liberation Sans.
+#: Font family; Graphviz knows its widths, which are those of Arial and Liberation Sans.
 FONTS = "Helvetica"
 
+#: Colours of values, of gradients, and of lines and other text.
 VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
-SLATE = "#5F6B78"  # for thick lines, which would be too dark in ink
+#: Colour of thick lines, which would be too dark in the colour of thin ones.
+SLATE = "#5F6B78"
+#: Colours of the text and of the box of a constant.
 CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
 
-#: Highlights are bold, to be seen in print without colour, with a halo on the screen.
+#: Colours of the halo around a highlighted line and of a highlighted shape. Highlights are bold,
+#: too, so that they are visible in print without colour.
 HALO, HALO_FILL = "#F2A900", "#FFE2A0"
 
-PAPER, FOLD_FILL = "white", "#E9EEF4"
+#: Colours of the background and of a collapsed subgraph.
+PAPER, SUBGRAPH_FILL = "white", "#E9EEF4"
 
-#: The colours on a dark background, those of the step page.
+#: The colours on a dark background, by those on a light one; step pages have the same.
 DARK = {
     PAPER: "#14171B",
     VALUE: "#7CC4FF",
@@ -51,15 +57,20 @@ DARK = {
     CONSTANT_FILL: "#2B313A",
     HALO: "#C98A00",
     HALO_FILL: "#6B4900",
-    FOLD_FILL: "#242B34",
+    SUBGRAPH_FILL: "#242B34",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A leaf or a constant; `kind` is ``parameter``, ``input`` or ``constant``.
+    """A leaf or a constant.
 
-    Where a node is named again, far from its own place, it is ``again``.
+    Attributes
+    ----------
+    kind : str
+        ``parameter``, ``input``, ``constant``; ``again`` for the repeated name of a node in another
+        row; ``port`` and ``exit`` at the edge of a drawing; for a bundle, the kind of its nodes and
+        ``bundle``.
     """
 
     id: str
@@ -70,26 +81,37 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class GateShape:
-    """An operation; `ordered` where its lines must arrive in the order of its operands.
+    """The circle of an operation.
 
-    `copies` where it does nothing but pass one number on several times.
+    Attributes
+    ----------
+    is_ordered : bool
+        True if its lines must enter in the order of its operands.
+    copies : bool
+        True for a copy gate, whose outgoing wires carry the same number.
     """
 
     id: str
     text: str
     title: str
-    ordered: bool
+    is_ordered: bool
     copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The wire of a node: its value, and the gradient that comes back.
+    """The wire of a node, with its value and its gradient.
 
-    `name` is the label of a computed node; that of a leaf stands in its box. The sign between it
-    and the value is = or, where the value is rounded, ≈. `called` is what the node is called where
-    it is named again. A `thick` one stands for many wires, of which it says how many; the longest
-    of their names is `called`.
+    Attributes
+    ----------
+    name : str
+        The label of a computed node; the label of a leaf is in its box.
+    sign : str
+        The sign between name and value: ≈ if the value is rounded, otherwise =.
+    node_name : str
+        The name of the node, for boxes that repeat it; of a bundle, the longest name.
+    thick : bool
+        True if it represents several wires; `value` is then their number.
     """
 
     id: str
@@ -99,13 +121,13 @@ class Wire:
     value_title: str = ""
     gradient_title: str = ""
     sign: str = "="
-    called: str = ""
+    node_name: str = ""
     thick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """The dot at which a wire branches because several gates read it."""
+    """The dot at which a wire with several readers branches."""
 
     id: str
     title: str = ""
@@ -113,10 +135,16 @@ class Junction:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A stretch from one shape to another; `enters` where it brings an operand into a gate.
+    """A line from one shape to another.
 
-    `thick` where it stands for several wires; of a weight, its `share` of the greatest, with its
-    sign.
+    Attributes
+    ----------
+    enters : bool
+        True if it leads an operand into a gate or subgraph, with an arrowhead.
+    thick : bool
+        True if it represents several wires.
+    share : float or None
+        The line is a weight of a network: its ratio to the largest absolute weight.
     """
 
     id: str
@@ -129,8 +157,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """The box of a closed fold, with lines of details below its text."""
+class SubgraphShape:
+    """The box of a collapsed subgraph, with lines of details below its text."""
 
     id: str
     text: str
@@ -138,16 +166,23 @@ class Folded:
     title: str
 
 
-Shape: TypeAlias = Box | GateShape | Wire | Junction | Folded
+Shape: TypeAlias = Box | GateShape | Wire | Junction | SubgraphShape
 
 
 @dataclass(slots=True)
 class Diagram:
-    """Shapes and lines in the order in which they are written, and a title sentence.
+    """Shapes and lines in the order in which they are drawn, and a title sentence.
 
-    Those that are `highlighted`, by their ids, are bold with a halo; the line `back` carries a
-    gradient, against its direction, and has its arrow at that end. Below the picture comes a note.
-    `rows` are those of the shapes, if it is in rows.
+    Attributes
+    ----------
+    highlighted : collection of str
+        The ids of the shapes and lines that are bold with a halo.
+    back : str
+        The id of a line that carries a gradient, with an arrowhead at its start; "" for none.
+    note : str
+        Text below the picture.
+    rows : mapping from str to int
+        The row of each shape, by its id, if a chain is wrapped into rows.
     """
 
     title: str

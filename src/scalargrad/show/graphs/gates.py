@@ -1,4 +1,7 @@
-"""The text in a gate: a sign, a name, or a function of x such as ×−1, +1, 1/x, x²."""
+"""The text in a gate: a sign, a name, or a function of x such as ×−1, +1, 1/x, x².
+
+x * y → ×        x.tanh() → tanh        x * -1 → ×−1        1 / x → 1/x
+"""
 
 from __future__ import annotations
 
@@ -9,42 +12,41 @@ from scalargrad.codegen.formulas import MINUS, text
 from scalargrad.engine.value import Value
 from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.opdef.symbol import Symbol
-from scalargrad.ops.reductions import MaxScore
+from scalargrad.show.max_score import MaxScore, shown_operands
 
 _SIGNS = {"*": "×", "·": "×", "/": "÷", "-": MINUS, "**": "xʸ"}
 _WHOLE_POWER = re.compile(r"x[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _SIGN_THEN_NUMBER = re.compile(r"x ?([^\w\s^(]) ?\(?([^()]+)\)?")
-_NUMBER_THEN_SIGN = re.compile(r"\(?([^()]+?)\)? ?([+·]) ?x")  # only what commutes
+_NUMBER_THEN_SIGN = re.compile(r"\(?([^()]+?)\)? ?([+·]) ?x")  # only commutative operations
 
-#: Operations that mean the same when their wires change places; `dot` does as long as each
-#: weight keeps its input.
+#: Operations whose wires can be exchanged; those of `dot`, if each weight keeps its input.
 _SYMMETRIC = {
     *(ops.add, ops.mul, ops.hypot, ops.eq, ops.ne),
     *(ops.sum, ops.mean, ops.dot, ops.logsumexp, ops.maximum, ops.minimum),
 }
 
 
-def gate_sign(op: Operation) -> str:
-    """Return what a gate is called in a sentence: its sign as it is printed, or its name.
+def gate_name(op: Operation) -> str:
+    """Return the name of a gate in a sentence: its sign, or the name of its operation.
 
     Examples
     --------
-    >>> gate_sign(ops.mul), gate_sign(ops.tanh)
+    >>> gate_name(ops.mul), gate_name(ops.tanh)
     ('×', 'tanh')
     """
     return _SIGNS.get(op.symbol, op.symbol)
 
 
-def folds(node: Value) -> bool:
-    """Return whether the constants of a gate are written into it.
+def inlines_constants(node: Value) -> bool:
+    """Return True if the constants of a gate are part of its text.
 
-    They are if only one operand is not constant, so that the gate is a function of one number.
-    Gates with any number of operands (sum, dot, maximum …) keep a wire for each.
+    They are if one operand alone varies, so that the gate is a function of one number. Variadic
+    gates (sum, dot, maximum …) have a wire for each operand.
 
     Examples
     --------
     >>> x = Value(2.0)
-    >>> folds(x * -1), folds(x * x), folds(ops.maximum(x, 0.0))
+    >>> inlines_constants(x * -1), inlines_constants(x * x), inlines_constants(ops.maximum(x, 0.0))
     (True, False, False)
     """
     varying = sum(isinstance(operand, Value) for operand in node.parents)
@@ -52,7 +54,7 @@ def folds(node: Value) -> bool:
 
 
 def boxed_constants(node: Value) -> list[tuple[int, float]]:
-    """Return (index, number) for each constant operand of a gate that gets a box of its own.
+    """Return (index, number) for each constant operand of a gate that has a box of its own.
 
     Examples
     --------
@@ -60,13 +62,13 @@ def boxed_constants(node: Value) -> list[tuple[int, float]]:
     >>> boxed_constants(ops.maximum(x, 0.0)), boxed_constants(x * -1)
     ([(1, 0.0)], [])
     """
-    if folds(node):
+    if inlines_constants(node):
         return []
     return [(i, x) for i, x in enumerate(node.parents) if isinstance(x, float)]
 
 
 def is_symmetric(node: Value) -> bool:
-    """Return whether the wires into a gate may be exchanged.
+    """Return True if the wires into a gate can be exchanged.
 
     Examples
     --------
@@ -78,7 +80,7 @@ def is_symmetric(node: Value) -> bool:
 
 
 def gate_text(node: Value) -> str:
-    """Return what the gate of `node` shows.
+    """Return the text in the gate of a node.
 
     Examples
     --------
@@ -90,31 +92,32 @@ def gate_text(node: Value) -> str:
     """
     assert node.op is not None
     lone_sign = len(node.parents) == 1 and node.op.symbol in _SIGNS  # −x must not look like x − y
-    if folds(node) or lone_sign:
-        return _shortened(_as_function_of_x(node.op, node.parents))
-    return gate_sign(node.op)
+    if inlines_constants(node) or lone_sign:
+        return _abbreviate(_format_function(node.op, shown_operands(node)))
+    return gate_name(node.op)
 
 
-def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str:
-    x, largest = Symbol("x"), Symbol("max")
-    written = tuple(
-        largest if isinstance(y, MaxScore) else y if isinstance(y, float) else x for y in operands
+def _format_function(op: Operation, operands: tuple[Value | float, ...]) -> str:
+    """Return a gate as a function of x, such as ``x * -1``."""
+    x, maximum = Symbol("x"), Symbol("max")
+    arguments = tuple(
+        maximum if isinstance(y, MaxScore) else y if isinstance(y, float) else x for y in operands
     )
-    return text(Symbol("", op, written), {x: "x", largest: "max"})
+    return text(Symbol("", op, arguments), {x: "x", maximum: "max"})
 
 
-def _shortened(written: str) -> str:
-    """Omit an x before a sign, and typeset signs and powers."""
-    if _WHOLE_POWER.fullmatch(written):
-        return written
-    if match := _SIGN_THEN_NUMBER.fullmatch(written):
-        written = match[1] + _enclosed(match[1], match[2])
-    elif match := _NUMBER_THEN_SIGN.fullmatch(written):
-        written = match[2] + _enclosed(match[2], match[1])
-    written = _SIGNS.get(written[0], written[0]) + written[1:]
-    return re.sub(r" ([−+/·<>≤≥=≠]) ", r"\1", written).replace("^x", "ˣ")
+def _abbreviate(formula: str) -> str:
+    """Omit an x before a sign, and typeset signs and powers: ``x · 2`` becomes ``×2``."""
+    if _WHOLE_POWER.fullmatch(formula):
+        return formula
+    if match := _SIGN_THEN_NUMBER.fullmatch(formula):
+        formula = match[1] + _parenthesize(match[1], match[2])
+    elif match := _NUMBER_THEN_SIGN.fullmatch(formula):
+        formula = match[2] + _parenthesize(match[2], match[1])
+    formula = _SIGNS.get(formula[0], formula[0]) + formula[1:]
+    return re.sub(r" ([−+/·<>≤≥=≠]) ", r"\1", formula).replace("^x", "ˣ")
 
 
-def _enclosed(sign: str, number: str) -> str:
-    """Return a number after a sign, in parentheses if it begins with a sign itself."""
+def _parenthesize(sign: str, number: str) -> str:
+    """Return the number after a sign, in parentheses if it begins with a sign itself."""
     return f"({number})" if sign in "+-−" and number[0] in "-−" else number

@@ -1,7 +1,9 @@
-"""The picture that `draw` and `network` return: shown, saved; as PNG, PDF, TikZ and Mermaid.
+"""The picture that `draw` and `network` return, and its formats.
 
-The letters of PNG, which resvg makes, and of PDF, which fpdf2 makes, are those of Arimo; what Arimo
-lacks is drawn in whatever font of the system has it. So a PNG shows what the SVG does, everywhere.
+A Picture has a Diagram. It makes a layout and the SVG when they are needed, and converts the SVG to
+PNG by resvg, to PDF by fpdf2, and to TikZ; Mermaid and DOT are text of the diagram. PNG and PDF use
+the font Arimo, so that they are equal on all systems; for characters that Arimo lacks, a PNG uses a
+font of the system.
 """
 
 from __future__ import annotations
@@ -17,9 +19,17 @@ from typing import TypeAlias
 from xml.etree import ElementTree as ET
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.chain_rows import in_rows
-from scalargrad.show.graphs.diagram import Box, Diagram, Folded, GateShape, Junction, Line, Wire
-from scalargrad.show.graphs.layout import DPI, LETTERS, DiagramLayout, placed
+from scalargrad.show.graphs.chain_rows import wrap_chain
+from scalargrad.show.graphs.diagram import (
+    Box,
+    Diagram,
+    GateShape,
+    Junction,
+    Line,
+    SubgraphShape,
+    Wire,
+)
+from scalargrad.show.graphs.layout import DPI, FONT_SIZE, DiagramLayout, place_shapes
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.system.cached_property import cached_property
 from scalargrad.system.files import file_path, require_writable, write_atomically
@@ -28,15 +38,15 @@ from scalargrad.system.short_repr import format_value
 
 
 class Picture:
-    """A drawn graph, as `draw` and `network` return it; it shows itself in notebooks.
+    """A picture of a graph, as `draw` and `network` return it; notebooks display it.
 
-    The numbers are those at the time of drawing. `svg` and the notebook need Graphviz (that of the
-    package graphviz-pure, or the system's), `dot` and `mermaid` do not.
+    It shows the numbers at the time of drawing. `svg` and notebooks need Graphviz (of the package
+    graphviz-pure, or of the system), `dot` and `mermaid` do not.
 
     Attributes
     ----------
     dot : str
-        The graph in DOT, the language of Graphviz: the same text for the same graph.
+        The graph in DOT, the language of Graphviz; equal graphs have equal text.
     mermaid : str
         The graph as a Mermaid flowchart.
 
@@ -75,47 +85,47 @@ class Picture:
 
     @cached_property
     def _layout(self) -> DiagramLayout:
-        """The sizes of all that is drawn; from left to right, a long chain is in rows."""
-        wrapped = in_rows(self._diagram) if self._direction == "LR" else self._diagram
+        """The layout; from left to right, a long chain is wrapped into rows."""
+        wrapped = wrap_chain(self._diagram) if self._direction == "LR" else self._diagram
         return DiagramLayout(wrapped, self._direction)
 
     def svg(self) -> str:
-        """Return the picture as one ``<svg>`` element, fit to be set into a web page.
+        """Return the picture as one ``<svg>`` element, which can be part of a web page.
 
         Raises
         ------
         LayoutError
-            If there is no Graphviz, or it fails.
+            If Graphviz is not installed or fails.
         """
-        placed([self._layout])
+        place_shapes([self._layout])
         return SvgWriter(self._layout, self._dark).svg()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, whose suffix says in which format.
+        """Save the picture in the format of the file's suffix.
 
         Parameters
         ----------
         path : str or path
-            Ends in .svg, .png, .pdf, .tikz (for LaTeX), .dot or .mmd (Mermaid).
+            The file, with the suffix .svg, .png, .pdf, .tikz (for LaTeX), .dot or .mmd (Mermaid).
 
         Returns
         -------
         Path
-            Where it was written.
+            The path of the file.
 
         Raises
         ------
         LayoutError
-            If the suffix is none of these, or there is no Graphviz, or it fails.
+            If the suffix is another one, or Graphviz is not installed or fails.
         MissingPackageError
-            If there is no resvg for PNG, or no fpdf2 for PDF.
+            If resvg (for PNG) or fpdf2 (for PDF) is not installed.
         OSError
-            If the folder does not exist or cannot be written to.
+            If the folder does not exist or is not writable.
 
         Notes
         -----
-        The file appears under its name only when it is complete; if anything fails, nothing
-        is created and an existing file stays as it was.
+        The file is complete when it appears under its name. If anything fails, no file is created,
+        and an existing file is not changed.
         """
         path = Path(file_path(path))
         require_writable(path)
@@ -124,16 +134,17 @@ class Picture:
     def _content(self, path: Path) -> bytes:
         formats: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(),
-            ".png": lambda: png(self.svg(), self._dpi),
-            ".pdf": lambda: pdf([self.svg()]),
-            ".tikz": lambda: tikz(self.svg()).encode(),
+            ".png": lambda: to_png(self.svg(), self._dpi),
+            ".pdf": lambda: to_pdf([self.svg()]),
+            ".tikz": lambda: to_tikz(self.svg()).encode(),
             ".dot": self.dot.encode,
             ".mmd": self.mermaid.encode,
         }
         if path.suffix.lower() not in formats:
             known = ", ".join(formats)
             raise LayoutError(
-                f"a picture cannot be saved as {format_value(path.name)}: end the name in {known}"
+                f"a picture cannot be saved as {format_value(path.name)}: use a name that ends in "
+                f"{known}"
             )
         return formats[path.suffix.lower()]()
 
@@ -147,49 +158,50 @@ class Picture:
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="[^"]*"')
 
 
-def size(svg: str) -> tuple[float, float]:
+def picture_size(svg: str) -> tuple[float, float]:
     """Return the width and height of a picture in points."""
     found = _SIZE.search(svg)
     assert found is not None
     return float(found[1]), float(found[2])
 
 
-_MOST = 100_000_000  # pixels, 400 MB; where memory ends, resvg ends Python
+#: Maximum number of pixels of a PNG, 400 MB; resvg aborts Python when memory is exhausted.
+_MAX_PIXELS = 100_000_000
 
 
-def png(svg: str, dpi: int) -> bytes:
+def to_png(svg: str, dpi: int) -> bytes:
     """Return a picture as a PNG.
 
     Raises
     ------
     LayoutError
-        If the picture is too large for so many dots per inch.
+        If the picture has too many pixels.
     MissingPackageError
-        If there is no resvg, or no font.
+        If resvg or the font is not installed.
     """
     with optional_dependency("PNG needs"):
         from fontpkg_arimo import ROOT
         from resvg_py import svg_to_bytes
-    width, height = (points * dpi / 72 for points in size(svg))
-    if width * height > _MOST:
+    width, height = (points * dpi / 72 for points in picture_size(svg))
+    if width * height > _MAX_PIXELS:
         raise LayoutError(
-            f"the picture has {width:,.0f} × {height:,.0f} dots at dpi={dpi}, more than {_MOST:,}: "
-            "give a smaller dpi, or save an .svg, which has no dots"
+            f"the picture has {width:,.0f} × {height:,.0f} pixels at dpi={dpi}, more than "
+            f"{_MAX_PIXELS:,}: use a smaller dpi, or save an .svg, which has no pixels"
         )
     fonts = [str(path) for path in (ROOT / "files").iterdir()]
     return bytes(svg_to_bytes(svg, dpi=dpi, font_files=fonts, sans_serif_family="Arimo"))
 
 
-_TITLES = re.compile(r"<title>[^<]*</title>\n?")  # a PDF shows none
+_TITLES = re.compile(r"<title>[^<]*</title>\n?")  # a PDF displays no titles
 
 
-def pdf(svgs: Sequence[str]) -> bytes:
-    """Return pictures as a PDF, each on a page of its size.
+def to_pdf(svgs: Sequence[str]) -> bytes:
+    """Return pictures as a PDF, each on a page of its own size.
 
     Raises
     ------
     MissingPackageError
-        If there is no fpdf2, or no font.
+        If fpdf2 or the font is not installed.
     """
     with optional_dependency("PDF needs"):
         from fontpkg_arimo import ROOT
@@ -202,33 +214,36 @@ def pdf(svgs: Sequence[str]) -> bytes:
     for style, name in (("", "Arimo[wght].ttf"), ("I", "Arimo-Italic[wght].ttf")):
         document.add_font("Arimo", style, ROOT / "files" / name)
     for picture in svgs:
-        width, height = size(picture)
+        width, height = picture_size(picture)
         document.add_page(format=(width, height))
-        written = _TITLES.sub("", picture).replace("Helvetica,Arial,sans-serif", "Arimo")
-        document.image(BytesIO(written.encode()), w=width, h=height)
-    made = bytes(document.output())
+        svg = _TITLES.sub("", picture).replace("Helvetica,Arial,sans-serif", "Arimo")
+        document.image(BytesIO(svg.encode()), w=width, h=height)
+    content = bytes(document.output())
     for font in document.fonts.values():
         if isinstance(font, TTFFont):
-            font.ttfont.close()  # or its file stays open
-    return made
+            font.ttfont.close()  # otherwise its file stays open
+    return content
 
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_NAMED = {
+#: Characters that need a command in LaTeX.
+_COMMANDS = {
     "−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "≈": r"$\approx$", "∂": r"$\partial$",
     "√": r"$\surd$", "∑": r"$\Sigma$", "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
 }  # fmt: skip
+#: Characters that need a backslash in LaTeX.
 _ESCAPED = "#$%&_{}"
 
 
-def tikz(svg: str) -> str:
+def to_tikz(svg: str) -> str:
     """Return a picture as a ``tikzpicture``, which needs no TikZ library."""
-    shapes = "\n".join(_shapes(ET.fromstring(svg)))
+    shapes = "\n".join(_tikz_paths(ET.fromstring(svg)))
     begin = r"\begin{tikzpicture}[x=1bp, y=-1bp, inner sep=0pt, font=\sffamily]"
     return f"{begin}\n{shapes}\n\\end{{tikzpicture}}\n"
 
 
-def _shapes(root: ET.Element) -> Iterator[str]:
+def _tikz_paths(root: ET.Element) -> Iterator[str]:
+    """Yield the paths and nodes of a picture."""
     for part in root.iter():
         style = _style(part.attrib)
         match part.tag.removeprefix(_SVG):
@@ -244,7 +259,7 @@ def _shapes(root: ET.Element) -> Iterator[str]:
 
 
 def _rectangle(part: ET.Element, style: str) -> str:
-    """Return a box with round corners, which may be a circle."""
+    """Return a path of a rectangle with round corners, or of a circle."""
     x, y, width, height, radius = (
         float(part.get(key, "0")) for key in ("x", "y", "width", "height", "rx")
     )
@@ -257,19 +272,19 @@ def _rectangle(part: ET.Element, style: str) -> str:
 
 def _style(of: Mapping[str, str]) -> str:
     """Return the options of a shape that is filled, drawn or both."""
-    found = []
+    options = []
     if of.get("fill", "none") != "none":
-        found.append(f"fill={_colour(of['fill'])}")
+        options.append(f"fill={_colour(of['fill'])}")
     if of.get("stroke", "none") != "none":
-        found.append(f"draw={_colour(of['stroke'])}")
-        found.append(f"line width={of.get('stroke-width', '1')}bp")
+        options.append(f"draw={_colour(of['stroke'])}")
+        options.append(f"line width={of.get('stroke-width', '1')}bp")
     if dashes := of.get("stroke-dasharray"):
         on, off = dashes.split(",")
-        found.append(f"dash pattern=on {on}bp off {off}bp")
-    return ", ".join(found)
+        options.append(f"dash pattern=on {on}bp off {off}bp")
+    return ", ".join(options)
 
 
-def _colour(written: str) -> str:
+def _colour(colour: str) -> str:
     """Return a colour for xcolor, which TikZ loads.
 
     Examples
@@ -277,14 +292,14 @@ def _colour(written: str) -> str:
     >>> _colour("#0b5cad"), _colour("white")
     ('{rgb,255:red,11;green,92;blue,173}', '{white}')
     """
-    if not written.startswith("#"):
-        return f"{{{written}}}"
-    red, green, blue = (int(written[i : i + 2], 16) for i in (1, 3, 5))
+    if not colour.startswith("#"):
+        return f"{{{colour}}}"
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"{{rgb,255:red,{red};green,{green};blue,{blue}}}"
 
 
 def _curve(d: str) -> str:
-    """Return a path of Bézier curves, or a line.
+    """Return the path of Bézier curves, or of a line.
 
     Examples
     --------
@@ -300,33 +315,33 @@ def _curve(d: str) -> str:
 
 def _text(part: ET.Element) -> str:
     anchor = {"middle": "base", "end": "base east"}.get(part.get("text-anchor", ""), "base west")
-    size = part.get("font-size", str(LETTERS))
+    size = part.get("font-size", str(FONT_SIZE))
     font = rf"\sffamily\fontsize{{{size}}}{{{size}}}\selectfont"
     style = f"anchor={anchor}, text={_colour(part.get('fill', 'black'))}, font={font}"
-    written = _escaped(part.text)
+    text = _escape_latex(part.text)
     for piece in part:
-        inside = _escaped(piece.text)
-        if "font-size" in piece.attrib:  # an index, or what is above it
+        inside = _escape_latex(piece.text)
+        if "font-size" in piece.attrib:  # an index or exponent
             script = "super" if piece.get("dy", "").startswith("-") else "sub"
             inside = rf"\text{script}script{{{inside}}}"
         if piece.get("font-style") == "italic":
             inside = rf"\textit{{{inside}}}"
         if "fill" in piece.attrib:
             inside = rf"\textcolor{_colour(piece.attrib['fill'])}{{{inside}}}"
-        written += inside
-    return rf"\node[{style}] at ({part.get('x')},{part.get('y')}) {{{written}}};"
+        text += inside
+    return rf"\node[{style}] at ({part.get('x')},{part.get('y')}) {{{text}}};"
 
 
-def _escaped(text: str | None) -> str:
-    return "".join(map(_letter, (text or "").replace("\xa0", " ")))
+def _escape_latex(text: str | None) -> str:
+    return "".join(map(_escape_character, (text or "").replace("\xa0", " ")))
 
 
-def _letter(letter: str) -> str:
-    r"""Return a letter as LaTeX writes it.
+def _escape_character(letter: str) -> str:
+    r"""Return the LaTeX code of a character.
 
     Examples
     --------
-    >>> print(*map(_letter, "θ₀²_"))
+    >>> print(*map(_escape_character, "θ₀²_"))
     $\theta$ \textsubscript{0} \textsuperscript{2} \_
     """
     kind, _, code = unicodedata.decomposition(letter).partition(" ")
@@ -336,12 +351,12 @@ def _letter(letter: str) -> str:
     if greek[:1] == ["GREEK"] and greek[2:3] == ["LETTER"] and len(greek) == 4:
         name = greek[3].lower()
         return rf"$\{name.capitalize() if greek[1] == 'CAPITAL' else name}$"
-    return _NAMED.get(letter, rf"\{letter}" if letter in _ESCAPED else letter)
+    return _COMMANDS.get(letter, rf"\{letter}" if letter in _ESCAPED else letter)
 
 
 # Mermaid, which GitHub, GitLab and many editors render -------------------------------------------
 
-_Shown: TypeAlias = Box | GateShape | Wire | Folded
+_MermaidShape: TypeAlias = Box | GateShape | Wire | SubgraphShape
 
 _CLASSES = """\
     classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
@@ -349,16 +364,16 @@ _CLASSES = """\
     classDef constant fill:#e6e6e6,color:#222,stroke:none
     classDef gate fill:#fff,color:#222,stroke:#222
     classDef wire fill:none,stroke:none
-    classDef folded fill:#e9eef4,color:#222,stroke:#222"""
+    classDef collapsed fill:#e9eef4,color:#222,stroke:#222"""
 
-# Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
+# Punctuation is syntax of Mermaid, Markdown or HTML; a code such as &#60; is not.
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def to_mermaid(diagram: Diagram, direction: str) -> str:
-    """Return `diagram` as a Mermaid flowchart, in which nothing stands out."""
+    """Return a diagram as a Mermaid flowchart, without highlights."""
     shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
-    # Mermaid cannot draw a dot small enough: lines from one start at the wire before it.
+    # Mermaid has no small dots: lines from a dot start at the wire before it.
     dots = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
     wires = {dot: dot.replace("-fan", "-wire") for dot in dots}
     through = [line for line in diagram.lines if line.target not in dots]
@@ -374,16 +389,16 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
     )
 
 
-def _mermaid_shape(shape: _Shown) -> str:
+def _mermaid_shape(shape: _MermaidShape) -> str:
     match shape:
         case Box():
-            return f'{_mermaid_id(shape.id)}["{escaped(shape.text)}"]:::{shape.kind}'
+            return f'{_mermaid_id(shape.id)}["{escape_mermaid(shape.text)}"]:::{shape.kind}'
         case GateShape():
-            return f'{_mermaid_id(shape.id)}(("{escaped(shape.text)}")):::gate'
-        case Folded():
-            text = "<br/>".join(map(escaped, (shape.text, *shape.details)))
-            return f'{_mermaid_id(shape.id)}(["{text}"]):::folded'
-    name = f"{escaped(shape.name)} {shape.sign} " if shape.name else ""
+            return f'{_mermaid_id(shape.id)}(("{escape_mermaid(shape.text)}")):::gate'
+        case SubgraphShape():
+            text = "<br/>".join(map(escape_mermaid, (shape.text, *shape.details)))
+            return f'{_mermaid_id(shape.id)}(["{text}"]):::collapsed'
+    name = f"{escape_mermaid(shape.name)} {shape.sign} " if shape.name else ""
     below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
     return f'{_mermaid_id(shape.id)}["{name}{shape.value}{below}"]:::wire'
 
@@ -399,12 +414,12 @@ def _mermaid_id(id: str) -> str:
     return id.replace("-", "_")
 
 
-def escaped(text: str) -> str:
+def escape_mermaid(text: str) -> str:
     """Escape `text` for a quoted Mermaid label.
 
     Examples
     --------
-    >>> escaped('a "b"')
+    >>> escape_mermaid('a "b"')
     'a #34;b#34;'
     """
     coded = _SPECIAL.sub(lambda match: f"#{ord(match[0])};", text)

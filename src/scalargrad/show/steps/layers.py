@@ -28,7 +28,7 @@ def encode_layers(graph: WalkedGraph) -> tuple[list[Json], list[Json] | None]:
     The order is None for a graph without layers. A layer is at the position of the first of its
     sums: each row reads all of x, which is known by then, and nothing reads a row earlier.
     """
-    layers, place = graph.layers, graph.place
+    layers, place = graph.layers, graph.position
     if not layers:
         return [], None
     inside = {gate for rows in layers for row in rows for gate in row.gates}
@@ -66,7 +66,7 @@ def encode_layers(graph: WalkedGraph) -> tuple[list[Json], list[Json] | None]:
 
 def _encode_layer(graph: WalkedGraph, rows: Sequence[Row]) -> Json:
     """Return the positions of the numbers of a layer."""
-    first, place = rows[0], graph.place
+    first, place = rows[0], graph.position
 
     def operand(x: Value | float | None) -> Json:
         return place[x] if isinstance(x, Value) else {"constant": x}
@@ -94,7 +94,7 @@ def _encode_layer(graph: WalkedGraph, rows: Sequence[Row]) -> Json:
 
 def _is_read(graph: WalkedGraph, nodes: Iterable[Value | float | None], times: int) -> bool:
     """Return True if nodes are read exactly `times` times, which means by one layer only."""
-    return all(graph.readers[x] == times for x in nodes if isinstance(x, Value))
+    return all(graph.reader_counts[x] == times for x in nodes if isinstance(x, Value))
 
 
 def _forward_sentence(title: str, rows: Sequence[Row]) -> str:

@@ -15,12 +15,12 @@ from io import BytesIO
 from scalargrad.checks.arguments import is_word
 from scalargrad.engine.graph import describe
 from scalargrad.errors import GraphTooLargeError, LayoutError
-from scalargrad.show.characters import indexed
-from scalargrad.show.graphs.builder import Builder
-from scalargrad.show.graphs.chain_rows import in_rows
+from scalargrad.show.characters import typeset_indices
+from scalargrad.show.graphs.chain_rows import wrap_chain
 from scalargrad.show.graphs.diagram import DARK, PAPER, Wire
-from scalargrad.show.graphs.layout import DiagramLayout, placed
-from scalargrad.show.graphs.picture import pdf, png
+from scalargrad.show.graphs.diagram_builder import DiagramBuilder
+from scalargrad.show.graphs.layout import DiagramLayout, place_shapes
+from scalargrad.show.graphs.picture import to_pdf, to_png
 from scalargrad.show.graphs.svg import SvgWriter
 from scalargrad.show.html import render_document
 from scalargrad.show.steps.step import Step
@@ -59,10 +59,10 @@ def render_slides(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> 
             f"slides, which are limited to {_MAX_NODES}: walk from an earlier node, or save a page"
         )
     gradients = {node: sum(terms) for node, terms in graph.terms.items()} | {graph.root: 1.0}
-    builder = Builder(graph, gradients=gradients)
+    builder = DiagramBuilder(graph, gradients=gradients)
     diagram = builder.build("")
-    layouts = placed(
-        [DiagramLayout(in_rows(diagram, abreast=chain_length)) for chain_length in (6, 4)]
+    layouts = place_shapes(
+        [DiagramLayout(wrap_chain(diagram, row_length=chain_length)) for chain_length in (6, 4)]
     )
     layout = min(layouts, key=lambda x: max(9 * x.right, 16 * x.bottom))
     layouts = [_layout_at_step(layout, step, builder) for step in steps]
@@ -74,10 +74,10 @@ def render_slides(steps: Sequence[Step], kind: str, *, dpi: int, dark: bool) -> 
         style = _SLIDES_STYLE % (DARK[PAPER] if dark else PAPER)
         return [render_document(title, style, sections).encode()]
     if kind == "pdf":
-        return [pdf(svgs)]
+        return [to_pdf(svgs)]
     if kind == "svg":
         return [svg.encode() for svg in svgs]
-    dots = [png(svg, dpi) for svg in svgs]
+    dots = [to_png(svg, dpi) for svg in svgs]
     return dots if kind == "png" else [_animate(dots, kind)]
 
 
@@ -102,10 +102,10 @@ section { break-after: page; margin-bottom: 24px; }
 """
 
 
-def _layout_at_step(layout: DiagramLayout, step: Step, builder: Builder) -> DiagramLayout:
+def _layout_at_step(layout: DiagramLayout, step: Step, builder: DiagramBuilder) -> DiagramLayout:
     """Return a layout with the numbers known at a step, its formula, and its highlights."""
     caption = "; ".join(filter(None, (step.text(), step.sum_note())))
-    note = indexed(caption, {*step.graph.names.values()})
+    note = typeset_indices(caption, {*step.graph.names.values()})
     graph, wires = step.graph, dict[str, Wire]()
     for shape in layout.diagram.shapes:
         if isinstance(shape, Wire):
@@ -118,8 +118,14 @@ def _layout_at_step(layout: DiagramLayout, step: Step, builder: Builder) -> Diag
     node, parent, i = step.node, step.parent, step.operand
     if node is None or parent is None or i is None:  # the inputs, or a node with its wire
         nodes = graph.inputs if node is None else [node]
-        diagram.highlighted = {id for x in nodes for id in (builder.shape(x), *builder.wired(x))}
+        diagram.highlighted = {
+            id for x in nodes for id in (builder.shape_id(x), *builder.wire_ids(x))
+        }
     else:  # the path of a contribution
-        diagram.highlighted = {builder.shape(node), *builder.line(node, i), *builder.wired(parent)}
-        diagram.back = f"{builder.shape(node)}-w{i}"
+        diagram.highlighted = {
+            builder.shape_id(node),
+            *builder.line_ids(node, i),
+            *builder.wire_ids(parent),
+        }
+        diagram.back = f"{builder.shape_id(node)}-w{i}"
     return at_step

@@ -24,17 +24,17 @@ from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import CONDITIONAL, PRODUCT, SIGN
 from scalargrad.opdef.symbol import Symbol
-from scalargrad.show.characters import indexed
-from scalargrad.show.graphs.gates import folds, gate_text
+from scalargrad.show.characters import typeset_indices
+from scalargrad.show.display_graph import format_maximum
+from scalargrad.show.graphs.gates import gate_text, inlines_constants
 from scalargrad.show.number_format import (
+    format_number,
+    format_running_sum,
+    format_signed,
     gate_relation,
-    loosest,
-    number,
+    join_relations,
     relation,
-    running_sum,
-    signed,
 )
-from scalargrad.show.shown_graph import largest_of
 from scalargrad.show.steps.symbolic_gates import SymbolicGate, abbreviate, is_plain_sum
 from scalargrad.show.steps.walked_graph import WalkedGraph
 from scalargrad.system.short_repr import format_value, pluralize
@@ -134,11 +134,11 @@ class FormulaWriter:
 
     def number(self, value: float) -> str:
         """Return a number with four significant digits."""
-        return self.print(_NUMBER_SYMBOL, {_NUMBER_SYMBOL: number(value)}, CONDITIONAL)
+        return self.print(_NUMBER_SYMBOL, {_NUMBER_SYMBOL: format_number(value)}, CONDITIONAL)
 
     def factor(self, value: float) -> str:
         """Return a number as a factor of a product, in parentheses if it is negative."""
-        return self.print(_NUMBER_SYMBOL, {_NUMBER_SYMBOL: number(value)}, PRODUCT)
+        return self.print(_NUMBER_SYMBOL, {_NUMBER_SYMBOL: format_number(value)}, PRODUCT)
 
     def factor_of(self, expression: Expression, names: dict[Symbol, str]) -> str:
         """Return an expression as a factor of a product, with a quotient in parentheses."""
@@ -366,10 +366,10 @@ class Step:
         symbols = symbolic_link(gate, partial, writer)
         numbers = writer.expression(partial, gate.number_texts)
         filled_in, result = gate.derivative_relations(operand)
-        of_names = loosest(filled_in, result)
+        of_names = join_relations(filled_in, result)
         if symbols[1] == numbers:  # a number
             return Formula([("", left)], [(of_names, writer.number(local))])
-        repeats = TEXT.expression(partial, gate.number_texts) == number(local)
+        repeats = TEXT.expression(partial, gate.number_texts) == format_number(local)
         links = [(filled_in, numbers), (result, writer.number(local))]
         symbolic_links = [("", left), symbols]
         if textbook is not None:
@@ -442,13 +442,13 @@ class Step:
         expression, data = gate.form.expression, graph.data[node]
         numbers, operands = gate.number_texts, relation(*gate.operand_numbers)
         names_all = is_plain_sum(expression) and not graph.held_scores(node)
-        repeats = names_all or TEXT.expression(expression, numbers) == number(data)
+        repeats = names_all or TEXT.expression(expression, numbers) == format_number(data)
         name = "", writer.name(graph.formula_names[node])
         filled_in = operands, writer.expression(expression, numbers)
         return Formula(
             [name, symbolic_link(gate, expression, writer)],
             [filled_in, (gate.relation, writer.number(data))],
-            loosest(operands, gate.relation) if repeats else "",
+            join_relations(operands, gate.relation) if repeats else "",
         )
 
     def _backward_formula(self, node: Value, writer: FormulaWriter, notation: Notation) -> Formula:
@@ -534,14 +534,16 @@ class Step:
             return ""
         operands = dict.fromkeys(x for x in node.parents if isinstance(x, Value))
         data, names = self.graph.data, self.graph.names
-        place = ", ".join(f"{names[x]} {relation(data[x])} {number(data[x])}" for x in operands)
-        return fill_text("kink", gate=gate_text(node), place=place, local=number(local))
+        place = ", ".join(
+            f"{names[x]} {relation(data[x])} {format_number(data[x])}" for x in operands
+        )
+        return fill_text("kink", gate=gate_text(node), place=place, local=format_number(local))
 
     def sum_note(self, notation: Notation = "partial") -> str:
         """Return the running sum of a gradient with contributions from several wires."""
         if not self.fans_out or self.parent is None:
             return ""
-        formula = running_sum(self.graph.terms[self.parent], self.arrived, self.expected)
+        formula = format_running_sum(self.graph.terms[self.parent], self.arrived, self.expected)
         return fill_text(
             "sum" if self.arrived == self.expected else "part",
             gradient=self._gradient(self.parent, TEXT, notation),
@@ -567,12 +569,14 @@ class Step:
         if not isfinite(nudge * total) or not isfinite(data[self.graph.root]):
             return ""
         words = {"leaf": names[leaf], "root": names[self.graph.root]}
-        return fill_text("nudge", nudge=signed(nudge), change=signed(nudge * total), **words)
+        return fill_text(
+            "nudge", nudge=format_signed(nudge), change=format_signed(nudge * total), **words
+        )
 
     def _held_scores_note(self) -> str:
         """Return a remark on why the maximum that softmax subtracts has no gradient."""
         scores = [] if self.node is None else self.graph.held_scores(self.node)
-        largest = largest_of([self.graph.formula_names[x] for x in scores])
+        largest = format_maximum([self.graph.formula_names[x] for x in scores])
         return fill_text("held", largest=largest) if scores else ""
 
     @property
@@ -590,7 +594,9 @@ class Step:
         if node is None or self.index != self.graph.alarm_at:
             return ""
         if self.node is None:
-            return fill_text("not finite", name=names[node], value=number(self.graph.data[node]))
+            return fill_text(
+                "not finite", name=names[node], value=format_number(self.graph.data[node])
+            )
         return fill_text(
             "overflow",
             change="scale" if self.local is None or isfinite(self.local) else "shift",
@@ -602,10 +608,10 @@ class Step:
     def fan_out_notes(self, notation: Notation = "partial") -> list[str]:
         """Return the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
         graph = self.graph
-        sums = [node for node in graph.order if graph.readers[node] > 1]
+        sums = [node for node in graph.order if graph.reader_counts[node] > 1]
         announced = [
             f"{graph.names[node]} feeds {pluralize(graph.feeds[node], 'gate')}; "
-            f"{self._gradient(node, TEXT, notation)} needs {graph.readers[node]} terms"
+            f"{self._gradient(node, TEXT, notation)} needs {graph.reader_counts[node]} terms"
             for node in sums[:_MAX_NAMES]
         ]
         rest = len(sums) - len(announced)
@@ -615,9 +621,9 @@ class Step:
 def gate_sentence(node: Value, name: str, operands: Sequence[str]) -> str:
     """Return the sentence of a gate with these operands, without constants in its symbol."""
     read = [
-        number(x) if isinstance(x, float) else operand
+        format_number(x) if isinstance(x, float) else operand
         for x, operand in zip(node.parents, operands, strict=True)
-        if isinstance(x, Value) or not folds(node)
+        if isinstance(x, Value) or not inlines_constants(node)
     ]
     return fill_text("forward", gate=gate_text(node), name=name, operands=_join_names(read))
 
@@ -673,7 +679,7 @@ def outcome(graph: WalkedGraph) -> str:
     root = graph.names[graph.root]
     totals = {leaf: sum(graph.terms[leaf]) for leaf in graph.inputs if leaf is not graph.root}
     return ", ".join(
-        f"∂{root}/∂{graph.names[leaf]} {relation(total)} {number(total)}"
+        f"∂{root}/∂{graph.names[leaf]} {relation(total)} {format_number(total)}"
         for leaf, total in totals.items()
     )
 
@@ -691,6 +697,6 @@ def format_html_table(steps: Sequence[Step]) -> str:
 def _format_html_row(step: Step) -> str:
     number, place, _, remark = format_row(step)
     names = set(step.graph.names.values())
-    cells = (number, escape(indexed(place, names)), step.mathml())
+    cells = (number, escape(typeset_indices(place, names)), step.mathml())
     whole = "".join(f"<td {_NO_WRAP}>{x}</td>" for x in cells)
-    return f"{whole}<td {_ALIGN_LEFT}>{escape(indexed(remark, names))}</td>"
+    return f"{whole}<td {_ALIGN_LEFT}>{escape(typeset_indices(remark, names))}</td>"

@@ -22,13 +22,14 @@ from scalargrad.engine.value import Value
 from scalargrad.opdef.declaration import SUM
 from scalargrad.opdef.operation import Operation, Reduction
 from scalargrad.opdef.symbol import Symbol, evaluate
+from scalargrad.show.max_score import shown_operands
 from scalargrad.show.number_format import (
+    evaluate_displayed,
+    format_number,
     gate_relation,
-    loosest,
-    number,
+    join_relations,
     relation,
     result_relation,
-    value_as_shown,
 )
 from scalargrad.system.cached_property import cached_property
 
@@ -336,7 +337,7 @@ class SymbolicGate:
     def __init__(self, node: Value, form: GateForm, graph: WalkedGraph) -> None:
         self.node, self.form, self._graph = node, form, graph
         self.bindings: dict[Symbol, Value | float] = {form.result: node}
-        self.bindings.update(zip(form.operands, node.parents, strict=True))
+        self.bindings.update(zip(form.operands, shown_operands(node), strict=True))
         self.numbers: dict[Symbol, float] = {
             s: graph.data[x] if isinstance(x, Value) else x for s, x in self.bindings.items()
         }
@@ -350,7 +351,7 @@ class SymbolicGate:
     @cached_property
     def number_texts(self) -> dict[Symbol, str]:
         """The formatted number of each symbol."""
-        return FIXED | {symbol: number(x) for symbol, x in self.numbers.items()}
+        return FIXED | {symbol: format_number(x) for symbol, x in self.numbers.items()}
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified and abbreviated."""
@@ -383,8 +384,8 @@ class SymbolicGate:
         numbers = {x: self.numbers[x] for x in named_symbols(rule) if x in self.numbers}
         filled_in = relation(*constants_of(rule), *numbers.values())
         saved = self.relation if self.form.result in numbers else "="
-        return loosest(filled_in, saved), result_relation(
-            lambda: value_as_shown(rule, numbers), local
+        return join_relations(filled_in, saved), result_relation(
+            lambda: evaluate_displayed(rule, numbers), local
         )
 
 

@@ -14,12 +14,13 @@ import re
 from math import nan
 from unicodedata import normalize
 
-from scalargrad.comparisons import comparisons
 from scalargrad.engine.graph import describe
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphChangedError
-from scalargrad.show.number_format import number
-from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
+from scalargrad.show.branch_log import recorded_comparisons
+from scalargrad.show.display_graph import DisplayGraph, format_maximum, scores_of
+from scalargrad.show.max_score import shown_operands
+from scalargrad.show.number_format import format_number
 from scalargrad.show.steps.symbolic_gates import GateForm, SymbolicGate
 from scalargrad.show.weighted_sums import ACTIVATIONS, readers_of
 from scalargrad.system.cached_property import cached_property
@@ -33,7 +34,7 @@ _SUPERSCRIPT_DIGITS = tuple("⁰¹²³⁴⁵⁶⁷⁸⁹")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])|(?<=_)\w+(,\d+)+$")
 
 
-class WalkedGraph(ShownGraph):
+class WalkedGraph(DisplayGraph):
     """A graph at the time when it was walked.
 
     Attributes
@@ -78,7 +79,7 @@ class WalkedGraph(ShownGraph):
         self._forms: dict[object, GateForm] = {}
         self._gates: dict[Value, SymbolicGate] = {}
         self._require_unchanged()
-        self.comparisons = comparisons(root, _MAX_COMPARISONS)
+        self.comparisons = recorded_comparisons(root, _MAX_COMPARISONS)
 
     @cached_property
     def pre_activations(self) -> set[Value]:
@@ -132,8 +133,9 @@ class WalkedGraph(ShownGraph):
         """Return the gate that made `node`; gates of the same form are traced once."""
         if node not in self._gates:
             assert node.op is not None
-            held = [bool(scores_of(x, self.place)) for x in node.parents]
-            numbers = enumerate(zip(node.parents, held, strict=True))
+            operands = shown_operands(node)
+            held = [bool(scores_of(x, self.position)) for x in operands]
+            numbers = enumerate(zip(operands, held, strict=True))
             constants = {i: x for i, (x, h) in numbers if isinstance(x, float) and not h}
             key = node.op, repr(constants), *held
             if key not in self._forms:
@@ -143,21 +145,25 @@ class WalkedGraph(ShownGraph):
 
     def held_scores(self, node: Value) -> list[Value]:
         """Return the scores whose maximum is a constant of a gate, as in softmax."""
-        return [score for x in node.parents for score in scores_of(x, self.place)]
+        return [score for x in shown_operands(node) for score in scores_of(x, self.position)]
 
     def operand_text(self, operand: Value | float) -> str:
         """Return an operand as text: a name, the maximum of some scores, or a number."""
         if isinstance(operand, Value):
             return self.formula_names[operand]
-        scores = scores_of(operand, self.place)
-        return largest_of([self.formula_names[x] for x in scores]) if scores else number(operand)
+        scores = scores_of(operand, self.position)
+        return (
+            format_maximum([self.formula_names[x] for x in scores])
+            if scores
+            else format_number(operand)
+        )
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return True if a gate has the same operand more than once."""
         return sum(x is parent for x in node.parents) > 1  # by identity: 2.0 == Value(2.0)
 
 
-def _order_inputs(graph: ShownGraph) -> list[Value]:
+def _order_inputs(graph: DisplayGraph) -> list[Value]:
     """Return the inputs in order: parameters last, those of a model by their positions in it.
 
     Inputs whose names differ only in their numbers, as x0 and x1, are ordered by the numbers.
@@ -168,7 +174,7 @@ def _order_inputs(graph: ShownGraph) -> list[Value]:
     by_number = sorted(leaves, key=lambda leaf: [int(n) for n in re.findall(r"\d+", plain[leaf])])
     same_stem = {stem: [x for x in by_number if stems[x] == stem] for stem in stems.values()}
     numbered = [same_stem[stems[leaf]].pop(0) for leaf in leaves]
-    place = {leaf: i for i, leaf in enumerate(graph.places)}
+    place = {leaf: i for i, leaf in enumerate(graph.parameter_names)}
     return sorted(numbered, key=lambda x: (x in graph.parameters, place.get(x, -1)))
 
 

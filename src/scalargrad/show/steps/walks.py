@@ -12,7 +12,7 @@ f = (x + y)z with q = x + y it has eight::
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
@@ -21,7 +21,8 @@ from scalargrad.checks.arguments import flag, text, whole
 from scalargrad.engine.autodiff import compute_adjoints
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphError, LayoutError
-from scalargrad.show.graphs.graphs import resolution
+from scalargrad.show.display_graph import build_graph
+from scalargrad.show.graphs.graph_picture import check_dpi
 from scalargrad.show.html import notebook_frame, save_page
 from scalargrad.show.steps.page import DEFAULT_LIMIT, render_step_page
 from scalargrad.show.steps.slides import SINGLE_FILE_FORMATS, render_slides
@@ -171,7 +172,7 @@ class Walk(tuple[Step, ...]):
             If the folder cannot be created or written to.
         """
         folder, dark = file_path(folder, "folder"), flag(dark, "dark")
-        dpi = resolution(dpi)
+        dpi = check_dpi(dpi)
         slides = render_slides(self, format, dpi=dpi, dark=dark)
         make_folder(folder)
         if format in SINGLE_FILE_FORMATS:
@@ -183,7 +184,7 @@ class Walk(tuple[Step, ...]):
         ]
 
 
-def walk(root: Value, *, model: object = None) -> Walk:
+def walk(root: Value | Callable[[], Value], *, model: object = None) -> Walk:
     """Walk through the graph of `root`: every value forward, every wire backward.
 
     The first step is the inputs, followed by one step for each gate; then the seed,
@@ -193,12 +194,13 @@ def walk(root: Value, *, model: object = None) -> Walk:
 
     Parameters
     ----------
-    root : Value
-        The node whose derivatives are computed.
+    root : Value, or function that returns one
+        The node whose derivatives are computed. A function is called without arguments to build
+        the graph, and the calls of the model's modules are recorded meanwhile.
     model : Module or any object, optional
         The network in the graph. Unless all parameters have labels of their own, they are named by
         their attributes, such as scale, and those of layers W₁[3,4], b₁[3]. The page shows the
-        layers and neurons of a Module as subgraphs. Without a model, layers are found in the graph,
+        module calls as subgraphs; see `draw`. Without a model, layers are found in the graph,
         and a large graph is divided automatically.
 
     Returns
@@ -235,7 +237,7 @@ def walk(root: Value, *, model: object = None) -> Walk:
     >>> steps[-1].text()
     '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (−4)·1 = −4'
     """
-    graph = WalkedGraph(root, model)
+    graph = WalkedGraph(*build_graph(root, model))
     steps = [*_forward_steps(graph), *_backward_steps(graph)]
     graph.alarm_at = next((step.index for step in steps if step.nonfinite_node is not None), None)
     return Walk(steps)
@@ -281,5 +283,5 @@ def _backward_steps(graph: WalkedGraph) -> Iterator[Step]:
                 contribution,
                 totals[parent],
                 arrived=len(graph.terms[parent]),
-                expected=graph.readers[parent],
+                expected=graph.reader_counts[parent],
             )

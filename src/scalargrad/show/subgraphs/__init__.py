@@ -1,5 +1,5 @@
-"""Folds: a large graph divided into nested parts, each of which can be shown as one box or opened.
+"""Subgraphs: a large graph divided into nested parts, each of which can be drawn as one box.
 
-`folds` makes the tree of folds, and names them; `calls` finds which call of which module computed
-each node.
+`subgraph` makes the tree of subgraphs, and names them; `module_calls` finds the module call that
+computed each node.
 """

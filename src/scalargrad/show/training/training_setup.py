@@ -29,7 +29,7 @@ from scalargrad.errors import GraphTooLargeError, OperandError, ScalargradError,
 from scalargrad.opdef.operation import Operation
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
-from scalargrad.show.shown_graph import unit_name
+from scalargrad.show.display_graph import unit_name
 from scalargrad.show.training.network_units import (
     NetworkUnit,
     activation_symbol,

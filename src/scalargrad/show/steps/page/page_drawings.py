@@ -23,24 +23,30 @@ import graphviz
 from rich.cells import cell_len
 
 from scalargrad.engine.value import Value
-from scalargrad.show.characters import indexed, text_width
-from scalargrad.show.graphs.builder import Builder
-from scalargrad.show.graphs.chain_rows import in_rows
+from scalargrad.show.characters import text_width, typeset_indices
+from scalargrad.show.graphs.chain_rows import wrap_chain
 from scalargrad.show.graphs.diagram import (
     Box,
     Diagram,
-    Folded,
     GateShape,
     Junction,
     Line,
     Shape,
+    SubgraphShape,
     Wire,
 )
-from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, placed
-from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
-from scalargrad.show.graphs.view import View
+from scalargrad.show.graphs.diagram_builder import DiagramBuilder
+from scalargrad.show.graphs.layout import WIRE_HEIGHT, DiagramLayout, Point, Size, place_shapes
+from scalargrad.show.graphs.svg import (
+    OVERLAP,
+    SvgWriter,
+    bezier_path,
+    rounded_rectangle,
+    typeset_name,
+)
+from scalargrad.show.graphs.visible_graph import VisibleGraph
 from scalargrad.show.steps.walked_graph import WalkedGraph
-from scalargrad.show.subgraphs.folds import Fold, fold
+from scalargrad.show.subgraphs.subgraph import Subgraph, divide_graph
 
 Json: TypeAlias = Any
 
@@ -64,7 +70,10 @@ def render_drawings(graph: WalkedGraph, limit: int) -> tuple[str, Json]:
         If Graphviz is not installed or fails.
     """
     is_whole = graph.model is None and len(graph.order) <= limit
-    whole = Fold("graph", [*graph.order]) if is_whole else fold(graph.root, model=graph.model)
+    if is_whole:
+        whole = Subgraph("graph", [*graph.order])
+    else:
+        whole = divide_graph(graph.root, model=graph.model)
     views = make_views(whole)
     numbers = {part: i for i, part in enumerate(views)}
     ids = {part: f"f{i}" for part, i in numbers.items()}
@@ -72,32 +81,32 @@ def render_drawings(graph: WalkedGraph, limit: int) -> tuple[str, Json]:
     gradients = {node: node.grad or 0.0 for node in graph.order} if is_whole else None
     numbers_shown: dict[str, Any] = {"values": is_whole, "gradients": gradients}
     builders = [
-        Builder(
+        DiagramBuilder(
             graph,
             view,
-            folds=ids,
+            subgraph_ids=ids,
             **numbers_shown,
-            out=partial(_destination_label, graph, views, part),
+            exit_label=partial(_destination_label, graph, views, part),
         )
         for part, view in views.items()
     ]
-    if has_copies := is_whole and max(graph.readers.values()) > 1:
-        builders.append(Builder(graph, copies=True, **numbers_shown))
-    diagrams = [one.build(_drawing_title(graph, one.view.fold)) for one in builders]
-    layouts = [*placed([_PageLayout(in_rows(x, wired=True)) for x in diagrams])]
+    if has_copies := is_whole and max(graph.reader_counts.values()) > 1:
+        builders.append(DiagramBuilder(graph, copies=True, **numbers_shown))
+    diagrams = [one.build(_drawing_title(graph, one.view.subgraph)) for one in builders]
+    layouts = [*place_shapes([_PageLayout(wrap_chain(x, has_numbers=True)) for x in diagrams])]
     for length in (5, 4) * is_whole:  # not for large graphs: each layout takes long
         wide = [i for i, x in enumerate(layouts) if x.diagram.rows and x.right > _VISIBLE_WIDTH]
-        shorter = [in_rows(diagrams[i], wired=True, abreast=length) for i in wide]
-        for i, found in zip(wide, placed([*map(_PageLayout, shorter)]), strict=True):
+        shorter = [wrap_chain(diagrams[i], has_numbers=True, row_length=length) for i in wide]
+        for i, found in zip(wide, place_shapes([*map(_PageLayout, shorter)]), strict=True):
             layouts[i] = min(layouts[i], found, key=lambda x: max(x.right, _VISIBLE_WIDTH))
     svgs = [_PageWriter(layout).svg() for layout in layouts]
     json: list[Json] = [
         {
-            "title": short_name(part) if part.outer else "whole graph",
+            "title": short_name(part) if part.parent else "whole graph",
             "parent": next((numbers[x] for x in _enclosing_subgraphs(views, part)), None),
-            "nodes": [graph.place[x] for x in view.items if isinstance(x, Value)],
-            "bundles": [[graph.place[x] for x in bundle.nodes] for bundle in one.bundles],
-            "subgraphs": [numbers[x] for x in view.closed],
+            "nodes": [graph.position[x] for x in view.items if isinstance(x, Value)],
+            "bundles": [[graph.position[x] for x in bundle.nodes] for bundle in one.bundles],
+            "subgraphs": [numbers[x] for x in view.collapsed],
         }
         for (part, view), one in zip(views.items(), builders, strict=False)
     ]
@@ -110,39 +119,39 @@ def render_drawings(graph: WalkedGraph, limit: int) -> tuple[str, Json]:
     return svgs[0], {"drawings": json, "templates": [*templates]}
 
 
-def _drawing_title(graph: WalkedGraph, part: Fold) -> str:
-    of = f" of {graph.names[graph.root]}" if part.outer is None else f": {short_name(part)}"
+def _drawing_title(graph: WalkedGraph, part: Subgraph) -> str:
+    of = f" of {graph.names[graph.root]}" if part.parent is None else f": {short_name(part)}"
     return f"Computation graph{of}"
 
 
-def short_name(fold: Fold) -> str:
+def short_name(subgraph: Subgraph) -> str:
     """Return the short name of a subgraph: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
-    return fold.title.partition(": ")[0] if fold.is_module else fold.path
+    return subgraph.title.partition(": ")[0] if subgraph.is_module else subgraph.path
 
 
-def make_views(whole: Fold) -> dict[Fold, View]:
+def make_views(whole: Subgraph) -> dict[Subgraph, VisibleGraph]:
     """Return the view of every subgraph that has a drawing, the whole graph first.
 
     A subgraph that has only another subgraph as its item shows the items of that one.
     """
-    views: dict[Fold, View] = {}
+    views: dict[Subgraph, VisibleGraph] = {}
     queue = [whole]
     for part in queue:  # grows during the iteration
         opened = [part]
-        while len(opened[-1].items) == 1 and opened[-1].folds:
-            opened += opened[-1].folds
-        views[part] = View(part, opened, bundled=True)
-        queue += views[part].closed
+        while len(opened[-1].items) == 1 and opened[-1].children:
+            opened += opened[-1].children
+        views[part] = VisibleGraph(part, opened, bundled=True)
+        queue += views[part].collapsed
     return views
 
 
-def _enclosing_subgraphs(views: Mapping[Fold, View], part: Fold) -> list[Fold]:
+def _enclosing_subgraphs(views: Mapping[Subgraph, VisibleGraph], part: Subgraph) -> list[Subgraph]:
     """Return the subgraphs around one that have drawings, the innermost first."""
-    return [x for x in part.outwards() if x in views and x is not part]
+    return [x for x in part.lineage() if x in views and x is not part]
 
 
 def _destination_label(
-    graph: WalkedGraph, views: Mapping[Fold, View], part: Fold, node: Value
+    graph: WalkedGraph, views: Mapping[Subgraph, VisibleGraph], part: Subgraph, node: Value
 ) -> str:
     """Return the label of the readers of a node outside a subgraph."""
     by_drawing = (views[x].readers.get(node) for x in _enclosing_subgraphs(views, part))
@@ -151,7 +160,7 @@ def _destination_label(
         return f"to {len(readers)} places" if readers else "out"
     (reader,) = readers
     name = graph.names[reader] if isinstance(reader, Value) else short_name(reader)
-    return f"to {indexed(name, {name})}"
+    return f"to {typeset_indices(name, {name})}"
 
 
 #: The differences between equal drawings: ids with numbers of nodes and subgraphs, and texts.
@@ -221,7 +230,7 @@ class _PageLayout(DiagramLayout):
         super().__init__(diagram)
         leaving = (x for x in diagram.lines if x.enters and x.source in self._fans)
         self.taps = {x.id: f"{x.id}-tap" for x in leaving if not x.source.startswith("b")}
-        wide = {id for id, count in self._arrivals.items() if count >= _MANY_LINES}
+        wide = {id for id, count in self._incoming.items() if count >= _MANY_LINES}
         self._together = {x.id for x in diagram.lines if x.target in wide}
 
     def width(self, text: str, letters: int = 14) -> float:
@@ -230,7 +239,7 @@ class _PageLayout(DiagramLayout):
 
     def _size(self, shape: Shape) -> Size:
         if isinstance(shape, Wire) and shape.thick:  # the name and number of the active node
-            cells = cell_len(shape.called) + 3 + _NUMBER_CHARACTERS
+            cells = cell_len(shape.node_name) + 3 + _NUMBER_CHARACTERS
             return max(cells, _BUNDLE_CHARACTERS) * _CHARACTER_WIDTH, WIRE_HEIGHT
         width, height = super()._size(shape)
         if isinstance(shape, Box) and shape.kind in {"again", "port", "exit"}:
@@ -248,14 +257,16 @@ class _PageLayout(DiagramLayout):
     # DOT ----------------------------------------------------------------------------------------
 
     def _between_ranks(self) -> float:
-        meeting = 0.1 + 0.04 * max(0, self.most_arrivals - 3)
-        leaving = Counter(line.source for line in self.diagram.lines if line.source in self._folds)
+        meeting = 0.1 + 0.04 * max(0, self.max_incoming - 3)
+        leaving = Counter(
+            line.source for line in self.diagram.lines if line.source in self._subgraphs
+        )
         parting = _PARTING_GAP if max(leaving.values(), default=1) > 1 else 0.0
         return max(min(meeting, 1.2), parting, _CROSSING_GAP * bool(self._together))
 
     def _join(self, graph: graphviz.Digraph, line: Line) -> None:
         """Add a line to the graph, in two edges if it has a pill."""
-        leaving, weight = self._leaving(line), self._weight(line)
+        leaving, weight = self._tail(line), self._weight(line)
         if line.id in self.taps:
             tap, weight = self._key(self.taps[line.id]), "1"
             id = f"cluster_{self._key(line.source)}" if line.id in self._together else None
@@ -269,7 +280,7 @@ class _PageLayout(DiagramLayout):
             leaving = f"{tap}:e"
         options = {"minlen": "3"} if line.id in self._passed else {}
         options |= {"id": self._key(line.id), "weight": weight, "arrowhead": "none"}
-        graph.edge(leaving, self._entering(line), **options)
+        graph.edge(leaving, self._head(line), **options)
 
     def line(self, line: Line) -> list[Point]:
         """Return the curve of a line, with its pill in the middle if it has one."""
@@ -303,19 +314,19 @@ class _PageWriter(SvgWriter):
 
     def line(self, line: Line, kind: str, points: Sequence[Point]) -> str:
         """Return a line; its arrowhead is defined in the style sheet."""
-        return f'<path class="{kind}" id="{line.id}" d="{curves(points)}"/>'
+        return f'<path class="{kind}" id="{line.id}" d="{bezier_path(points)}"/>'
 
-    def group(self, shape: Box | GateShape | Folded, kind: str, inside: str) -> str:
+    def group(self, shape: Box | GateShape | SubgraphShape, kind: str, inside: str) -> str:
         """Return a shape that can be opened, unless it is a constant or a repeated name."""
         if isinstance(shape, Box) and shape.kind in {"constant", "again"}:
             return f'<g class="{shape.kind}" id="{shape.id}">{inside}</g>'
         label = ""
-        if isinstance(shape, Folded):
+        if isinstance(shape, SubgraphShape):
             words = " ".join((shape.text, *shape.details))
             label = f' aria-label="{escape(f"{words}: opens its drawing")}"'
         width, height = self._layout.sizes[shape.id]
         size = max(width, _MIN_TOUCH_SIZE), max(height, _MIN_TOUCH_SIZE)
-        inside += rounded(self._layout.at[shape.id], size, 0, ' class="hit"')
+        inside += rounded_rectangle(self._layout.centers[shape.id], size, 0, ' class="hit"')
         return (
             f'<g class="node {kind}" id="{shape.id}" tabindex="0" role="button"{label}>{inside}</g>'
         )
@@ -324,7 +335,7 @@ class _PageWriter(SvgWriter):
         """Return a wire with empty texts for its numbers."""
         (x, y), (width, _) = at, size
         node = wire.id.removesuffix("-wire")
-        name = typeset(wire.name)
+        name = typeset_name(wire.name)
         label, place = "", ""
         if name:
             label = f'<tspan class="name" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
@@ -332,7 +343,7 @@ class _PageWriter(SvgWriter):
         return (
             f'<g class="wire" id="{wire.id}">'
             f'<path class="line" id="{wire.id}-line" '
-            f'd="M{x - width / 2 - JOIN:.1f},{y:g}H{x + width / 2 + JOIN:.1f}"/>'
+            f'd="M{x - width / 2 - OVERLAP:.1f},{y:g}H{x + width / 2 + OVERLAP:.1f}"/>'
             f'<text id="{node}-value" x="{x:g}" y="{y - 7:g}">{label}'
             f'<tspan class="value"{place}></tspan></text>'
             f'<text id="{node}-gradient" class="gradient" x="{x:g}" y="{y + 17:g}"></text></g>'
@@ -344,15 +355,16 @@ class _PageWriter(SvgWriter):
 
     def text(self, at: Point, text: str, **_: Any) -> str:
         """Return a text element."""
-        return f'<text x="{at[0]:g}" y="{at[1]:g}" dy="0.35em">{typeset(text)}</text>'
+        return f'<text x="{at[0]:g}" y="{at[1]:g}" dy="0.35em">{typeset_name(text)}</text>'
 
     def outline(self, *_: object) -> str:
         """Return "": the style sheet draws outlines."""
         return ""
 
     def _tap(self, tap: str) -> str:
-        at = self._layout.at[tap]
-        return f'<g class="tap" id="{tap}">{rounded(at, _TAP_SIZE, 11, "")}{self.text(at, "")}</g>'
+        at = self._layout.centers[tap]
+        pill = rounded_rectangle(at, _TAP_SIZE, 11, "")
+        return f'<g class="tap" id="{tap}">{pill}{self.text(at, "")}</g>'
 
 
 _DEFINITIONS = """<defs>

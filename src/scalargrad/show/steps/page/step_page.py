@@ -19,17 +19,17 @@ from typing import Any, TypeAlias, get_args
 from scalargrad.checks.numbers import json_number
 from scalargrad.codegen.formulas import Expression, Slot, text
 from scalargrad.codegen.javascript import javascript_functions
-from scalargrad.comparisons import Comparison
 from scalargrad.engine.graph import describe
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphTooLargeError
 from scalargrad.opdef.operation import Operation
 from scalargrad.opdef.symbol import TABLE, Symbol, evaluate
-from scalargrad.ops.reductions import MaxScore
 from scalargrad.show import html
-from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.number_format import is_exact, number, relation
-from scalargrad.show.shown_graph import scores_of
+from scalargrad.show.branch_log import Comparison
+from scalargrad.show.display_graph import scores_of
+from scalargrad.show.graphs.gates import gate_name, gate_text
+from scalargrad.show.max_score import MaxScore, shown_operands
+from scalargrad.show.number_format import format_number, is_exact, relation
 from scalargrad.show.steps.layers import encode_layers
 from scalargrad.show.steps.page.page_drawings import render_drawings
 from scalargrad.show.steps.step import (
@@ -153,7 +153,7 @@ class PageData:
 
     def __init__(self, graph: WalkedGraph) -> None:
         self._graph = graph
-        self._index = graph.place
+        self._index = graph.position
         self._custom: dict[Operation, str] = {}
         self._gates: list[Json] = []
         self._forms: dict[GateForm, int] = {}
@@ -212,7 +212,7 @@ class PageData:
         encoded["form"] = self._forms[gate.form]
         encoded["parents"] = [
             self._index[x] if isinstance(x, Value) else self._encode_constant(x)
-            for x in node.parents
+            for x in shown_operands(node)
         ]
         encoded["locals"] = [json_number(x) for x in node.local_grads]
         return encoded
@@ -224,7 +224,7 @@ class PageData:
         def as_expression(x: Value | float | None) -> Expression:
             if not isinstance(x, Value):
                 return x or 0.0
-            node = self._graph.standing_for(x)
+            node = self._graph.find_displayed(x)
             if node is None:
                 operands = tuple(map(as_expression, x.parents))
                 return x.data if x.op is None else Symbol("", x.op, operands)
@@ -255,14 +255,14 @@ class PageData:
         own = {symbol: f"x{i}" for i, symbol in enumerate(form.operands)} | {form.result: "y"}
         terms = _TermList(self, own | FIXED)
         slots: dict[Symbol, str] = {symbol: Slot(name) for symbol, name in own.items()} | FIXED
-        slots |= {symbol: number(x) for symbol, x in form.constants.items()}
+        slots |= {symbol: format_number(x) for symbol, x in form.constants.items()}
         op, expression = form.op, form.expression
         names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
         operation = text(Symbol("", op, form.operands), slots)
         valid, gap = op.domain.valid, op.domain.gap
         needs = op.domain.needs or (valid and text(valid(*form.operands), slots))
         return {
-            "symbol": gate_sign(op),
+            "symbol": gate_name(op),
             "shown": gate_text(gate.node),
             "sentence": gate_sentence(gate.node, names[0], names[1:]),
             "undefined": f"{operation} is undefined at {{}}: it needs {needs}.",

@@ -1,4 +1,4 @@
-"""Read pictures back: an SVG by an XML parser, a Mermaid flowchart line by line."""
+"""Parse pictures: an SVG by an XML parser, a Mermaid flowchart line by line."""
 
 from __future__ import annotations
 
@@ -65,31 +65,31 @@ class Flow:
     lines: list[tuple[str, str, str]] = field(default_factory=list)
 
     def of(self, kind: str) -> list[str]:
-        """Return the texts of the shapes of one kind, in the order in which they are written."""
+        """Return the texts of the shapes of one kind, in order."""
         return [text for id, text in self.texts.items() if self.kinds[id] == kind]
 
-    def folded(self) -> list[str]:
-        """Return the titles of folded parts."""
-        return [text.split("\n")[0] for text in self.of("folded")]
+    def collapsed(self) -> list[str]:
+        """Return the titles of collapsed subgraphs."""
+        return [text.split("\n")[0] for text in self.of("collapsed")]
 
     def arriving(self, id: str) -> list[str]:
-        """Return the arrows that enter a gate, and from where."""
+        """Return the sources and arrows of the lines into a gate."""
         return [f"{source} {arrow}" for source, arrow, target in self.lines if target == id]
 
 
 def flow(picture: Picture) -> Flow:
-    """Return the flowchart of a picture, its texts decoded."""
+    """Return the flowchart of a picture, with decoded texts."""
     found = Flow()
     for row in map(str.strip, picture.mermaid.splitlines()):
         if line := _LINE.fullmatch(row):
             found.lines.append((line[1], line[2], line[3]))
         elif shape := _SHAPE.fullmatch(row):
-            found.texts[shape[1]] = _decoded(next(x for x in shape.groups()[1:4] if x is not None))
+            found.texts[shape[1]] = _decode(next(x for x in shape.groups()[1:4] if x is not None))
             found.kinds[shape[1]] = shape[5] or ""
     return found
 
 
-def _decoded(text: str) -> str:
+def _decode(text: str) -> str:
     return re.sub("#([0-9]+);", lambda m: chr(int(m[1])), text.replace("<br/>", "\n"))
 
 
@@ -108,7 +108,7 @@ def words(element: Element) -> list[Element]:
 
 
 def pieces(text: Element) -> list[Element]:
-    """Return the parts of a text that have looks of their own, and the text before them."""
+    """Return a text element and its spans."""
     return [text, *text.iter(f"{SVG}tspan")]
 
 
@@ -118,18 +118,18 @@ def lines(element: Element) -> list[str]:
 
 
 def title(element: Element) -> str | None:
-    """Return what is shown when the pointer rests on an element."""
+    """Return the title of an element, which appears under the pointer."""
     return element.findtext(f"{SVG}title")
 
 
-def points(written: str) -> list[Point]:
+def points(text: str) -> list[Point]:
     """Return the points in a path or polygon."""
-    numbers = [float(x) for x in re.findall(r"-?\d+\.?\d*", written)]
+    numbers = [float(x) for x in re.findall(r"-?\d+\.?\d*", text)]
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def corners(element: Element) -> Corners:
-    """Return left, top, right and bottom of what is drawn in an element."""
+    """Return left, top, right and bottom of the shapes in an element."""
     found: list[Point] = []
     for shape in element.iter():
         if shape.tag == f"{SVG}rect":
@@ -148,12 +148,12 @@ def of_class(picture: Picture, kind: str) -> dict[str, Element]:
 
 
 def curve(line: Element) -> list[Point]:
-    """Return 25 points of each piece of a line, a Bézier curve, from its begin to its end."""
+    """Return 25 points of each Bézier curve of a line, from its start to its end."""
     path = points(next(line.iter(f"{SVG}path")).attrib["d"])
-    return list(_sampled(path))
+    return list(_sample(path))
 
 
-def _sampled(path: list[Point]) -> Iterator[Point]:
+def _sample(path: list[Point]) -> Iterator[Point]:
     for i in range(0, len(path) - 1, 3):
         ends = path[i : i + 4]
         for t in (k / 24 for k in range(25)):
@@ -163,12 +163,12 @@ def _sampled(path: list[Point]) -> Iterator[Point]:
 
 
 def head(line: Element) -> Corners:
-    """Return the corners of a line's arrow."""
+    """Return the corners of the arrowhead of a line."""
     return corners(next(line.iter(f"{SVG}polygon")))
 
 
 def are_apart(one: Corners, other: Corners, margin: float = 0.5) -> bool:
-    """Return whether two rectangles overlap nowhere."""
+    """Return True if two rectangles do not overlap."""
     beside = one[2] <= other[0] + margin or other[2] <= one[0] + margin
     return beside or one[3] <= other[1] + margin or other[3] <= one[1] + margin
 

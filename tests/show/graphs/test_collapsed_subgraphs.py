@@ -1,4 +1,4 @@
-"""Pictures of which parts are folded: what is a box, what is open, and what is said of it."""
+"""draw with collapsed subgraphs: which are boxes, which are expanded, and the text in boxes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.inner import fold, topological_order
-from tests.show.graphs.reading import SVG, corners, flow, lines, of_class, words
+from tests.inner import divide_graph, topological_order
+from tests.show.graphs.parsing import SVG, corners, flow, lines, of_class, words
 
 from scalargrad import Value, draw, ops
 from scalargrad.errors import GraphError, GraphTooLargeError
@@ -44,44 +44,44 @@ def loss(model: MLP) -> Value:
     return squared_error(model, (1.0, -2.0))
 
 
-# What is open ---------------------------------------------------------------------------------
+# Expanded modules ---------------------------------------------------------------------------------
 
 
-def test_a_model_is_drawn_as_its_layers(model: MLP, loss: Value) -> None:
+def test_draw_of_a_model_shows_its_layers(model: MLP, loss: Value) -> None:
     """By default the layers are boxes, with their sizes."""
     picture = draw(loss, model=model)
     shown = flow(picture)
-    assert shown.of("folded") == [
+    assert shown.of("collapsed") == [
         "Layer 1\n2 → 3\n9 parameters",
         "Layer 2\n3 → 3\n12 parameters",
         "Layer 3\n3 → 1\n4 parameters",
     ]
-    assert repr(picture).endswith(f": {len(topological_order(loss))} nodes, 3 folded parts>")
+    assert repr(picture).endswith(f": {len(topological_order(loss))} nodes, 3 collapsed subgraphs>")
 
 
 @pytest.mark.parametrize(("depth", "boxes"), [(0, 1), (1, 3), (2, 7)])
-def test_depth_is_how_many_levels_of_modules_are_open(
+def test_draw_depth_expands_as_many_levels_of_modules(
     model: MLP, loss: Value, depth: int, boxes: int
 ) -> None:
     """0 draws one box, 1 three layers, 2 seven neurons."""
-    assert len(flow(draw(loss, model=model, depth=depth)).folded()) == boxes
+    assert len(flow(draw(loss, model=model, depth=depth)).collapsed()) == boxes
 
 
-def test_everything_open_shows_every_node(model: MLP, loss: Value) -> None:
+def test_draw_without_depth_or_with_copies_shows_every_node(model: MLP, loss: Value) -> None:
     """With depth=None or copies no box is left."""
     shown = flow(draw(loss, model=model, depth=None))
     copied = flow(draw(loss, model=model, copies=True))
-    assert not shown.folded() + copied.folded()
+    assert not shown.collapsed() + copied.collapsed()
     assert "copy" in copied.of("gate")
     assert sum(bool(re.fullmatch(r"n\d+", id)) for id in shown.texts) == len(
         topological_order(loss)
     )
 
 
-def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> None:
-    """Opening one neuron opens its layer and leaves the other neurons closed."""
+def test_draw_open_expands_a_module_and_those_around_it(model: MLP, loss: Value) -> None:
+    """Expanding one neuron expands its layer, and the other neurons remain collapsed."""
     shown = flow(draw(loss, model=model, depth=0, open="layers.1.neurons.2"))
-    assert sorted(shown.folded()) == [
+    assert sorted(shown.collapsed()) == [
         "Layer 1",
         "Layer 3",
         "Neuron 1: relu",
@@ -91,60 +91,58 @@ def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> N
         draw(loss, model=model, open="layer.1")
 
 
-def test_a_module_called_for_each_sample_opens_in_all(model: MLP) -> None:
-    """The path of a module stands for all its calls, that of a fold for one.
+def test_draw_open_expands_all_calls_of_a_module_or_one_by_its_path(model: MLP) -> None:
+    """Two samples are two recorded calls; the 25 parameters they share are one box."""
 
-    The 25 parameters that two samples share are one box that feeds both.
-    """
-    loss = squared_error(model, (1.0, -2.0), (0.5, 0.5))
+    def loss() -> Value:
+        return squared_error(model, (1.0, -2.0), (0.5, 0.5))
+
     both = flow(draw(loss, model=model, depth=0, open="layers.1"))
-    assert both.folded().count("Neuron 3: relu") == 2
+    assert both.collapsed().count("Neuron 3: relu") == 2
     one = flow(draw(loss, model=model, depth=0, open="MLP[1].layers.1"))
-    assert one.folded().count("Neuron 3: relu") == 1
-    assert "MLP, call 1 of 2" in one.folded()
+    assert one.collapsed().count("Neuron 3: relu") == 1
+    assert "MLP, call 1 of 2" in one.collapsed()
     closed = flow(draw(loss, model=model, depth=0))
-    assert "MLP: 25 parameters" in closed.folded()
+    assert "MLP: 25 parameters" in closed.collapsed()
     assert "25 values" in closed.of("wire")
 
 
-def test_what_is_deeper_than_the_limit_stays_folded() -> None:
-    """A large network is opened only as deep as fits, and a note says how to go on, rightly."""
+def test_draw_limit_collapses_deep_levels_and_notes_how_to_expand_them() -> None:
+    """A large network is expanded as deep as the limit allows; the command in the note works."""
     model = MLP(2, [16, 16, 1], rng=0)
     loss = squared_error(model, (1.0, -2.0))
     picture = draw(loss, model=model, depth=None)
-    assert "Neuron 8: relu" in flow(picture).folded()
-    note = re.search(r"open=&quot;([\w.]+)&quot; opens ([\w ]+)", picture.svg())
+    assert "Neuron 8: relu" in flow(picture).collapsed()
+    text = re.sub(r"</text>\s*<text[^>]*>", " ", picture.svg())  # a note has several lines
+    note = re.search(r"open=&quot;([\w.]+)&quot; expands ([\w ]+)", text)
     assert note is not None
     opened = flow(draw(loss, model=model, depth=0, open=note[1]))
-    assert not any(text.startswith(f"{note[2]}:") for text in opened.folded())
+    assert not any(text.startswith(f"{note[2]}:") for text in opened.collapsed())
     assert "open=" not in draw(loss, model=model).svg()
 
 
 # Graphs without modules -----------------------------------------------------------------------
 
 
-def test_a_long_row_is_drawn_as_few_stretches() -> None:
-    """2,000 operations in a row become a handful of boxes, joined by the values between.
-
-    Together they have all its nodes.
-    """
+def test_draw_shows_a_long_chain_as_few_segments() -> None:
+    """2,000 operations become at most 30 boxes, which contain all of its nodes."""
     picture = draw(chain(2001))
     shown = flow(picture)
-    assert 2 <= len(shown.folded()) <= 30
-    assert len(shown.of("wire")) == 1 + len(shown.folded())  # that of x
+    assert 2 <= len(shown.collapsed()) <= 30
+    assert len(shown.of("wire")) == 1 + len(shown.collapsed())  # that of x
     assert shown.of("wire")[-1] == f"{chain(2001).data:.4g}"
-    assert re.search(r"2,?001 nodes, \d+ folded parts", repr(picture))
-    sizes = [re.findall(r"([\d,]+) × tanh", text)[0] for text in shown.of("folded")]
+    assert re.search(r"2,?001 nodes, \d+ collapsed subgraphs", repr(picture))
+    sizes = [re.findall(r"([\d,]+) × tanh", text)[0] for text in shown.of("collapsed")]
     assert sum(int(size.replace(",", "")) for size in sizes) == 2000
 
 
-def test_too_much_to_open_is_refused() -> None:
-    """What was asked for by name is not dropped silently; with copies everything is open."""
+def test_draw_open_above_the_limit_is_an_error() -> None:
+    """Paths are not ignored; with copies, everything is expanded."""
     y = chain(501)
-    paths = [part.path for part in fold(y, limit=30).walk() if part.path]
+    paths = [part.path for part in divide_graph(y, limit=30).walk() if part.path]
     with pytest.raises(GraphTooLargeError, match="limit=501"):
         draw(y, open=paths)
-    assert "folded" not in repr(draw(y, open=paths, limit=501))
+    assert "collapsed" not in repr(draw(y, open=paths, limit=501))
     for _ in range(300):
         y = y + y
     with pytest.raises(GraphTooLargeError, match="copies"):
@@ -156,11 +154,10 @@ choices = st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), min_size
 
 @pytest.mark.differential
 @given(choices)
-def test_every_line_of_a_random_graph_is_drawn_or_hidden(choices: list[tuple[int, int]]) -> None:
-    """A line between two nodes in sight is drawn as often as the graph has it.
-
-    Lines join what is drawn, a path in the graph is a path in the picture, and none is a cycle.
-    """
+def test_draw_has_the_lines_between_visible_nodes_of_random_graphs(
+    choices: list[tuple[int, int]],
+) -> None:
+    """Lines join shapes, a path in the graph is a path in the picture, and there is no cycle."""
     nodes = [Value(1.0), Value(2.0)]
     for a, b in choices:
         nodes.append(nodes[a % len(nodes)] * nodes[b % len(nodes)])
@@ -187,7 +184,7 @@ def test_every_line_of_a_random_graph_is_drawn_or_hidden(choices: list[tuple[int
 
 
 def reachable(after: dict[str, set[str]], start: str) -> set[str]:
-    """Return what can be reached from a shape along lines."""
+    """Return the shapes that can be reached from a shape along lines."""
     found: set[str] = set()
     pending = [start]
     while pending:
@@ -197,34 +194,31 @@ def reachable(after: dict[str, set[str]], start: str) -> set[str]:
     return found
 
 
-# What is seen of it ---------------------------------------------------------------------------
+# Wires and text ---------------------------------------------------------------------------
 
 
-def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
+def test_draw_shows_the_value_of_one_output_and_the_count_of_several(
     model: MLP, loss: Value
 ) -> None:
-    """Layer 3 gives one wire with its number, layers 1 and 2 a thick one, head too, of 3 values.
-
-    What is said of a box stands in it.
-    """
+    """Layer 3 has one wire with its number, layers 1 and 2 have a thick wire of 3 values."""
     picture = draw(loss, model=model)
     shown = flow(picture)
     wires = shown.of("wire")
     assert wires.count("3 values") == 2
     assert sum(arrow == "==>" for _, arrow, _ in shown.lines) == 2
-    for box in of_class(picture, "fold").values():
+    for box in of_class(picture, "subgraph").values():
         _, top, _, bottom = corners(box)
         assert all(top < float(x.attrib["y"]) < bottom for x in words(box))
     for line in of_class(picture, "enters").values():
         path, arrow = line.iter(f"{SVG}path"), line.iter(f"{SVG}polygon")
         assert next(path).attrib["stroke"] == next(arrow).attrib["fill"]
-    (prediction,) = fold(loss, model=model).find("layers.2").outputs
+    (prediction,) = divide_graph(loss, model=model).find("layers.2").outputs
     assert any(text.startswith(f"{prediction.data:.4g}".replace("-", "−")) for text in wires)
 
 
-def test_what_is_highlighted_in_a_box_lights_up_the_box(model: MLP, loss: Value) -> None:
-    """Where a weight is not seen, the layer that holds it stands out."""
+def test_draw_highlight_of_a_hidden_node_highlights_its_box(model: MLP, loss: Value) -> None:
+    """If a weight is not visible, its layer is highlighted."""
     weight = model.layers[1].neurons[0].w[0]
-    boxes = of_class(draw(loss, model=model, highlight=weight), "fold").values()
+    boxes = of_class(draw(loss, model=model, highlight=weight), "subgraph").values()
     lit = [x for x in boxes if any(part.get("fill") == "#FFE2A0" for part in x.iter())]
     assert [lines(box)[0] for box in lit] == ["Layer 2"]
