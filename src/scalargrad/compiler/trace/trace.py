@@ -430,12 +430,14 @@ class Trace(Recorder):
     def eager_class(self, x: Traced, or_else: type | None = None) -> type:
         """Return the class of a number in eager evaluation; a later call must have the same.
 
-        The answer to installed packages, which seldom depend on it, is `or_else` where it is not
-        known; user code is refused.
+        The answer to installed packages, which seldom depend on it, is float where it may be one of
+        several classes of plain numbers, else `or_else`; user code is refused.
         """
         classes = self.eager_classes(x)
         if len(classes) == 1:
             return next(iter(classes))
+        if or_else is not None and all(issubclass(kind, Number) for kind in classes):
+            return float
         return or_else or self.refused("class")
 
     def eager_classes(self, x: Traced) -> set[type]:
