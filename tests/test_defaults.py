@@ -1,4 +1,4 @@
-"""Defaults are those of PyTorch, wherever a name and an option of it are."""
+"""Default arguments agree with PyTorch for every shared name and option."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SPACES: dict[str, Any] = {
 }  # fmt: skip
 
 
-#: What stands for the default of a parameter that has none.
+#: Marker of a parameter without a default.
 NONE = inspect.Parameter.empty
 
 
 def defaults(found: Any) -> dict[str, Any]:
-    """Return the defaults of the parameters."""
+    """Return the default of each parameter."""
     return {name: x.default for name, x in inspect.signature(found).parameters.items()}
 
 
