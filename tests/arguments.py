@@ -321,9 +321,26 @@ MADE: dict[str, Make] = {
     "ChunkedSum": lambda: scalargrad.parallel.sum_over(_weighted, [1.0, 2.0]),
     "Value": squared,
 }
-#: What is done with what a call returns, where it takes its arguments seriously only then.
+
+
+def _cube(x: float) -> float:
+    return x**3
+
+
+def _call_loss(loss: losses.Loss) -> Any:
+    takes_scores = type(loss).__name__ in {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"}
+    own = SCORES if takes_scores else GOOD
+    return loss(own["input"](), own["target"]())
+
+
+#: Calls of the result, where the arguments are checked only then.
 USED: dict[str, Callable[[Any], Any]] = {
     "jit": lambda f: f(1.0),
+    **dict.fromkeys(
+        ["grad", "value_and_grad", "jacobian", "jacrev", "jacfwd", "hessian"], lambda f: f(1.0)
+    ),
+    "custom_op": lambda decorate: decorate(_cube),
+    **{name: _call_loss for name in losses.__all__ if name.endswith("Loss")},
     "vmap": lambda f: f([1.0, 2.0]),
     "draw": lambda picture: picture.svg() if hasattr(picture, "svg") else None,
     "network": lambda picture: picture.svg(),
@@ -366,6 +383,33 @@ LEFT_OUT: dict[str, str] = {
     "Module.forward": "abstract", "RNNCellBase": "abstract",
     "Loss.__call__": "its function, which is called here",
     **dict.fromkeys(["Loss"], "has no options but those of its subclasses, which are called here"),
+}  # fmt: skip
+#: Kinds of bad arguments that a callable must refuse, except for those in `ACCEPTS_ANYTHING`.
+NONSENSE = {"an object", "complex"}
+#: Callables and parameters that accept any object, each with the reason.
+ACCEPTS_ANYTHING: dict[tuple[str, str], str] = {
+    **{(f"ClickModel.{method}", parameter): "is compared with the numbers of users and items"
+       for method in ("exception", "is_unseen") for parameter in ("user", "item")},
+    **{("ClickModel.impression", parameter): "is kept in the impression"
+       for parameter in ("device", "hour", "weekday")},
+    **dict.fromkeys([("crossed", "values"), ("Vocabulary.row", "value")], "may be any category"),
+    **dict.fromkeys([("disable_jit", "disable"), ("Module.train", "mode"), ("Neuron", "nonlin"), ("gradcheck", "raise_exception")], "is read as a truth value"),
+    **{(name, "has_aux"): "is read as a truth value"
+       for name in ("grad", "value_and_grad", "jacobian", "jacrev", "jacfwd", "hessian")},
+    **{(f"Step.{method}", "notation"): "anything other than mathml is text"
+       for method in ("text", "mathml", "symbols", "numbers", "sentence", "notes",
+                      "pattern_note", "sum_note")},
+    **{(name, "args"): "are arguments of the function"
+       for name in ("fixed_point", "odeint", "rk4", "root", "drawn")},
+    **dict.fromkeys([("scan", "init"), ("cond", "operands")], "are arguments of the function"),
+    **{("OneCycleLR", parameter): "is not needed if total_steps is given"
+       for parameter in ("epochs", "steps_per_epoch")},
+    **{(name, "dim"): "is accepted for PyTorch's signature" for name in ("Softmax", "LogSoftmax")},
+    ("calculate_gain", "param"): "is read for leaky_relu only",
+    ("Identity", "ignored"): "is accepted for PyTorch's signature",
+    ("TrainingPage.__call__", "model"): "is accepted for the signature of a callback",
+    ("sum_over", "folder"): "is read by worker processes only",
+    ("custom_op", "symbol"): "is converted to text",
 }  # fmt: skip
 #: Methods that a base class calls with arguments it has checked, for subclasses to define.
 INNER = {
