@@ -21,7 +21,14 @@ FOUND = ROOT / "fuzz/found"
 LINES, SECONDS = FOUND / "coverage", FOUND / "tests.xml"
 #: The tests that mutants have to pass: all that are fast and need no browser and no other process.
 TESTS = [
-    *("tests/ops", "tests/table", "tests/transforms", "tests/compiler", "tests/optim"),
+    *(
+        "tests/ops",
+        "tests/codegen",
+        "tests/opdef",
+        "tests/transforms",
+        "tests/compiler",
+        "tests/optim",
+    ),
     *("tests/losses", "tests/nn", "tests/train", "tests/expression", "tests/test_autodiff.py"),
     *("tests/test_graph.py", "tests/sparsity", "tests/test_tree.py", "tests/test_value.py"),
     *("tests/test_grad_mode.py", "tests/test_defaults.py", "tests/test_bad_arguments.py"),

@@ -50,13 +50,15 @@ _LOOPS = [
 #: Files to change, and the tests nearest to them, those that kill most first; of others those of
 #: a folder of their folder's name, and of Values.
 NEAREST = {
-    "ops/": ["tests/ops", "tests/table", "tests/compiler/test_operations.py"],
-    "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
-    "autodiff.py": ["tests/test_autodiff.py", "tests/sparsity"],
-    "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
+    "ops/": ["tests/ops", "tests/codegen", "tests/compiler/test_operations.py"],
+    "engine/value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/codegen"],
+    "engine/autodiff.py": ["tests/test_autodiff.py", "tests/sparsity"],
+    "engine/graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
     "nn/sparse.py": ["tests/optim/test_optimizers.py"],
-    "table/": ["tests/table", *(f"tests/test_{x}.py" for x in ("value", "graph", "bad_arguments"))],
-    "tree.py": ["tests/test_tree.py"],
+    "opdef/": ["tests/opdef", *(f"tests/test_{x}.py" for x in ("value", "graph", "bad_arguments"))],
+    "codegen/": ["tests/codegen", "tests/test_value.py", "tests/test_graph.py"],
+    "checks/": ["tests/test_bad_arguments.py", "tests/test_value.py"],
+    "engine/tree.py": ["tests/test_tree.py"],
     "compiler/passes/": _LOOPS,
     "compiler/backend/": ["tests/compiler/test_digits.py", "tests/compiler/test_operations.py"],
     "compiler/nests/": [
@@ -151,7 +153,7 @@ def nearest(path: str) -> list[str]:
     Not its doctests: pytest would import the file once more for them, and tests that replace a part
     of one copy would fail without any change.
     """
-    others = [f"tests/{path.partition('/')[0]}", *NEAREST["value.py"]]
+    others = [f"tests/{path.partition('/')[0]}", *NEAREST["engine/value.py"]]
     folders = next((tests for start, tests in NEAREST.items() if path.startswith(start)), others)
     files = [file for folder in folders for file in test_files(folder)]
     stem = path.rpartition("/")[2].removesuffix(".py")

@@ -6,15 +6,15 @@ function be renamed without a change here.
 
 from __future__ import annotations
 
+from scalargrad.codegen.javascript import function_key, javascript_functions, javascript_lanes
 from scalargrad.comparisons import comparisons
+from scalargrad.engine.tree import flatten
 from scalargrad.graph import leaves, topological_order
+from scalargrad.opdef.declaration import Domain
+from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.symbol import Symbol, evaluate
 from scalargrad.ops import TABLE as WHOLE_TABLE
 from scalargrad.show.subgraphs.folds import Fold, fold
-from scalargrad.table.declaration import Domain
-from scalargrad.table.javascript import function_key, javascript_functions, javascript_lanes
-from scalargrad.table.operation import Elementwise, Operation, Reduction
-from scalargrad.table.symbol import Symbol, evaluate
-from scalargrad.tree import flatten
 
 __all__ = [
     "TABLE", "WHOLE_TABLE", "Domain", "Elementwise", "Fold", "Operation", "Reduction", "Symbol",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from scalargrad.codegen.code_printer import expand
+from scalargrad.codegen.formulas import Expression
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import can_write, compute
 from scalargrad.compiler.nests.numpy_runner import NumpyPrinter
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
-from scalargrad.table.code import expand
-from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.symbol import Symbol
 
 #: So many numbers are in a vector.
 _LANES = 8

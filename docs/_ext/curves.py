@@ -7,7 +7,7 @@ from math import isfinite
 
 from scalargrad import Value, gradients
 from scalargrad.errors import ScalargradError
-from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.opdef.operation import Elementwise, Operation
 
 _WIDTH, _HEIGHT, _MARGIN, _POINTS = 300.0, 190.0, 16.0, 301
 _HIGHEST = 4.0  # steeper or higher is cut off

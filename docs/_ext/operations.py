@@ -16,13 +16,13 @@ from sphinx.application import Sphinx
 from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
+from scalargrad.codegen.code_printer import CodePrinter, PythonPrinter
+from scalargrad.codegen.formulas import Expression, mathml, text
+from scalargrad.codegen.javascript import javascript_functions
+from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
 from scalargrad.show.steps.partials import ELLIPSIS, resolved, shorten, written_out
-from scalargrad.table.code import CodePrinter, PythonPrinter
-from scalargrad.table.javascript import javascript_functions
-from scalargrad.table.operation import Elementwise, Operation, Reduction
-from scalargrad.table.printing import Expression, mathml, text
-from scalargrad.table.symbol import Symbol
 
 #: What the operands of a reduction, which takes any number, are called where some are shown.
 _SHOWN = {"dot": ["w1", "w2", "x1", "x2", "b"]}

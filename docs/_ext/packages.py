@@ -13,7 +13,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from scalargrad.table.operation import Operation
+from scalargrad.opdef.operation import Operation
 
 
 class Package(SphinxDirective):

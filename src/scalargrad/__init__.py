@@ -34,9 +34,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from scalargrad import errors, ops
-from scalargrad.autodiff import detect_anomaly, gradients
+from scalargrad.engine.autodiff import detect_anomaly, gradients
+from scalargrad.engine.grad_mode import enable_grad, is_grad_enabled, no_grad
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import *
-from scalargrad.grad_mode import enable_grad, is_grad_enabled, no_grad
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.arithmetic import abs as abs
@@ -64,7 +65,6 @@ from scalargrad.transforms.functional import (
     value_and_grad,
     vjp,
 )
-from scalargrad.value import Parameter, Value
 from scalargrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ if not TYPE_CHECKING:  # else a type checker would accept any name, sigmiod too,
 
     def __getattr__(name: str) -> Any:
         if name not in __all__:
-            from scalargrad.other_names import OTHER_NAMES
+            from scalargrad.engine.other_names import OTHER_NAMES
 
             remedy = f": write {OTHER_NAMES[name]}" if name in OTHER_NAMES else ""
             raise AttributeError(f"module 'scalargrad' has no attribute {name!r}{remedy}")

@@ -12,12 +12,12 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.naming import names
+from scalargrad.engine.value import Value
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse_assigned
-from scalargrad.graph import topological_order
-from scalargrad.names import names
 from scalargrad.system.terminals import console, make_tolerant
-from scalargrad.value import Value
 from scalargrad.version import __version__
 
 app = typer.Typer(

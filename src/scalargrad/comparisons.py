@@ -1,7 +1,7 @@
 """Find the comparisons of Values, as in ``if x > 0``, that Python evaluated while building a graph.
 
-`scalargrad.table.compared` writes the log that this module reads; step pages use it to warn when
-other inputs would have taken another branch.
+`scalargrad.engine.comparison_log` writes the log that this module reads; step pages use it to warn
+when other inputs would have taken another branch.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
-from scalargrad.grad_mode import enable_grad
-from scalargrad.graph import topological_order
-from scalargrad.table.compared import COMPARISONS_ATTRIBUTE
-from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.value import Value
+from scalargrad.engine.comparison_log import COMPARISONS_ATTRIBUTE
+from scalargrad.engine.grad_mode import enable_grad
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.value import Value
+from scalargrad.opdef.operation import Elementwise, Operation
 
 
 class Comparison(NamedTuple):

@@ -19,12 +19,12 @@ from unicodedata import normalize
 from rich.cells import cell_len
 
 from scalargrad import ops
+from scalargrad.checks.numbers import as_float
+from scalargrad.engine.other_names import OTHER_NAMES
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import ExpressionError, OperandError
-from scalargrad.other_names import OTHER_NAMES
+from scalargrad.opdef.operation import Elementwise, ListReduction, Operation
 from scalargrad.system.short_repr import pluralize, shorten
-from scalargrad.table.numbers import as_float
-from scalargrad.table.operation import Elementwise, ListReduction, Operation
-from scalargrad.value import Scalar, Value
 
 if TYPE_CHECKING:
     import numpy.typing as npt

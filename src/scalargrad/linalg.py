@@ -17,14 +17,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.checks.arguments import flag
+from scalargrad.checks.numbers import as_float
+from scalargrad.engine.recorder import recorder
+from scalargrad.engine.tree import flatten, is_array
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.grad_mode import recorder
 from scalargrad.ops import dot, log, maximum, sqrt, where
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import flag
-from scalargrad.tree import flatten, is_array
-from scalargrad.value import Value
 
 __all__ = ["cholesky", "inv", "logdet", "matmul", "solve", "triangular_solve"]
 

@@ -25,14 +25,14 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
+from scalargrad.checks.arguments import flag, function, listed, mapping, whole
+from scalargrad.checks.numbers import is_real, widened
+from scalargrad.engine.tree import like
 from scalargrad.errors import OperandError, SweepError, WorkerError
 from scalargrad.system.files import write_atomically
 from scalargrad.system.process import deferred_interrupt
 from scalargrad.system.short_repr import format_error, format_value, pluralize
 from scalargrad.system.terminals import ProgressBar
-from scalargrad.table.numbers import is_real, widened
-from scalargrad.table.validation import flag, function, listed, mapping, whole
-from scalargrad.tree import like
 
 __all__ = [
     "ChunkedSum",

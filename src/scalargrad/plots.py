@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.autodiff import gradients
+from scalargrad.checks.arguments import function, listed, mapping, number, size, text, whole
+from scalargrad.checks.numbers import as_float, is_real
+from scalargrad.engine.autodiff import gradients
+from scalargrad.engine.grad_mode import no_grad
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.grad_mode import no_grad
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.validation import function, listed, mapping, number, size, text, whole
-from scalargrad.value import Value
 
 __all__ = [
     "activation_curves",

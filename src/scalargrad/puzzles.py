@@ -28,12 +28,12 @@ from inspect import signature
 from math import isclose
 from typing import Any
 
+from scalargrad.checks.arguments import function, size
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
 from scalargrad.ops import exp, logsumexp, sigmoid, sin, tanh
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import function, size
 from scalargrad.transforms.functional import grad
-from scalargrad.value import Parameter, Value
 
 __all__ = ["PUZZLES", "Puzzle", "Verdict", "check"]
 

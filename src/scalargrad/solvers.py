@@ -16,10 +16,16 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
 
+from scalargrad.checks.arguments import function, positive, size
+from scalargrad.checks.numbers import as_float
 from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
+from scalargrad.engine.active_derivatives import active_derivatives
+from scalargrad.engine.grad_mode import no_grad
+from scalargrad.engine.recorder import recorder
+from scalargrad.engine.tree import flatten, is_array
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import active_derivatives, no_grad, recorder
 from scalargrad.linalg import as_vector, data_of, is_traced, solve
 from scalargrad.ops import (
     clip,
@@ -36,11 +42,7 @@ from scalargrad.ops import (
     where,
 )
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import function, positive, size
 from scalargrad.transforms.functional import jacobian
-from scalargrad.tree import flatten, is_array
-from scalargrad.value import Value
 
 __all__ = ["fixed_point", "odeint", "rk4", "root"]
 

@@ -22,14 +22,14 @@ from scalargrad.compiler.nests.unfold import expand
 from scalargrad.compiler.passes.kinds import DETACH
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
+from scalargrad.engine.tree import Rebuild, flatten, is_array, object_array
+from scalargrad.engine.value import Value
 from scalargrad.errors import NumericalError, OperandError, TraceError
 from scalargrad.ops import dot
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
 from scalargrad.transforms.evaluation import place_of
 from scalargrad.transforms.functional import grad, positions_of
-from scalargrad.tree import Rebuild, flatten, is_array, object_array
-from scalargrad.value import Value
 
 
 def pattern(program: Program, inputs: int, results: int) -> tuple[Integers, Integers]:

@@ -64,10 +64,10 @@ from scalargrad.compiler.nests.verify_layout import (
 from scalargrad.compiler.passes.expressions import subexpressions
 from scalargrad.compiler.runner import Runner
 from scalargrad.compiler.trace.record import record
+from scalargrad.engine.value import Value
+from scalargrad.opdef.operation import Operation
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Operation
-from scalargrad.table.symbol import Symbol
-from scalargrad.value import Value
 
 __all__ = [
     "ADD",

@@ -109,7 +109,7 @@ RUN = "import runpy; runpy.run_module('scalargrad', run_name='__main__')"
     ("program", "module", "then", "is_ended"),
     [
         ("scalargrad", "typer", RUN, True),
-        ("mine.py", "scalargrad.value", "", False),
+        ("mine.py", "scalargrad.engine.value", "", False),
         ("mine.py", "typer", RUN, True),
     ],
 )

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.checks.arguments import function
+from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.scan.recorded_steps import recorded
 from scalargrad.compiler.trace.node_values import compute
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.engine.tree import flatten, flatten_like
+from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError
 from scalargrad.ops import eq, logical_and, where
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import function
-from scalargrad.tree import flatten, flatten_like
-from scalargrad.value import Value
 
 #: What messages call two results.
 _OF_COND = "what one function of cond returned", "what the other returned"

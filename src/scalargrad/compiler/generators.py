@@ -22,10 +22,10 @@ from typing import Any
 from scalargrad.compiler.guards.names_read import NamesRead, read_by
 from scalargrad.compiler.guards.object_state import is_own, is_stateful
 from scalargrad.compiler.guards.surroundings import walked
+from scalargrad.engine.value import Value
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import format_value
 from scalargrad.transforms.draws import MODULE, rewind, state_of
-from scalargrad.value import Value
 
 REMEDY = (
     "it would stay the same at every call. Draw a number by scalargrad.drawn(rng.random), which "

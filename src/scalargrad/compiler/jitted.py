@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
 
-from scalargrad.autodiff import gradients
+from scalargrad.checks.arguments import flag, listed
+from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature, static_of
@@ -26,15 +27,14 @@ from scalargrad.compiler.jit_mode import disable_jit, is_jit_disabled, jit_mode,
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import current_trace
+from scalargrad.engine.autodiff import gradients
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.recorder import active_modes
+from scalargrad.engine.tree import children, flatten
+from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError, TraceError
-from scalargrad.grad_mode import active_modes
-from scalargrad.graph import topological_order
 from scalargrad.system.process import collector_paused
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import flag, listed
-from scalargrad.tree import children, flatten
-from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from pathlib import Path as File

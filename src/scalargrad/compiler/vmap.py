@@ -11,16 +11,14 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from scalargrad.checks.arguments import function, listed
+from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.call.outline import Place, filler, outlined
 from scalargrad.compiler.trace.example_lanes import UnlikeError, example
 from scalargrad.compiler.trace.side_effects import run_for_all
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.trace.traced import Traced
-from scalargrad.errors import OperandError
-from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import function, listed
-from scalargrad.tree import (
+from scalargrad.engine.tree import (
     flatten,
     flatten_like,
     is_array,
@@ -28,7 +26,9 @@ from scalargrad.tree import (
     nesting_error,
     object_array,
 )
-from scalargrad.value import Value
+from scalargrad.engine.value import Value
+from scalargrad.errors import OperandError
+from scalargrad.system.short_repr import format_value
 
 
 def vmap(

@@ -15,12 +15,12 @@ from collections.abc import Hashable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
+from scalargrad.checks.arguments import flag, fraction, instance, listed, number, size, text, whole
 from scalargrad.data.datasets import Dataset
 from scalargrad.errors import OperandError
 from scalargrad.losses import binary_cross_entropy
 from scalargrad.ops import sigmoid
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import flag, fraction, instance, listed, number, size, text, whole
 
 __all__ = ["ClickModel", "Impression", "Vocabulary", "crossed"]
 

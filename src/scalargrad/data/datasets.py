@@ -9,8 +9,8 @@ import math
 import random
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from scalargrad.checks.arguments import fraction, number, size, whole
 from scalargrad.system.packages import optional_dependency
-from scalargrad.table.validation import fraction, number, size, whole
 
 __all__ = ["Dataset", "Split", "blobs", "circles", "digits", "moons", "sine", "spirals", "xor"]
 

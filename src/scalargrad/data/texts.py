@@ -9,8 +9,8 @@ from importlib import resources
 from itertools import chain
 from typing import Literal
 
+from scalargrad.checks.arguments import choice, instance, whole
 from scalargrad.data.datasets import Dataset, Split, split_every
-from scalargrad.table.validation import choice, instance, whole
 
 __all__ = ["bag_of_words", "hotel_reviews", "names", "sentiment", "words"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad import data
+from scalargrad.engine.grad_mode import no_grad
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import no_grad
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import Embedding, Linear, Module, ModuleList, MultiheadAttention, RMSNorm, init
 from scalargrad.nn.init import Rng, generator

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from scalargrad import data, losses, optim, plots
-from scalargrad.autodiff import gradients
 from scalargrad.data import Dataset
 from scalargrad.data.texts import LABELS
+from scalargrad.engine.autodiff import gradients
+from scalargrad.engine.grad_mode import no_grad
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.experiments import gpt
 from scalargrad.experiments.wide_and_deep import WideAndDeep
 from scalargrad.expression import parse
-from scalargrad.grad_mode import no_grad
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, save_model
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.show.graphs import draw
@@ -30,7 +31,6 @@ from scalargrad.show.training import watch
 from scalargrad.system.files import make_folder, require_writable, write_atomically
 from scalargrad.system.packages import optional_dependency
 from scalargrad.train import History, fit
-from scalargrad.value import Parameter, Value
 
 __all__ = [
     "Cubic",

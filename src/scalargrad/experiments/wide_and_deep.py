@@ -7,11 +7,11 @@ from typing import Any
 
 from scalargrad.data import click_log
 from scalargrad.data.click_log import Impression, Vocabulary, crossed
-from scalargrad.grad_mode import no_grad
+from scalargrad.engine.grad_mode import no_grad
+from scalargrad.engine.value import Value
 from scalargrad.nn import Embedding, EmbeddingBag, Linear, Module, ReLU, Sequential, init
 from scalargrad.nn.init import Rng, generator
 from scalargrad.ops import sigmoid
-from scalargrad.value import Value
 
 __all__ = ["Ranker", "WideAndDeep"]
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalargrad.checks.numbers import as_float, is_real
 from scalargrad.compiler.array_types import LINE, Floats
 from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.arguments import replaced
@@ -38,13 +39,12 @@ from scalargrad.compiler.nests.lowering import Lowered
 from scalargrad.compiler.nests.printer import print_llvm
 from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, has_lanes
 from scalargrad.compiler.passes.program import Program, Writer
+from scalargrad.engine.tree import is_dataclass
 from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.ops import eq, ne, sum
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.short_repr import format_value, shorten
-from scalargrad.table.numbers import as_float, is_real
-from scalargrad.tree import is_dataclass
 from scalargrad.version import __version__
 
 

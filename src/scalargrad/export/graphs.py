@@ -17,18 +17,18 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.call import require_no_multi_output_node
+from scalargrad.checks.arguments import instance
+from scalargrad.checks.numbers import json_number
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.multi_output import require_no_multi_output_node
+from scalargrad.engine.naming import names
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphError, StateError
-from scalargrad.graph import topological_order
-from scalargrad.names import names
+from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.symbol import Symbol, evaluate
 from scalargrad.ops import TABLE
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_error, format_value
-from scalargrad.table.numbers import json_number
-from scalargrad.table.operation import Elementwise, Operation, Reduction
-from scalargrad.table.symbol import Symbol, evaluate
-from scalargrad.table.validation import instance
-from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.checks.arguments import function, size
 from scalargrad.compiler.jitted import jit
 from scalargrad.errors import OperandError
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import function, size
 from scalargrad.transforms.functional import vjp
 
 Function = Callable[..., Any]

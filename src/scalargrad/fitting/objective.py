@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from scalargrad.checks.arguments import flag, function, whole
+from scalargrad.engine.graph import describe, first_nonfinite
+from scalargrad.engine.tree import flatten
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.fitting.parameters import Parameters
-from scalargrad.graph import describe, first_nonfinite
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import deferred_interrupt
-from scalargrad.table.validation import flag, function, whole
-from scalargrad.tree import flatten
-from scalargrad.value import Value
 
 
 class Infeasible(DomainError):  # noqa: N818 - the field's word for such a point

@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from scalargrad.checks.arguments import is_word, number
+from scalargrad.checks.numbers import is_real
+from scalargrad.engine.tree import children, flatten, leaf_names, within
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import exp, log, sigmoid, softmax
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import is_word, number
-from scalargrad.tree import children, flatten, leaf_names, within
 
 
 class Transform:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from scalargrad.checks.arguments import choice, flag, positive, size
+from scalargrad.engine.tree import flatten, object_array
 from scalargrad.errors import DomainError, NumericalError, OperandError, ScalargradError
 from scalargrad.fitting.objective import (
     INTERRUPTED,
@@ -20,9 +22,7 @@ from scalargrad.fitting.objective import (
 )
 from scalargrad.fitting.parameters import Parameters
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.validation import choice, flag, positive, size
 from scalargrad.transforms.functional import hessian, hvp, jacobian, value_and_grad
-from scalargrad.tree import flatten, object_array
 
 Bounds = list[tuple[float, float]]
 #: A search minimizes a started objective within bounds. It returns whether it succeeded, and why it

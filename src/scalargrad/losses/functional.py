@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
+from scalargrad.checks.arguments import choice, flag, is_word, listed, number, scalar, whole
+from scalargrad.checks.numbers import as_float, is_real
+from scalargrad.engine.recorder import active_modes, recorder
+from scalargrad.engine.tree import flatten, flatten_like
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import active_modes, recorder
 from scalargrad.ops import (
     abs,
     argmax,
@@ -30,10 +34,6 @@ from scalargrad.ops import (
     where,
 )
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.validation import choice, flag, is_word, listed, number, scalar, whole
-from scalargrad.tree import flatten, flatten_like
-from scalargrad.value import Scalar, Value
 
 __all__ = [
     "accuracy",

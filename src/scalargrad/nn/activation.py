@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from scalargrad.checks.arguments import choice, listed, number, positive, scalar
+from scalargrad.checks.numbers import is_real
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.nn.init import Rng, generator
 from scalargrad.nn.module import Module
@@ -23,8 +25,6 @@ from scalargrad.ops import (
     tanh,
     where,
 )
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import choice, listed, number, positive, scalar
 from scalargrad.transforms.draws import drawn
 
 __all__ = [

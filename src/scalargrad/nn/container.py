@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+from scalargrad.checks.arguments import listed, mapping, text, whole
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import listed, mapping, text, whole
 
 __all__ = ["Flatten", "ModuleDict", "ModuleList", "Sequential"]
 

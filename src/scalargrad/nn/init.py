@@ -12,13 +12,13 @@ import random
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
+from scalargrad.checks.arguments import choice, number, whole
+from scalargrad.checks.numbers import as_float
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
 from scalargrad.nn.state import flatten_nested, parameter_shape
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import choice, number, whole
 from scalargrad.transforms.draws import drawn
-from scalargrad.value import Parameter, Value
 
 __all__ = [
     "calculate_gain",

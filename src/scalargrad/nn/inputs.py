@@ -6,13 +6,13 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scalargrad.checks import numbers
+from scalargrad.checks.arguments import listed
+from scalargrad.engine.tree import nesting_error
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
 from scalargrad.system.short_repr import format_value
-from scalargrad.table import numbers
-from scalargrad.table.validation import listed
-from scalargrad.tree import nesting_error
-from scalargrad.value import Value
 
 
 def is_batch(x: Any) -> bool:

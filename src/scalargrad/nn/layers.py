@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any, ClassVar, TypeAlias
 
+from scalargrad.checks.arguments import choice, flag, listed, number, size, whole
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.activation import Dropout
@@ -30,8 +32,6 @@ from scalargrad.ops import (
     tanh,
     where,
 )
-from scalargrad.table.validation import choice, flag, listed, number, size, whole
-from scalargrad.value import Scalar, Value
 
 __all__ = [
     "Embedding",

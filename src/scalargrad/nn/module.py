@@ -16,8 +16,11 @@ from textwrap import indent
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
+from scalargrad.checks.arguments import flag, mapping
+from scalargrad.engine.recorder import refuse_if_recorded
+from scalargrad.engine.tree import flatten_like, is_object_array, replaced
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError, StateError, TrainingWarning
-from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.nn.state import (
     IncompatibleKeys,
@@ -28,9 +31,6 @@ from scalargrad.nn.state import (
     to_state_dict,
 )
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import flag, mapping
-from scalargrad.tree import flatten_like, is_object_array, replaced
-from scalargrad.value import Parameter, Value
 
 #: Identities of the Values that an active `functional_call` has substituted for Parameters.
 substituted_ids: set[int] = set()

@@ -6,16 +6,16 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from scalargrad.checks.arguments import is_word, listed, size
+from scalargrad.engine.value import Parameter, Scalar, Value
 from scalargrad.errors import OperandError
 from scalargrad.nn.init import Rng, generator, sample
 from scalargrad.nn.inputs import check_length, is_batch
 from scalargrad.nn.module import Module
+from scalargrad.opdef.operation import Unary
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.operation import Unary
-from scalargrad.table.validation import is_word, listed, size
-from scalargrad.value import Parameter, Scalar, Value
 
 __all__ = ["MLP", "Layer", "Neuron"]
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scalargrad.checks.arguments import flag, instance, mapping, text
 from scalargrad.errors import StateError
 from scalargrad.nn.module import Module
 from scalargrad.nn.state import IncompatibleKeys, flatten_nested, format_shape, number_shape
 from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.packages import optional_dependency
-from scalargrad.table.validation import flag, instance, mapping, text
 
 __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
 

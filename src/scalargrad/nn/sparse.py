@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scalargrad.engine.recorder import refuse_if_recorded
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import refuse_if_recorded
-from scalargrad.value import Parameter, Value
 
 
 class Touched(dict["SparseParameter", None]):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from scalargrad.checks.numbers import as_float, is_real
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError, StateError
 from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float, is_real
-from scalargrad.value import Parameter, Value
 
 Shape = tuple[int, ...]
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from scalargrad.graph import topological_order
+from scalargrad.checks.arguments import instance
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.tree import flatten
+from scalargrad.engine.value import Value
 from scalargrad.nn.display import SummaryLine, summarize_parts
 from scalargrad.nn.module import Module
-from scalargrad.table.validation import instance
-from scalargrad.tree import flatten
-from scalargrad.value import Value
 
 
 class Summary(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scalargrad.opdef.symbol import TABLE as TABLE
 from scalargrad.ops import (
     activations,
     arithmetic,
@@ -22,7 +23,6 @@ from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
-from scalargrad.table.symbol import TABLE as TABLE
 
 __all__: list[str] = []
 __all__ += activations.__all__

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, overload
 
-from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
-from scalargrad.ops.rounding import rint
-from scalargrad.ops.selection import eq, where
-from scalargrad.table.declaration import ATOM, SUM, Domain, Notation
-from scalargrad.table.operation import (
+from scalargrad.checks.arguments import choice
+from scalargrad.opdef.declaration import ATOM, SUM, Domain, Notation
+from scalargrad.opdef.operation import (
     Binary,
     Elementwise,
     Operand,
@@ -19,8 +16,11 @@ from scalargrad.table.operation import (
     composite,
     primitive,
 )
-from scalargrad.table.symbol import Symbol
-from scalargrad.table.validation import choice
+from scalargrad.opdef.symbol import Symbol
+from scalargrad.ops.arithmetic import abs
+from scalargrad.ops.exponential import bell, erfc, exp, expm1, log1p
+from scalargrad.ops.rounding import rint
+from scalargrad.ops.selection import eq, where
 
 __all__ = [
     "elu",

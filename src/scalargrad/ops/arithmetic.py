@@ -7,10 +7,7 @@ import math
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.exponential import log
-from scalargrad.ops.rounding import floor
-from scalargrad.ops.selection import eq, gt, ne, where
-from scalargrad.table.declaration import (
+from scalargrad.opdef.declaration import (
     ATOM,
     POWER,
     PRODUCT,
@@ -21,8 +18,11 @@ from scalargrad.table.declaration import (
     call,
     infix,
 )
-from scalargrad.table.operation import Binary, Operand, R_co, Unary, composite, primitive
-from scalargrad.table.symbol import Symbol
+from scalargrad.opdef.operation import Binary, Operand, R_co, Unary, composite, primitive
+from scalargrad.opdef.symbol import Symbol
+from scalargrad.ops.exponential import log
+from scalargrad.ops.rounding import floor
+from scalargrad.ops.selection import eq, gt, ne, where
 
 __all__ = ["abs", "add", "div", "mul", "neg", "pow", "reciprocal", "square", "sub"]
 

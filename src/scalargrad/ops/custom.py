@@ -7,12 +7,12 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NoReturn
 
+from scalargrad.checks.numbers import as_float
 from scalargrad.errors import GraphError, OperandError
+from scalargrad.opdef.declaration import REAL, Domain
+from scalargrad.opdef.operation import Elementwise, Operation, Unary
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.declaration import REAL, Domain
-from scalargrad.table.numbers import as_float
-from scalargrad.table.operation import Elementwise, Operation, Unary
-from scalargrad.table.symbol import Symbol
 
 #: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).
 _VARIADIC = 0x04 | 0x08

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from scalargrad.opdef.declaration import ATOM, POWER, Domain, Notation
+from scalargrad.opdef.operation import Binary, Unary, composite, elementary, primitive
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops.rounding import rint
 from scalargrad.ops.selection import clip, ne, where
-from scalargrad.table.declaration import ATOM, POWER, Domain, Notation
-from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
-from scalargrad.table.symbol import Symbol
 
 __all__ = [
     "cbrt",

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from scalargrad.checks.arguments import scalars
+from scalargrad.checks.numbers import format_data, is_real, is_true_for_all
+from scalargrad.engine.recorder import recorder
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import recorder
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import eq, ge, le, lt, ne, where
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import format_data, is_real, is_true_for_all
-from scalargrad.table.validation import scalars
 
 __all__ = ["argmax", "argmin", "take"]
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from scalargrad.checks.numbers import defers
+from scalargrad.codegen.eager import compile_comparison
 from scalargrad.errors import OperandError
+from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.eager import compile_comparison
-from scalargrad.table.numbers import defers
-from scalargrad.table.operation import Elementwise, Operation
 
 if TYPE_CHECKING:
-    from scalargrad.value import Value
+    from scalargrad.engine.value import Value
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"

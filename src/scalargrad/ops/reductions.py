@@ -8,16 +8,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, overload
 
+from scalargrad.checks.arguments import listed, number, scalars
+from scalargrad.checks.numbers import as_floats
+from scalargrad.engine.recorder import recorder
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import recorder
-from scalargrad.ops.activations import sigmoid
-from scalargrad.ops.arithmetic import abs, mul, square
-from scalargrad.ops.exponential import exp, log1p, sqrt
-from scalargrad.ops.selection import eq, gt, maximum, where
-from scalargrad.system.short_repr import pluralize
-from scalargrad.table.declaration import ATOM, SUM, Notation
-from scalargrad.table.numbers import as_floats
-from scalargrad.table.operation import (
+from scalargrad.opdef.declaration import ATOM, SUM, Notation
+from scalargrad.opdef.operation import (
     Binary,
     Elementwise,
     ListReduction,
@@ -27,7 +23,11 @@ from scalargrad.table.operation import (
     composite,
     primitive,
 )
-from scalargrad.table.validation import listed, number, scalars
+from scalargrad.ops.activations import sigmoid
+from scalargrad.ops.arithmetic import abs, mul, square
+from scalargrad.ops.exponential import exp, log1p, sqrt
+from scalargrad.ops.selection import eq, gt, maximum, where
+from scalargrad.system.short_repr import pluralize
 
 __all__ = [
     "dot",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from scalargrad.opdef.declaration import ATOM, PRODUCT, Domain, Notation, infix
+from scalargrad.opdef.operation import Binary, Unary, composite, elementary, primitive
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops.selection import le, logical_and, ne, where
-from scalargrad.table.declaration import ATOM, PRODUCT, Domain, Notation, infix
-from scalargrad.table.operation import Binary, Unary, composite, elementary, primitive
-from scalargrad.table.symbol import Symbol
 
 __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 

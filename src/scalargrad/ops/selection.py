@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
+from scalargrad.checks.numbers import as_floats, is_real
 from scalargrad.errors import OperandError
-from scalargrad.table.declaration import COMPARISON, Domain, Notation, infix
-from scalargrad.table.numbers import as_floats, is_real
-from scalargrad.table.operation import (
+from scalargrad.opdef.declaration import COMPARISON, Domain, Notation, infix
+from scalargrad.opdef.operation import (
     Binary,
     Elementwise,
     Operand,
@@ -26,7 +26,7 @@ from scalargrad.table.operation import (
     composite,
     primitive,
 )
-from scalargrad.table.symbol import Symbol
+from scalargrad.opdef.symbol import Symbol
 
 __all__ = [
     "clip", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not",

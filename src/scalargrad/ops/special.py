@@ -10,14 +10,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.opdef.declaration import PRODUCT, SUM, Domain, Notation
+from scalargrad.opdef.operation import Binary, Unary, composite
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import bell, erfc, exp, log, log1p, sqrt
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import ne, where
 from scalargrad.ops.trigonometric import sin, tan
-from scalargrad.table.declaration import PRODUCT, SUM, Domain, Notation
-from scalargrad.table.operation import Binary, Unary, composite
-from scalargrad.table.symbol import Symbol
 
 __all__ = ["betaln", "digamma", "erfinv", "lgamma", "log_ndtr", "ndtr"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from scalargrad.opdef.declaration import PRODUCT, SUM, Domain, Notation, call
+from scalargrad.opdef.operation import Binary, Elementwise, Unary, composite, elementary, primitive
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import exp, sqrt
 from scalargrad.ops.selection import eq, where
-from scalargrad.table.declaration import PRODUCT, SUM, Domain, Notation, call
-from scalargrad.table.operation import Binary, Elementwise, Unary, composite, elementary, primitive
-from scalargrad.table.symbol import Symbol
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "deg2rad", "hypot",

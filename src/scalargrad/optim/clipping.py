@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from scalargrad.checks.arguments import flag, listed, number
+from scalargrad.engine.recorder import refuse_if_recorded
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import flag, listed, number
-from scalargrad.value import Value
 
 
 def _as_list(parameters: Iterable[Value] | Value) -> list[Value]:

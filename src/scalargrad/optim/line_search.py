@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.checks.arguments import fraction, function, instance, positive
+from scalargrad.engine.grad_mode import no_grad
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError
-from scalargrad.grad_mode import no_grad
 from scalargrad.optim.optimizer import Optimizer, write_data
-from scalargrad.table.validation import fraction, function, instance, positive
-from scalargrad.value import Value
 
 #: Maximum number of halvings of a step. After more, rounding would swallow a step of length 1.
 _MAX_HALVINGS = 60

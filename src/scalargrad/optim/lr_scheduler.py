@@ -14,12 +14,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, ClassVar
 
-from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
-from scalargrad.optim.optimizer import Optimizer
-from scalargrad.optim.state import Group
-from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import (
+from scalargrad.checks.arguments import (
     choice,
     count_from_state,
     flag,
@@ -31,6 +26,11 @@ from scalargrad.table.validation import (
     size,
     whole,
 )
+from scalargrad.checks.numbers import as_float
+from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
+from scalargrad.optim.optimizer import Optimizer
+from scalargrad.optim.state import Group
+from scalargrad.system.short_repr import format_value, pluralize
 
 __all__ = [
     "ChainedScheduler",

@@ -18,15 +18,15 @@ from itertools import repeat
 from math import isfinite, nan
 from typing import Any, ClassVar, cast
 
+from scalargrad.checks.arguments import function, listed, mapping
+from scalargrad.checks.numbers import as_float, float_of
+from scalargrad.engine.recorder import refuse_if_recorded
+from scalargrad.engine.value import NO_GRADIENT, Value
 from scalargrad.errors import NumericalError, OperandError, StateError, TrainingWarning
-from scalargrad.grad_mode import refuse_if_recorded
 from scalargrad.nn.sparse import Touched
 from scalargrad.optim import rules
 from scalargrad.optim.state import Group, active_state_names, check_options, read_state
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float, float_of
-from scalargrad.table.validation import function, listed, mapping
-from scalargrad.value import NO_GRADIENT, Value
 
 Rule = Callable[..., tuple[Any, ...]]
 #: Parameters, their new values, their rows, and the new state in these rows, one column per name.

@@ -15,10 +15,10 @@ from functools import partial
 from itertools import count, groupby, islice
 from typing import Any, TypeAlias
 
+from scalargrad.checks.arguments import count_from_state, flag, fraction, number
 from scalargrad.errors import OperandError, StateError
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import count_from_state, flag, fraction, number
 
 Group: TypeAlias = dict[str, Any]
 

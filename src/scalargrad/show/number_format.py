@@ -12,9 +12,9 @@ from functools import reduce
 from math import isfinite
 from operator import add
 
-from scalargrad.table.operation import Operation
-from scalargrad.table.printing import MINUS, Expression, number_text
-from scalargrad.table.symbol import TABLE, Symbol, evaluate
+from scalargrad.codegen.formulas import MINUS, Expression, number_text
+from scalargrad.opdef.operation import Operation
+from scalargrad.opdef.symbol import TABLE, Symbol, evaluate
 
 _SIGNIFICANT, _PLAIN_BELOW = 4, 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3

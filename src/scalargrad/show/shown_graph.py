@@ -14,15 +14,15 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from scalargrad import ops
-from scalargrad.call import require_no_multi_output_node
+from scalargrad.engine.graph import fan_out, topological_order
+from scalargrad.engine.multi_output import require_no_multi_output_node
+from scalargrad.engine.naming import names
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
-from scalargrad.graph import fan_out, topological_order
-from scalargrad.names import names
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
 from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import format_value
-from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
     from scalargrad.show.subgraphs.calls import Model

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from scalargrad import ops
-from scalargrad.graph import fan_out
-from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.symbol import TABLE
-from scalargrad.value import Value
+from scalargrad.engine.graph import fan_out
+from scalargrad.engine.value import Value
+from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.symbol import TABLE
 
 Node = TypeVar("Node", bound=Hashable)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.generators import generators_of
+from scalargrad.engine.value import Value
 from scalargrad.errors import StateError
 from scalargrad.losses import Loss
 from scalargrad.optim.lr_scheduler import LRScheduler
@@ -24,7 +25,6 @@ from scalargrad.system.short_repr import format_error, format_value
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
 from scalargrad.transforms.draws import rewind, state_of
-from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.train.fit import Trainer

@@ -16,8 +16,10 @@ import numpy as np
 from scalargrad.compiler.generators import generators_of
 from scalargrad.compiler.jitted import jit
 from scalargrad.compiler.vmap import vmap
+from scalargrad.engine.grad_mode import no_grad
+from scalargrad.engine.tree import Rebuild, flatten
+from scalargrad.engine.value import Value
 from scalargrad.errors import TraceError
-from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module, ModuleList
 from scalargrad.nn.module import substitute_parameters
 from scalargrad.optim import SGD, Adagrad, Adam, AdamW, RMSprop
@@ -26,8 +28,6 @@ from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
 from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
-from scalargrad.tree import Rebuild, flatten
-from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.train.fit import StepResult, Trainer

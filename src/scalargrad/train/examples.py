@@ -6,11 +6,11 @@ import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from scalargrad.checks.arguments import listed, number
+from scalargrad.checks.numbers import is_real, widened
+from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import is_real, widened
-from scalargrad.table.validation import listed, number
-from scalargrad.value import Value
 
 
 class Examples(NamedTuple):

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from scalargrad import losses, optim
-from scalargrad.autodiff import is_anomaly_enabled
+from scalargrad.checks.arguments import flag, function, instance, listed, number, size, whole
+from scalargrad.checks.numbers import is_real
+from scalargrad.engine.autodiff import is_anomaly_enabled
+from scalargrad.engine.grad_mode import builds_graphs, no_grad
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphError, OperandError, ScalargradError, StateError, TrainingWarning
-from scalargrad.grad_mode import builds_graphs, no_grad
-from scalargrad.graph import topological_order
 from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from scalargrad.system.files import require_writable
@@ -25,13 +28,10 @@ from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import Interrupt, collector_paused, deferred_interrupt
 from scalargrad.system.short_repr import format_value
 from scalargrad.system.terminals import ProgressBar
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import flag, function, instance, listed, number, size, whole
 from scalargrad.train.checkpoint import RunState
 from scalargrad.train.examples import Examples, detached, examples, numbers_in, split
 from scalargrad.train.history import History, Row, attach_history
 from scalargrad.transforms.evaluation import in_place_advice
-from scalargrad.value import Parameter, Value
 
 Loss = Callable[[list[Any], list[Any]], Any]
 Metric = Callable[[list[Any], list[Any]], float]

@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.checks.arguments import is_word, listed, text, whole
+from scalargrad.checks.numbers import as_float
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_table
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import is_word, listed, text, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

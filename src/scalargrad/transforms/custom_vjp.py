@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-from scalargrad.call import Cotangents, MultiOutputNode
+from scalargrad.checks.arguments import function
+from scalargrad.codegen.code_printer import expand
+from scalargrad.engine.grad_mode import builds_graphs, enable_grad
+from scalargrad.engine.multi_output import Cotangents, MultiOutputNode
+from scalargrad.engine.recorder import recorder
+from scalargrad.engine.tree import Rebuild, flatten
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import GraphChangedError, OperandError, TraceError
-from scalargrad.grad_mode import builds_graphs, enable_grad, recorder
+from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.symbol import NodeInFormulaError, Symbol, evaluate
 from scalargrad.ops.selection import where
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.code import expand
-from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.symbol import NodeInFormulaError, Symbol, evaluate
-from scalargrad.table.validation import function
-from scalargrad.tree import Rebuild, flatten
-from scalargrad.value import Scalar, Value
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -30,21 +30,22 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from scalargrad.autodiff import compute_adjoint_graphs, compute_adjoints, partial_values, product
-from scalargrad.call import MultiOutputNode
-from scalargrad.errors import NumericalError, OperandError
-from scalargrad.grad_mode import (
-    ActiveDerivative,
-    active_derivatives,
-    builds_graphs,
-    enable_grad,
-    recorder,
+from scalargrad.checks.arguments import function
+from scalargrad.engine.active_derivatives import ActiveDerivative, active_derivatives
+from scalargrad.engine.autodiff import (
+    compute_adjoint_graphs,
+    compute_adjoints,
+    partial_values,
+    product,
 )
-from scalargrad.graph import describe, first_nonfinite, topological_order
+from scalargrad.engine.grad_mode import builds_graphs, enable_grad
+from scalargrad.engine.graph import describe, first_nonfinite, topological_order
+from scalargrad.engine.multi_output import MultiOutputNode
+from scalargrad.engine.recorder import recorder
+from scalargrad.engine.tree import Rebuild, flatten, replaced
+from scalargrad.engine.value import Parameter, Scalar, Value
+from scalargrad.errors import NumericalError, OperandError
 from scalargrad.ops import identity
-from scalargrad.table.validation import function
-from scalargrad.tree import Rebuild, flatten, replaced
-from scalargrad.value import Parameter, Scalar, Value
 
 #: Advice for a NumPy function that does not accept Values.
 OF_FLOATS = (

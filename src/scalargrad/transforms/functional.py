@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any
 
+from scalargrad.checks.arguments import flag, function, number, positive
+from scalargrad.checks.numbers import as_float
+from scalargrad.engine.grad_mode import builds_graphs, no_grad
+from scalargrad.engine.tree import flatten, flatten_like, leaf_names
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import GradcheckError, OperandError
-from scalargrad.grad_mode import builds_graphs, no_grad
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import flag, function, number, positive
 from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated
-from scalargrad.tree import flatten, flatten_like, leaf_names
-from scalargrad.value import Scalar, Value
 
 _ONE_NUMBER = "return one, or a pair of it and other results with has_aux=True, or use jacobian"
 

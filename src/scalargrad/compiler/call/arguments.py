@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.call import Intermediate
+from scalargrad.checks.numbers import as_float, is_real
 from scalargrad.compiler.call.output import Result
 from scalargrad.compiler.guards.comparable import exact, is_constant
 from scalargrad.compiler.guards.libraries import CLASSES, is_of_library
@@ -51,13 +51,13 @@ from scalargrad.compiler.guards.refused import (
     refusal_of,
 )
 from scalargrad.compiler.trace.watching import data_of
+from scalargrad.engine.multi_output import Intermediate
+from scalargrad.engine.tree import is_dataclass, like, nesting_error, object_array
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import ParameterMatrix
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float, is_real
-from scalargrad.tree import is_dataclass, like, nesting_error, object_array
-from scalargrad.value import Parameter, Value
 
 SPACE = attrgetter("__dict__")
 #: The type of most arrays, to recognise them quickly.

@@ -16,9 +16,9 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import AT_ONCE, FLOAT64, KINDS, SPACE, Key, Walk, replaced
 from scalargrad.compiler.guards.comparable import is_read_whole
+from scalargrad.engine.tree import nesting_error
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import format_value
-from scalargrad.tree import nesting_error
 
 
 def static_of(

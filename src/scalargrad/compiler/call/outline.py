@@ -17,15 +17,21 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.engine.recorder import recorder
+from scalargrad.engine.tree import (
+    children,
+    is_dataclass_object,
+    is_object_array,
+    like,
+    object_array,
+)
+from scalargrad.engine.value import Value
 from scalargrad.errors import TraceError
-from scalargrad.grad_mode import recorder
 from scalargrad.nn.sparse import ParameterMatrix
-from scalargrad.table.numbers import is_real
-from scalargrad.tree import children, is_dataclass_object, is_object_array, like, object_array
-from scalargrad.value import Value
 
 
 class Place:

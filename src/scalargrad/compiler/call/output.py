@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from scalargrad.call import (
+from scalargrad.compiler.function import Function
+from scalargrad.compiler.runner import Inputs
+from scalargrad.engine.multi_output import (
     Cotangents,
     Intermediate,
     MultiOutputNode,
     MultiOutputOperation,
     accumulate,
 )
-from scalargrad.compiler.function import Function
-from scalargrad.compiler.runner import Inputs
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import NumericalError
-from scalargrad.table.operation import Operation
-from scalargrad.value import Scalar, Value
+from scalargrad.opdef.operation import Operation
 
 
 class Run(NamedTuple):

@@ -13,9 +13,9 @@ from scalargrad.compiler.trace.eager_types import eager_types
 from scalargrad.compiler.trace.record import Recording, as_recording, content, recorded
 from scalargrad.compiler.trace.side_effects import Snapshot, take_away_notes
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.engine.value import Value
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.transforms.evaluation import OF_FLOATS, add_note_once, in_place_advice
-from scalargrad.value import Value
 
 _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.call import Intermediate
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import (
     FLOAT64,
@@ -31,10 +30,11 @@ from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.compiler.trace.watching import data_of
-from scalargrad.grad_mode import builds_graphs
-from scalargrad.graph import topological_order
+from scalargrad.engine.grad_mode import builds_graphs
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.multi_output import Intermediate
+from scalargrad.engine.value import Value
 from scalargrad.transforms.draws import rewind, state_of
-from scalargrad.value import Value
 
 #: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
 #: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.

@@ -24,9 +24,9 @@ from scalargrad.compiler.guards.names_read import NamesRead
 from scalargrad.compiler.guards.surroundings import Layout, Surroundings
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.watching import Lock
+from scalargrad.engine.tree import nesting_error
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import format_value
-from scalargrad.tree import nesting_error
 
 #: The most nodes of all programs that are kept, and how many each shape of arguments counts as
 #: besides: a program of a million nodes takes some hundred megabytes.

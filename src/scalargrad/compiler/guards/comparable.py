@@ -14,9 +14,9 @@ from typing import Any
 
 from scalargrad.compiler.guards.libraries import CLASSES, is_of_library
 from scalargrad.compiler.guards.object_state import PLAIN, attributes, consists_of_attributes
+from scalargrad.engine.tree import is_array_scalar, is_dataclass
+from scalargrad.engine.value import Value
 from scalargrad.system.attributes import get_attribute, has_attribute
-from scalargrad.tree import is_array_scalar, is_dataclass
-from scalargrad.value import Value
 
 #: Containers that one key tells with all that is nested in them, and down to which level.
 _NESTED, LEVELS = {list, tuple, dict}, 6

@@ -28,10 +28,10 @@ from scalargrad.compiler.guards.object_state import (
     is_descriptor,
     own_space,
 )
+from scalargrad.engine.tree import is_array, is_object_array
 from scalargrad.ops.custom import Custom
 from scalargrad.system.attributes import get_attribute
 from scalargrad.transforms.custom_vjp import custom_vjp
-from scalargrad.tree import is_array, is_object_array
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from scalargrad.compiler.guards.libraries import (
     is_library_name,
     is_of_library,
 )
-from scalargrad.tree import is_dataclass
+from scalargrad.engine.tree import is_dataclass
 
 #: What reads a name that stands in text.
 _BY_TEXT = {"__dict__", "attrgetter", "delattr", "getattr", "hasattr", "setattr", "vars"}

@@ -24,11 +24,11 @@ from typing import Any, Generic, TypeVar
 
 from scalargrad.compiler.guards.libraries import CLASSES, is_of_library
 from scalargrad.compiler.guards.names_read import BARE
+from scalargrad.engine.tree import is_dataclass
+from scalargrad.engine.value import Value
 from scalargrad.nn.sparse import ParameterMatrix
+from scalargrad.opdef.operation import Operation
 from scalargrad.system.attributes import get_attribute, has_attribute
-from scalargrad.table.operation import Operation
-from scalargrad.tree import is_dataclass
-from scalargrad.value import Value
 
 #: Immutable types that hold no other objects.
 PLAIN = {int, float, complex, bool, str, bytes, type(None)}

@@ -29,8 +29,8 @@ from scalargrad.compiler.guards.libraries import (
 )
 from scalargrad.compiler.guards.names_read import NamesRead, steps_in, steps_within, texts_within
 from scalargrad.compiler.guards.object_state import PLAIN, has_followed_attributes, is_stateful
+from scalargrad.engine.value import Value
 from scalargrad.system.attributes import get_attribute, has_attribute
-from scalargrad.value import Value
 
 #: Libraries whose objects are followed, or hold nothing that changes.
 _KNOWN_MODULES = {

@@ -15,8 +15,8 @@ from typing import Any
 
 from scalargrad.compiler.guards.comparable import frozen, is_constant, is_same
 from scalargrad.compiler.guards.object_state import PLAIN
-from scalargrad.grad_mode import float_comparisons
-from scalargrad.value import Value
+from scalargrad.engine.recorder import float_comparisons
+from scalargrad.engine.value import Value
 
 #: Finds something about an object that can be compared.
 Measure = Callable[[Any], Any]

@@ -66,12 +66,12 @@ from scalargrad.compiler.guards.refused import (
     states_of_locks,
 )
 from scalargrad.compiler.guards.rereading import Rereading
+from scalargrad.engine.tree import is_array, is_dataclass, is_object_array
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.nn.sparse import ParameterMatrix, Touched
+from scalargrad.opdef.operation import Operation
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.process import collector_paused
-from scalargrad.table.operation import Operation
-from scalargrad.tree import is_array, is_dataclass, is_object_array
-from scalargrad.value import Parameter, Value
 
 #: The owner of a variable, a name or an attribute, and what it is called there.
 Place = tuple[Any, Hashable]

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from scalargrad.codegen.formulas import Expression
 from scalargrad.compiler.nests.equations import (
     Access,
     Arg,
@@ -33,9 +34,8 @@ from scalargrad.compiler.nests.equations import (
     statements,
 )
 from scalargrad.compiler.passes.expressions import subexpressions
-from scalargrad.table.operation import Operation
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.opdef.operation import Operation
+from scalargrad.opdef.symbol import Symbol
 
 
 @functools.lru_cache(maxsize=1024)

@@ -34,7 +34,7 @@ from scalargrad.compiler.nests.verify_layout import checked_layout
 from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
-from scalargrad.table.operation import Elementwise
+from scalargrad.opdef.operation import Elementwise
 
 #: The most nodes of a program that is not searched for loops.
 _SMALL = 64

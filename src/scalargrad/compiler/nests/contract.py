@@ -22,8 +22,8 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
+from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Elementwise, Operation
 
 _MUL, _IDENTITY = TABLE["mul"], TABLE["identity"]
 

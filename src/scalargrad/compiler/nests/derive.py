@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from scalargrad.codegen.formulas import Expression
 from scalargrad.compiler.nests.builder import Builder
 from scalargrad.compiler.nests.equations import (
     ADD,
@@ -30,10 +31,9 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.passes.expressions import subexpressions, with_constant_comparisons
 from scalargrad.compiler.passes.kinds import DETACH
+from scalargrad.opdef.operation import Operation
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Operation
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
 
 #: The most forms in which an array is read that are compared for cells in common (`_SHARED`), and
 #: the fewest numbers of such an array (`_LARGE`): the forms of a smaller one have accumulators of

@@ -36,8 +36,8 @@ from typing import Any
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.nests.lowering_error import LoweringError
+from scalargrad.opdef.operation import Operation
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.operation import Operation
 
 #: The two kinds of steps: one result sets a cell, or all results are added to it.
 SET, ADD = "=", "+="

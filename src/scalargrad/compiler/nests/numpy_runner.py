@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalargrad.codegen.code_printer import PythonPrinter
 from scalargrad.compiler.array_types import LINE, Floats, Integers
 from scalargrad.compiler.nests.contract import FMA, FMS, FNMA
 from scalargrad.compiler.nests.distances import is_unique
@@ -33,10 +34,9 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.compiler.nests.plan import Plan
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.nests.tiles import is_outside_of_extents
+from scalargrad.opdef.declaration import ATOM, Notation
+from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.ops import TABLE
-from scalargrad.table.code import PythonPrinter
-from scalargrad.table.declaration import ATOM, Notation
-from scalargrad.table.operation import Elementwise, Operation
 
 
 class Choice(NamedTuple):

@@ -36,8 +36,8 @@ from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.nests.tiles import GATHERED, HOISTED, is_fixed
 from scalargrad.compiler.passes.kinds import DETACH
+from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Elementwise, Operation
 
 _IDENTITY = TABLE["identity"]
 #: The most steps of a basic block: LLVM's time for one grows faster than its size.

@@ -20,12 +20,12 @@ from scalargrad.compiler.nests.equations import (
     statements,
 )
 from scalargrad.compiler.passes.kinds import Op
+from scalargrad.opdef.operation import Binary, Unary, composite
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import abs, exp, sigmoid, tanh, where
 from scalargrad.ops.activations import _one_minus
 from scalargrad.ops.special import polynomial
 from scalargrad.ops.trigonometric import _tanh_slope
-from scalargrad.table.operation import Binary, Unary, composite
-from scalargrad.table.symbol import Symbol
 
 #: (tanh x / x - 1) / x² for |x| < 0.625, as a quotient of polynomials in x².
 _ABOVE = (-0.9643991794250523, -99.28772310019185, -1614.6876844170845)

@@ -27,8 +27,8 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
+from scalargrad.opdef.operation import Operation
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Operation
 
 _IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
 

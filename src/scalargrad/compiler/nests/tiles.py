@@ -33,7 +33,7 @@ from scalargrad.compiler.nests.equations import (
     within_loops,
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
-from scalargrad.table.operation import Elementwise
+from scalargrad.opdef.operation import Elementwise
 
 #: The kinds of arrays whose dimensions may lie in any order.
 FREE = frozenset({"const", "temp"})

@@ -39,6 +39,8 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes, Seeds, entries
 from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
 from scalargrad.compiler.passes.unroll import lookups_recur, with_choices
+from scalargrad.opdef.operation import Elementwise, Reduction
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import (
     abs,
     add,
@@ -60,8 +62,6 @@ from scalargrad.ops import (
     sum,
     where,
 )
-from scalargrad.table.operation import Elementwise, Reduction
-from scalargrad.table.symbol import Symbol
 
 #: A term of a node's error signal: a seed, or the product of a signal and a partial derivative.
 _Term = int | tuple[int, int | float]

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from scalargrad.codegen.code_printer import expand
+from scalargrad.codegen.formulas import Expression
 from scalargrad.compiler.passes.kinds import DETACH, Op, steps
-from scalargrad.table.code import expand
-from scalargrad.table.operation import Elementwise, Operation, Reduction
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.symbol import Symbol
 
 
 def subexpressions(*expressions: Expression) -> Iterator[Symbol]:

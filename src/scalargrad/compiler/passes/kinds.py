@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
-from scalargrad.table.declaration import ATOM, Notation
-from scalargrad.table.operation import Elementwise, Operation, Unary
-from scalargrad.table.symbol import Symbol
+from scalargrad.opdef.declaration import ATOM, Notation
+from scalargrad.opdef.operation import Elementwise, Operation, Unary
+from scalargrad.opdef.symbol import Symbol
 
 
 class Kind:

@@ -27,8 +27,8 @@ from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.runner import Inputs, are_finite
-from scalargrad.tree import flatten
-from scalargrad.value import Value
+from scalargrad.engine.tree import flatten
+from scalargrad.engine.value import Value
 
 #: The fewest steps that are run in one call.
 FEW = 16

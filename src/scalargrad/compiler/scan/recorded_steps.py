@@ -23,7 +23,7 @@ from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.errors import TraceError
-from scalargrad.table.operation import Operation
+from scalargrad.opdef.operation import Operation
 
 #: The fewest nodes left to be written for which a search for a repeated step is worth it: to read
 #: all that a function can reach takes a millisecond or more.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.checks.arguments import function, size
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan.native_steps import rows_of, run_steps
@@ -16,7 +17,6 @@ from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import function, size
 
 #: Types of containers that keep their entries, so that all can be read before the first step.
 _READ_AT_ONCE = (list, tuple, np.ndarray)

@@ -39,9 +39,9 @@ from scalargrad.compiler.passes.nodes import (
     stretches,
 )
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow
-from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.symbol import Symbol
 
 #: The constant operands of a node; None in place of the others.
 Constants = tuple[float | None, ...]

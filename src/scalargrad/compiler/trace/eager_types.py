@@ -14,7 +14,7 @@ from types import GenericAlias
 from typing import Any
 
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, in_force
-from scalargrad.value import Parameter, Value
+from scalargrad.engine.value import Parameter, Value
 
 _TRACED = {Traced, TracedParameter}
 

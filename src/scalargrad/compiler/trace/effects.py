@@ -27,7 +27,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.impure import CLOCK, FUNCTIONS, METHODS, READ, WRITE
 from scalargrad.compiler.guards.libraries import is_library_file
-from scalargrad.grad_mode import recorder
+from scalargrad.engine.recorder import recorder
 
 _REMEDIES = {
     CLOCK: "a program would repeat the first result; call it outside and pass the result as an "

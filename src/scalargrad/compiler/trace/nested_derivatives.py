@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.trace.traced import Traced
-from scalargrad.grad_mode import enable_grad
+from scalargrad.engine.grad_mode import enable_grad
+from scalargrad.engine.tree import replaced
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.ops import identity
 from scalargrad.transforms.evaluation import Evaluation, Subgraph
-from scalargrad.tree import replaced
-from scalargrad.value import Scalar, Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace

@@ -8,7 +8,6 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.autodiff import compute_adjoint_graphs, compute_adjoints
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
@@ -22,11 +21,12 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.compiler.passes.nodes import Columns, Nodes
 from scalargrad.compiler.passes.program import Program
+from scalargrad.engine.autodiff import compute_adjoint_graphs, compute_adjoints
+from scalargrad.engine.grad_mode import run_recorded
+from scalargrad.engine.graph import topological_order
+from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError
-from scalargrad.grad_mode import run_recorded
-from scalargrad.graph import topological_order
-from scalargrad.table.operation import Operation
-from scalargrad.value import Value
+from scalargrad.opdef.operation import Operation
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace

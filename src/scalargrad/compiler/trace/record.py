@@ -21,10 +21,10 @@ from scalargrad.compiler.passes.kinds import DETACH, Total
 from scalargrad.compiler.passes.program import Program, subprogram
 from scalargrad.compiler.trace.domains import copied, marked, write_domain_checks
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.engine.tree import nesting_error
+from scalargrad.engine.value import Value
 from scalargrad.ops import add, eq, identity
 from scalargrad.system.process import collector_paused
-from scalargrad.tree import nesting_error
-from scalargrad.value import Value
 
 
 @dataclass(frozen=True)

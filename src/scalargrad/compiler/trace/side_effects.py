@@ -23,7 +23,7 @@ from scalargrad.compiler.guards.surroundings import named, walked
 from scalargrad.compiler.trace.example_lanes import UnlikeError
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.whole_arrays import WholeArray
-from scalargrad.value import Value
+from scalargrad.engine.value import Value
 
 #: An object by identity, and the edge by which it holds others; a module has one.
 Place = tuple[int, Edge | None]

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
+from scalargrad.checks.numbers import defers, is_real
 from scalargrad.comparisons import nearest_float
 from scalargrad.compiler.generators import Draw, Generators
 from scalargrad.compiler.passes.kinds import (
@@ -34,22 +35,16 @@ from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, asking_line, re
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watch
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
+from scalargrad.engine.active_derivatives import ActiveDerivative, active_derivatives
+from scalargrad.engine.grad_mode import enable_grad, run_recorded
+from scalargrad.engine.recorder import Recorder, recorder
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError, TraceError
-from scalargrad.grad_mode import (
-    ActiveDerivative,
-    Recorder,
-    active_derivatives,
-    enable_grad,
-    recorder,
-    run_recorded,
-)
+from scalargrad.opdef.operation import Operation
+from scalargrad.opdef.symbol import NodeInFormulaError, Symbol
 from scalargrad.ops import add, div, eq, identity, mul, neg, pow, sub, where
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import defers, is_real
-from scalargrad.table.operation import Operation
-from scalargrad.table.symbol import NodeInFormulaError, Symbol
 from scalargrad.transforms.draws import made_by
-from scalargrad.value import Parameter, Value
 
 R = TypeVar("R")
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scalargrad import ops
+from scalargrad.checks.numbers import SMALL, is_real
 from scalargrad.compiler.guards.libraries import is_installed_file
 from scalargrad.compiler.trace.refusal import PACKAGE
+from scalargrad.engine.recorder import recorder
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import TraceError
-from scalargrad.grad_mode import recorder
+from scalargrad.opdef.operation import Operation
 from scalargrad.ops.methods import is_boolean
 from scalargrad.system.short_repr import is_describing
-from scalargrad.table.numbers import SMALL, is_real
-from scalargrad.table.operation import Operation
-from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace

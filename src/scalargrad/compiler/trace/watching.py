@@ -17,12 +17,12 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from scalargrad.checks.numbers import as_float
 from scalargrad.compiler.trace.effects import Guards
-from scalargrad.grad_mode import recorder, refuse_if_recorded
-from scalargrad.python_protocols import is_differentiated
+from scalargrad.engine.conversions import is_differentiated
+from scalargrad.engine.recorder import recorder, refuse_if_recorded
+from scalargrad.engine.value import Value
 from scalargrad.system.short_repr import is_describing
-from scalargrad.table.numbers import as_float
-from scalargrad.value import Value
 
 _plain: dict[str, Any] = {
     name: getattr(Value, name)

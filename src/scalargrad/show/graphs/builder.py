@@ -26,7 +26,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from scalargrad import ops
-from scalargrad.graph import describe
+from scalargrad.engine.graph import describe
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.show.characters import indexed, visible
 from scalargrad.show.graphs.diagram import (
     Box,
@@ -44,7 +45,6 @@ from scalargrad.show.number_format import exact, gate_relation, loosest, number,
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.system.short_repr import pluralize
-from scalargrad.value import Parameter, Value
 
 
 class Builder:

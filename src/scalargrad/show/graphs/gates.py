@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from scalargrad import ops
+from scalargrad.codegen.formulas import MINUS, text
+from scalargrad.engine.value import Value
+from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops.reductions import MaxScore
-from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.printing import MINUS, text
-from scalargrad.table.symbol import Symbol
-from scalargrad.value import Value
 
 _SIGNS = {"*": "×", "·": "×", "/": "÷", "-": MINUS, "**": "xʸ"}
 _WHOLE_POWER = re.compile(r"x[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scalargrad.checks.arguments import flag, instance, is_word, listed, text, whole
+from scalargrad.engine.graph import describe, topological_order
+from scalargrad.engine.value import Value
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
-from scalargrad.graph import describe, topological_order
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.layout import DPI, SIDES
 from scalargrad.show.graphs.picture import Picture
@@ -15,8 +17,6 @@ from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph
 from scalargrad.show.subgraphs.folds import Fold, fold
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.validation import flag, instance, is_word, listed, text, whole
-from scalargrad.value import Value
 
 _LEAST_DPI, _MOST_DPI = 24, 1200
 _LEAST = 4  # parts of a graph that can stand side by side

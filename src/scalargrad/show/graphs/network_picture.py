@@ -7,14 +7,14 @@ from contextlib import suppress
 from math import copysign, isfinite
 from typing import Any
 
+from scalargrad.checks.arguments import whole
+from scalargrad.engine.value import Value
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Line
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.number_format import exact, number
 from scalargrad.show.shown_graph import unit_name
 from scalargrad.system.short_repr import pluralize
-from scalargrad.table.validation import whole
-from scalargrad.value import Value
 
 
 def network(module: Any, *, limit: int = 1000) -> Picture:

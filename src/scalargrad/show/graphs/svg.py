@@ -11,12 +11,12 @@ from html import escape
 from math import hypot
 from textwrap import wrap
 
+from scalargrad.codegen.formulas import script_parts
 from scalargrad.show.characters import text_width
 from scalargrad.show.graphs import diagram
 from scalargrad.show.graphs import layout as sizes
 from scalargrad.show.graphs.diagram import Box, Folded, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.layout import LETTERS, DiagramLayout, Point, Size
-from scalargrad.table.printing import script_parts
 
 #: Graphviz lets lines end a point outside a port.
 JOIN = 1.5

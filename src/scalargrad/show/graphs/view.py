@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.show.graphs.gates import boxed_constants
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.system.cached_property import cached_property
-from scalargrad.value import Parameter, Value
 
 #: The most parts on one level of a folded graph in a picture; a page shows more.
 SIDE_BY_SIDE = 30

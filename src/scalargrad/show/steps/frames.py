@@ -8,8 +8,9 @@ from copy import copy
 from dataclasses import replace
 from io import BytesIO
 
+from scalargrad.checks.arguments import is_word
+from scalargrad.engine.graph import describe
 from scalargrad.errors import GraphTooLargeError, LayoutError
-from scalargrad.graph import describe
 from scalargrad.show.characters import indexed
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
@@ -21,7 +22,6 @@ from scalargrad.show.html import document
 from scalargrad.show.steps.step import Step
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.validation import is_word
 
 #: What slides can be written as: a file for each, or one for all.
 KINDS = ("svg", "png", "html", "pdf", "gif", "webp")

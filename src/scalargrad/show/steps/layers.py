@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
+from scalargrad.engine.value import Value
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.weighted_sums import Row
 from scalargrad.system.short_repr import pluralize
-from scalargrad.value import Value
 
 Json: TypeAlias = Any
 

@@ -13,6 +13,11 @@ from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scalargrad import ops
+from scalargrad.codegen.formulas import Expression
+from scalargrad.engine.value import Value
+from scalargrad.opdef.declaration import SUM
+from scalargrad.opdef.operation import Operation, Reduction
+from scalargrad.opdef.symbol import Symbol, evaluate
 from scalargrad.show.number_format import (
     gate_relation,
     loosest,
@@ -22,11 +27,6 @@ from scalargrad.show.number_format import (
     value_as_shown,
 )
 from scalargrad.system.cached_property import cached_property
-from scalargrad.table.declaration import SUM
-from scalargrad.table.operation import Operation, Reduction
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol, evaluate
-from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from scalargrad.show.steps.scene import Scene

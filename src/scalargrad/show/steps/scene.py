@@ -7,14 +7,14 @@ from math import nan
 from unicodedata import normalize
 
 from scalargrad.comparisons import comparisons
+from scalargrad.engine.graph import describe
+from scalargrad.engine.value import Value
 from scalargrad.errors import GraphChangedError
-from scalargrad.graph import describe
 from scalargrad.show.number_format import number
 from scalargrad.show.shown_graph import ShownGraph, largest_of, scores_of
 from scalargrad.show.steps.partials import GateForm, SymbolicGate
 from scalargrad.show.weighted_sums import ACTIVATIONS, readers_of
 from scalargrad.system.cached_property import cached_property
-from scalargrad.value import Value
 
 #: The most comparisons that a page repeats at every move.
 _MOST_COMPARISONS = 10_000

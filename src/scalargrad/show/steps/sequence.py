@@ -8,7 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
-from scalargrad.autodiff import compute_adjoints
+from scalargrad.checks.arguments import flag, text, whole
+from scalargrad.engine.autodiff import compute_adjoints
+from scalargrad.engine.value import Value
 from scalargrad.errors import GraphError, LayoutError
 from scalargrad.show.graphs.graphs import resolution
 from scalargrad.show.html import frame
@@ -19,8 +21,6 @@ from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step, table_html
 from scalargrad.show.steps.terminal import table
 from scalargrad.system.files import file_path, make_folder, write_atomically
-from scalargrad.table.validation import flag, text, whole
-from scalargrad.value import Value
 
 _MOST_IN_NOTEBOOK = 1_000
 

@@ -11,7 +11,12 @@ from math import isfinite
 from typing import Literal, NamedTuple, TypeAlias, cast, get_args
 
 from scalargrad import ops
+from scalargrad.checks.arguments import instance, is_word
+from scalargrad.codegen.formulas import MATHML_PAIR, MINUS, Expression, mathml, scripted, text
+from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError
+from scalargrad.opdef.declaration import CONDITIONAL, PRODUCT, SIGN
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.show.characters import indexed
 from scalargrad.show.graphs.gates import folds, gate_text
 from scalargrad.show.number_format import (
@@ -26,11 +31,6 @@ from scalargrad.show.shown_graph import largest_of
 from scalargrad.show.steps.partials import SymbolicGate, is_plain_sum, shorten
 from scalargrad.show.steps.scene import Scene
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.declaration import CONDITIONAL, PRODUCT, SIGN
-from scalargrad.table.printing import MATHML_PAIR, MINUS, Expression, mathml, scripted, text
-from scalargrad.table.symbol import Symbol
-from scalargrad.table.validation import instance, is_word
-from scalargrad.value import Value
 
 #: How the gradient of f with respect to x is written: ∂f/∂x, x̄, or, of a pre-activation, δ_x.
 Notation: TypeAlias = Literal["partial", "bar", "delta"]

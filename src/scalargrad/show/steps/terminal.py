@@ -18,10 +18,10 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from scalargrad.checks.arguments import instance, listed
 from scalargrad.errors import ScalargradError
 from scalargrad.show.steps.step import HEADINGS, Step, remarks, table_row
 from scalargrad.system import terminals
-from scalargrad.table.validation import instance, listed
 
 if TYPE_CHECKING:
     from scalargrad.show.steps.sequence import Walk

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from scalargrad.engine.value import Value
+from scalargrad.opdef.operation import Reduction
 from scalargrad.show.weighted_sums import readers_of
-from scalargrad.table.operation import Reduction
-from scalargrad.value import Value
 
 #: What a node reads: inputs of a call, or the parameters a node of it uses.
 Operands: TypeAlias = tuple[Value | float, ...]

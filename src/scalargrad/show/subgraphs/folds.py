@@ -17,14 +17,14 @@ from math import isqrt
 from operator import eq, itemgetter
 from typing import Any, TypeAlias
 
+from scalargrad.checks.arguments import is_word
+from scalargrad.engine.naming import names
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphError
-from scalargrad.names import names
 from scalargrad.show.shown_graph import shown_order
 from scalargrad.show.subgraphs.calls import Calls, Chain, Model, around
 from scalargrad.show.weighted_sums import readers_of
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.validation import is_word
-from scalargrad.value import Parameter, Value
 
 
 @dataclass(eq=False, slots=True)

@@ -14,24 +14,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from scalargrad.checks.arguments import listed, number, text, whole
+from scalargrad.checks.numbers import as_float, is_real, json_number
+from scalargrad.codegen.formulas import MINUS
+from scalargrad.codegen.javascript import available, function_key
 from scalargrad.compiler.call.outline import filled
 from scalargrad.compiler.passes.kinds import CONSTANT, DETACH, INPUT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import Recording, record
+from scalargrad.engine.grad_mode import no_grad
+from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphTooLargeError, OperandError, ScalargradError, TraceError
-from scalargrad.grad_mode import no_grad
+from scalargrad.opdef.operation import Operation
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.shown_graph import unit_name
 from scalargrad.show.weighted_sums import WeightedSum, weighted_sums
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.table.javascript import available, function_key
-from scalargrad.table.numbers import as_float, is_real, json_number
-from scalargrad.table.operation import Operation
-from scalargrad.table.printing import MINUS
-from scalargrad.table.validation import listed, number, text, whole
 from scalargrad.train.examples import Examples, detached
-from scalargrad.value import Parameter, Value
 
 
 @dataclass

@@ -14,15 +14,15 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scalargrad.checks.arguments import function, instance, size, text, whole
+from scalargrad.checks.numbers import json_number
+from scalargrad.codegen.javascript import javascript_lanes
+from scalargrad.engine.grad_mode import no_grad
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.show import html
 from scalargrad.show.training.setting import Loss, Model, rectangle, study
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.javascript import javascript_lanes
-from scalargrad.table.numbers import json_number
-from scalargrad.table.validation import function, instance, size, text, whole
 from scalargrad.train import History, fit
 from scalargrad.train.examples import Examples, detached, examples
 

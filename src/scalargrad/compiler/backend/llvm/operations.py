@@ -11,14 +11,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from scalargrad.codegen.formulas import Expression
 from scalargrad.compiler.backend.llvm import elementary
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.nests.saved_exponentials import UNITS
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
+from scalargrad.opdef.operation import Binary, Elementwise, Unary
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Binary, Elementwise, Unary
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
 
 
 def _divided(e: Emitter, x: str, y: str) -> tuple[str, str, str]:

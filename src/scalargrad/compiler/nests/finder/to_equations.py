@@ -32,8 +32,8 @@ from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.node_cells import Column
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import Op
+from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Elementwise, Operation
 
 _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
 

@@ -13,9 +13,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, TypeAlias, get_args
 
+from scalargrad.checks.numbers import json_number
+from scalargrad.codegen.formulas import Expression, Slot, text
+from scalargrad.codegen.javascript import javascript_functions
 from scalargrad.comparisons import Comparison
+from scalargrad.engine.graph import describe
+from scalargrad.engine.value import Value
 from scalargrad.errors import GraphTooLargeError
-from scalargrad.graph import describe
+from scalargrad.opdef.operation import Operation
+from scalargrad.opdef.symbol import TABLE, Symbol, evaluate
 from scalargrad.ops.reductions import MaxScore
 from scalargrad.show import html
 from scalargrad.show.graphs.gates import gate_sign, gate_text
@@ -45,12 +51,6 @@ from scalargrad.show.steps.step import (
     table_html,
 )
 from scalargrad.system.short_repr import pluralize
-from scalargrad.table.javascript import javascript_functions
-from scalargrad.table.numbers import json_number
-from scalargrad.table.operation import Operation
-from scalargrad.table.printing import Expression, Slot, text
-from scalargrad.table.symbol import TABLE, Symbol, evaluate
-from scalargrad.value import Value
 
 #: The most nodes a page draws at once.
 LIMIT = 300

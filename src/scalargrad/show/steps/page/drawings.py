@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 import graphviz
 from rich.cells import cell_len
 
+from scalargrad.engine.value import Value
 from scalargrad.show.characters import indexed, text_width
 from scalargrad.show.graphs.builder import Builder
 from scalargrad.show.graphs.chain_rows import in_rows
@@ -37,7 +38,6 @@ from scalargrad.show.graphs.svg import JOIN, SvgWriter, curves, rounded, typeset
 from scalargrad.show.graphs.view import View
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs.folds import Fold, fold
-from scalargrad.value import Value
 
 Json: TypeAlias = Any
 

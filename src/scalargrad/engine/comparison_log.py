@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from scalargrad.grad_mode import active_modes, builds_graphs
+from scalargrad.engine.grad_mode import builds_graphs
+from scalargrad.engine.recorder import active_modes
 
 #: Name of the attribute of a node that lists the log entries stored at it, each followed by the
 #: position of the node in the formula.

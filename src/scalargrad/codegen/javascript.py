@@ -20,11 +20,10 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite, isnan
 from typing import TypeAlias
 
-from scalargrad.table.code import CodePrinter
-from scalargrad.table.declaration import ATOM, SIGN, Notation, call
-from scalargrad.table.operation import Elementwise, Operation, Reduction
-from scalargrad.table.printing import Expression, Fragment
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.codegen.code_printer import CodePrinter
+from scalargrad.codegen.formulas import Expression, Fragment
+from scalargrad.opdef.declaration import ATOM, SIGN, Notation, Operation, call
+from scalargrad.opdef.symbol import TABLE, Symbol
 
 
 def available(op: Operation) -> bool:
@@ -191,9 +190,9 @@ def _entry(op: Operation, arity: int, needed: dict[str, str]) -> str:
     partials_code = _arrow(f"(y, {parameter})", lines, f"[{', '.join(slopes)}]")
 
     valid_code = "() => true"
-    if isinstance(op, Elementwise) and op.valid_expression is not None:
+    if op.domain.valid is not None:
         printer = JavaScriptPrinter(names, needed)
-        condition = printer.condition(op.valid_expression)
+        condition = printer.condition(op.domain.valid(*operands))
         unknown = " || ".join(f"{name} !== {name}" for name in names.values())
         valid_code = _arrow(f"({parameter})", printer.take_lines(), f"{unknown} || {condition}")
 
@@ -245,7 +244,7 @@ def _method(head: str, *loops: Sequence[str]) -> str:
 
 def _value(op: Operation, operands: Sequence[Symbol]) -> Expression:
     """Return the operation applied to its operands; a reduction is expanded if possible."""
-    if isinstance(op, Reduction) and op.javascript is None:
+    if op.is_variadic and op.javascript is None:
         expression: Expression = op.function(operands)
         return expression
     return Symbol("", op, tuple(operands))

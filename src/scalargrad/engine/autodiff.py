@@ -18,16 +18,17 @@ from itertools import repeat
 from math import isfinite, isnan
 from typing import Any, NamedTuple
 
-from scalargrad.call import Cotangents, Intermediate
+from scalargrad.checks.arguments import flag
+from scalargrad.checks.numbers import as_float, float_of
+from scalargrad.engine.grad_mode import Switch, enable_grad
+from scalargrad.engine.graph import describe, first_nonfinite, topological_order
+from scalargrad.engine.multi_output import Cotangents, Intermediate
+from scalargrad.engine.recorder import recorder
+from scalargrad.engine.tree import flatten
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
-from scalargrad.grad_mode import Switch, enable_grad, recorder
-from scalargrad.graph import describe, first_nonfinite, topological_order
+from scalargrad.opdef.symbol import evaluate
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float, float_of
-from scalargrad.table.symbol import evaluate
-from scalargrad.table.validation import flag
-from scalargrad.tree import flatten
-from scalargrad.value import Scalar, Value
 
 #: Advice in the error for a gradient that is nan.
 _REMEDY = (

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from keyword import iskeyword
 from typing import Any
 
-from scalargrad.table.code import number_code
-from scalargrad.table.declaration import (
+from scalargrad.codegen.code_printer import number_code
+from scalargrad.codegen.formulas import Fragment, number_text, parenthesise
+from scalargrad.opdef.declaration import (
     ATOM,
     POWER,
     PRODUCT,
@@ -18,8 +19,7 @@ from scalargrad.table.declaration import (
     call,
     infix,
 )
-from scalargrad.table.printing import Fragment, number_text, parenthesise
-from scalargrad.table.symbol import TABLE, Symbol, evaluate
+from scalargrad.opdef.symbol import TABLE, Symbol, evaluate
 
 #: Notations in messages that differ from those of generated code, which must not raise. Equality is
 #: a call here, because == and != compare the identity of two Values.

@@ -20,8 +20,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from scalargrad.checks.numbers import SMALL, as_float, defers, is_real
 from scalargrad.errors import OperandError
-from scalargrad.table.numbers import SMALL, as_float, defers, is_real
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -187,6 +187,8 @@ class Operation:
     is_boolean = False
     #: True for a built-in operation of exactly one or two operands.
     is_unary_or_binary = False
+    #: True for an operation of any number of operands.
+    is_variadic = False
 
     domain: Domain = REAL
     pattern = ""

@@ -1,6 +1,6 @@
 """Formatting of expressions of symbols for people, as a line of text or as MathML.
 
-Composite operations are not expanded here; `scalargrad.table.code` generates code to be run.
+Composite operations are not expanded here; `scalargrad.codegen.code_printer` generates code to run.
 
 >>> x = Symbol("x")
 >>> text(1.0 - x ** 2.0, {x: "x"})
@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from scalargrad.table.declaration import ATOM, CONDITIONAL, SIGN, SUM, Notation, Operation, call
-from scalargrad.table.symbol import Symbol
+from scalargrad.opdef.declaration import ATOM, CONDITIONAL, SIGN, SUM, Notation, Operation, call
+from scalargrad.opdef.symbol import Symbol
 
 Expression = Symbol | float
 Fragment = tuple[str, int]

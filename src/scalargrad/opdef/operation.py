@@ -1,6 +1,6 @@
 """Kinds of operation: of fixed arity, and reductions of any number of operands.
 
-`scalargrad.table.declaration` defines their base class, and explains how a call creates a node.
+`scalargrad.opdef.declaration` defines their base class, and explains how a call creates a node.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from scalargrad.errors import DivisionByZeroError, DomainError, OperandError
-from scalargrad.grad_mode import active_modes
-from scalargrad.system.cached_property import cached_property
-from scalargrad.table.declaration import TABLE, Operand, Operation, R_co, call
-from scalargrad.table.domain_message import another_operand, domain_message
-from scalargrad.table.eager import (
+from scalargrad.checks.arguments import listed
+from scalargrad.checks.numbers import as_floats
+from scalargrad.codegen.eager import (
     compile_floats,
     compile_nodes,
     compile_operator,
@@ -22,9 +19,12 @@ from scalargrad.table.eager import (
     compile_reflected,
     make_reduction,
 )
-from scalargrad.table.numbers import as_floats
-from scalargrad.table.symbol import Symbol
-from scalargrad.table.validation import listed
+from scalargrad.engine.recorder import active_modes
+from scalargrad.errors import DivisionByZeroError, DomainError, OperandError
+from scalargrad.opdef.declaration import TABLE, Operand, Operation, R_co, call
+from scalargrad.opdef.domain_message import another_operand, domain_message
+from scalargrad.opdef.symbol import Symbol
+from scalargrad.system.cached_property import cached_property
 
 #: The names that the modules of `scalargrad.ops` need to define operations.
 __all__ = [
@@ -200,6 +200,8 @@ class Reduction(Operation):
 
     Its definition takes the operands as one sequence, of floats, symbols or nodes.
     """
+
+    is_variadic = True
 
     def of(self, *operands: Any, checked: bool = True) -> Any:
         """Apply the operation; if all operands are plain numbers, without a search for nodes."""

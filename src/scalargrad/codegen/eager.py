@@ -26,13 +26,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 from zlib import crc32
 
-from scalargrad.grad_mode import active_modes, builds_graphs, recorder, register_leaf
-from scalargrad.table.code import PythonPrinter
-from scalargrad.table.compared import record_comparison
-from scalargrad.table.declaration import Operation
-from scalargrad.table.numbers import SMALL, float_of
-from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.checks.numbers import SMALL, float_of
+from scalargrad.codegen.code_printer import PythonPrinter
+from scalargrad.codegen.formulas import Expression
+from scalargrad.engine.active_derivatives import register_leaf
+from scalargrad.engine.comparison_log import record_comparison
+from scalargrad.engine.grad_mode import builds_graphs
+from scalargrad.engine.recorder import active_modes, recorder
+from scalargrad.opdef.declaration import Operation
+from scalargrad.opdef.symbol import Symbol
 
 #: An operation of fixed arity: the class in `table.operation`, which imports this module.
 Elementwise: TypeAlias = Any

@@ -25,9 +25,9 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import GraphError
-from scalargrad.table.declaration import Operation
-from scalargrad.value import Scalar, Value
+from scalargrad.opdef.declaration import Operation
 
 
 class Cotangents(dict[int, Any]):

@@ -14,9 +14,9 @@ import operator
 from collections.abc import Collection, Container, Mapping
 from typing import Any, TypeVar
 
+from scalargrad.checks.numbers import as_float, format_data, is_real
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float, format_data, is_real
 
 T = TypeVar("T")
 

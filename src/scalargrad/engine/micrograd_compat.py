@@ -6,12 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from scalargrad.checks.numbers import as_float
+from scalargrad.engine.active_derivatives import register_leaf
+from scalargrad.engine.grad_mode import builds_graphs
+from scalargrad.engine.recorder import recorder
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import builds_graphs, recorder, register_leaf
 from scalargrad.ops.arithmetic import pow
 from scalargrad.ops.custom import GIVEN
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import as_float
 
 
 def init_manual_node(

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from math import isfinite
 
-from scalargrad.table.declaration import ATOM, SIGN, Notation, Operation, call
-from scalargrad.table.printing import Expression, Fragment, parenthesise
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.codegen.formulas import Expression, Fragment, parenthesise
+from scalargrad.opdef.declaration import ATOM, SIGN, Notation, Operation, call
+from scalargrad.opdef.symbol import TABLE, Symbol
 
 #: Maximum nesting of a sum within one expression; a deeper sum is split, to limit the recursion.
 _MAX_NESTING = 80

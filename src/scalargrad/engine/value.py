@@ -8,28 +8,23 @@ from numbers import Number
 from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
-from scalargrad.by_hand import MicrogradNames, init_manual_node
+from scalargrad.checks.arguments import whole
+from scalargrad.checks.numbers import as_float, float_of, is_real
+from scalargrad.codegen.eager import apply_without_graph
+from scalargrad.engine.active_derivatives import active_derivatives, register_leaf
+from scalargrad.engine.comparison_log import record_comparison
+from scalargrad.engine.conversions import PythonProtocols
+from scalargrad.engine.micrograd_compat import MicrogradNames, init_manual_node
+from scalargrad.engine.recorder import active_modes, float_comparisons, recorder
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import (
-    active_derivatives,
-    active_modes,
-    float_comparisons,
-    recorder,
-    register_leaf,
-)
+from scalargrad.opdef.operation import Operation
 from scalargrad.ops.methods import comparison, compiled_methods, logical, methods, operator
-from scalargrad.python_protocols import PythonProtocols
-from scalargrad.table.compared import record_comparison
-from scalargrad.table.eager import apply_without_graph
-from scalargrad.table.numbers import as_float, float_of, is_real
-from scalargrad.table.operation import Operation
-from scalargrad.table.validation import whole
 
 
 @functools.cache
 def _backward_pass() -> Callable[..., None]:
     """Return `autodiff.backward`; an import at each call would double its time."""
-    from scalargrad.autodiff import backward
+    from scalargrad.engine.autodiff import backward
 
     return backward
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.engine.recorder import recorder
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import recorder
-from scalargrad.table.declaration import TABLE, Operation
+from scalargrad.opdef.declaration import TABLE, Operation
 
 __all__ = ["TABLE", "NodeInFormulaError", "Symbol", "evaluate"]
 

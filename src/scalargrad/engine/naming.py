@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from scalargrad.value import Value
+from scalargrad.engine.value import Value
 
 #: Letters for nodes without a label, in order of preference; one that no label uses is chosen.
 _LETTERS = "vuztgh"
@@ -19,7 +19,7 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
 
     Examples
     --------
-    >>> from scalargrad.graph import topological_order
+    >>> from scalargrad.engine.graph import topological_order
     >>> x = Value(3.0, "x")
     >>> list(names(topological_order(x * x + x)).values())
     ['x', 'v1', 'v2']

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from scalargrad.engine.active_derivatives import active_derivatives
+from scalargrad.engine.comparison_log import COMPARISONS_ATTRIBUTE
+from scalargrad.engine.other_names import OTHER_NAMES
+from scalargrad.engine.recorder import recorder
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import active_derivatives, recorder
-from scalargrad.other_names import OTHER_NAMES
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.compared import COMPARISONS_ATTRIBUTE
 
 
 class PythonProtocols:

@@ -8,8 +8,8 @@ from numbers import Number, Rational
 from types import FunctionType
 from typing import Any
 
+from scalargrad.engine.recorder import recorder
 from scalargrad.errors import OperandError
-from scalargrad.grad_mode import recorder
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import format_value
 

@@ -1,7 +1,7 @@
-"""Gradient modes and the recorder: whether an operation on Values makes a node, and which kind.
+"""Gradient modes: whether an operation on Values builds a graph.
 
-An operation builds a node of a graph by default, a leaf within `no_grad`, and a node of a program
-while the compiler traces a function. Each mode belongs to one thread or task:
+An operation makes a node with operands by default, and a leaf within `no_grad`. The mode belongs to
+one thread or task:
 
 >>> is_grad_enabled()
 True
@@ -13,10 +13,17 @@ False
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar, Token, copy_context
-from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
+from scalargrad.engine.recorder import (
+    Recorder,
+    active_modes,
+    active_recorder,
+    recorder,
+    refuse_if_recorded,
+)
 from scalargrad.errors import OperandError
 
 P = ParamSpec("P")
@@ -27,71 +34,9 @@ _SUSPENDS = 0x20 | 0x80 | 0x200
 
 _grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 
-#: One entry for each active recorder and each active `no_grad` block, of all threads. While the
-#: list is empty, operations build graphs without reading a context variable, which saves 5% of
-#: their time. It is a list and not an integer, because threads change it: `append` and `pop` are
-#: atomic, and ``+= 1`` is not.
-active_modes: list[None] = []
-
-
-class Counter:
-    """A count that other modules can increase."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-#: Counts the comparisons of a Value with a plain number by ``==`` or ``!=``. The guards of compiled
-#: code compare containers by ``==``, where a Value equals a plain number with the same data. If the
-#: count has grown meanwhile, one container may have a Value where the other has a number, so that
-#: they are not interchangeable.
-float_comparisons = Counter()
-
-
-class Recorder(Protocol):
-    """Protocol of the object that records operations while a function is traced.
-
-    The engine calls it instead of building nodes, and wherever Python code would read the number
-    of a Value. The engine knows nothing else of the compiler than these methods and
-    `float_comparisons`.
-    """
-
-    def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
-        """Record an operation; at least one operand is a Value."""
-
-    def compared(self, op: Any, x: Any, other: Any) -> Any:
-        """Record a comparison by an operator: ``x < other`` if `op` is `lt`."""
-
-    def equal(self, x: Any, other: Any, op: Any) -> Any:
-        """Record ``x == other`` or ``x != other``, depending on `op`."""
-
-    def refused(self, question: str) -> NoReturn:
-        """Raise TraceError for an action that a compiled program cannot repeat at each call."""
-
-    def take(self, values: Any, index: Any) -> Any:
-        """Record a lookup: the entry of `values` at a traced index."""
-
-    def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
-        """Record ∂y/∂x for each x."""
-
-    def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
-        """Run a function that is being differentiated, and return its `Evaluation`."""
-
-    def switch_grad(self, enabled: bool) -> None:
-        """Enable or disable gradients for the operations recorded from now on."""
-
-
-_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
-#: Return the active recorder of this thread or task; None outside of tracing.
-recorder = _recorder.get
-
-
-def refuse_if_recorded(question: str) -> None:
-    """Raise TraceError for an action that cannot be compiled, if a function is being traced."""
-    if (current := recorder()) is not None:
-        current.refused(question)
+#: Return True if gradients are enabled here: operations build graphs, or are traced to be
+#: differentiated.
+builds_graphs = _grad_enabled.get
 
 
 def run_recorded(run: Callable[[], R], by: Recorder | None) -> R:
@@ -108,43 +53,9 @@ def run_recorded(run: Callable[[], R], by: Recorder | None) -> R:
 
 
 def _run_recorded(run: Callable[[], R], by: Recorder | None) -> R:
-    _recorder.set(by)
+    active_recorder.set(by)
     _grad_enabled.set(True)
     return run()
-
-
-class ActiveDerivative(NamedTuple):
-    """A derivative whose function is running now.
-
-    Attributes
-    ----------
-    created : set of Value
-        The leaves that the function creates; any other leaf that it reads is closed over.
-    leaves : sequence of Value
-        The leaves with respect to which it is differentiated.
-    older : set of Value
-        Nodes known to be older than the derivatives nested in this one.
-    """
-
-    created: set[Any]
-    leaves: Sequence[Any]
-    older: set[Any]
-
-
-#: Derivatives whose functions are running, the innermost last.
-active_derivatives: ContextVar[tuple[ActiveDerivative, ...]] = ContextVar("derivatives", default=())
-
-
-def register_leaf(node: R) -> R:
-    """Add a new leaf to those created within each active derivative, and return it."""
-    for created, _, _ in active_derivatives.get():
-        created.add(node)
-    return node
-
-
-#: Return True if gradients are enabled here: operations build graphs, or are traced to be
-#: differentiated.
-builds_graphs = _grad_enabled.get
 
 
 def is_grad_enabled() -> bool:

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from scalargrad.checks.numbers import is_real
+from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError
+from scalargrad.opdef.symbol import Symbol
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import format_value
-from scalargrad.table.numbers import is_real
-from scalargrad.table.symbol import Symbol
-from scalargrad.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]
 
