@@ -393,9 +393,11 @@ ACCEPTS_ANYTHING: dict[tuple[str, str], str] = {
     **{("ClickModel.impression", parameter): "is kept in the impression"
        for parameter in ("device", "hour", "weekday")},
     **dict.fromkeys([("crossed", "values"), ("Vocabulary.row", "value")], "may be any category"),
-    **dict.fromkeys([("disable_jit", "disable"), ("Module.train", "mode"), ("Neuron", "nonlin"), ("gradcheck", "raise_exception")], "is read as a truth value"),
-    **{(name, "has_aux"): "is read as a truth value"
-       for name in ("grad", "value_and_grad", "jacobian", "jacrev", "jacfwd", "hessian")},
+    **dict.fromkeys(
+        [("disable_jit", "disable"), ("Module.train", "mode"), ("Neuron", "nonlin"),
+         ("gradcheck", "raise_exception")],
+        "is read as a truth value",
+    ),
     **{(f"Step.{method}", "notation"): "anything other than mathml is text"
        for method in ("text", "mathml", "symbols", "numbers", "sentence", "notes",
                       "pattern_note", "sum_note")},
@@ -409,7 +411,6 @@ ACCEPTS_ANYTHING: dict[tuple[str, str], str] = {
     ("Identity", "ignored"): "is accepted for PyTorch's signature",
     ("TrainingPage.__call__", "model"): "is accepted for the signature of a callback",
     ("sum_over", "folder"): "is read by worker processes only",
-    ("custom_op", "symbol"): "is converted to text",
 }  # fmt: skip
 #: Methods that a base class calls with arguments it has checked, for subclasses to define.
 INNER = {
