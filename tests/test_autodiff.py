@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.garbage import no_garbage
+from tests.garbage_collection import assert_no_garbage
 from tests.inner import topological_order
 from tests.interrupts import is_interrupted
 
@@ -244,7 +244,7 @@ def test_backward_and_gradients_leave_no_garbage(use: Callable[[Value, Value], A
     """
     x = Value(0.7, "x")
     use(every_kind_of_node(x), x)
-    with no_garbage():
+    with assert_no_garbage():
         before = values_alive()
         y = every_kind_of_node(x)
         assert values_alive() > before + 600

@@ -19,14 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.arguments import ACCEPTS_ANYTHING, BAD, NONSENSE, call, public, state, takes
+from tests.arguments import (
+    ACCEPTS_ANYTHING,
+    BAD,
+    NONSENSE,
+    parameter_names,
+    prepare_call,
+    public_callables,
+    snapshot,
+)
 from tests.inner import Operation
 
 import scalargrad
 from scalargrad import JitWarning, MissingPackageError, ScalargradError, TrainingWarning, Value
 from scalargrad.errors import ExpressionError, GradcheckError, StateError
 
-TABLE = {name: (found, made) for name, found, made in public()}
+TABLE = {name: (found, make_owner) for name, found, make_owner in public_callables()}
 #: Errors that a user's function raises as plain Python for an argument of the wrong type.
 PYTHON_ERRORS = ("TypeError", "OverflowError", "KeyError")
 PASSED_TO_FUNCTION = {
@@ -84,7 +92,7 @@ def cases(name: str) -> list[tuple[str, str]]:
     """Return each parameter of a callable with each kind of bad argument."""
     return [
         (parameter, kind)
-        for parameter in takes(TABLE[name][0])
+        for parameter in parameter_names(TABLE[name][0])
         for kind in BAD
         if parameter != "self" and not (kind == "a class" and parameter in FUNCTIONS)
     ]
@@ -92,9 +100,9 @@ def cases(name: str) -> list[tuple[str, str]]:
 
 def find_fault_of_case(name: str, parameter: str, kind: str) -> str:
     """Return a wrong error, a change left behind or "accepted", or else an empty string."""
-    found, made = TABLE[name]
-    parts, run = call(name, found, made, parameter, BAD[kind]())
-    before, files = state(parts), [*os.walk(".")]
+    found, make_owner = TABLE[name]
+    parts, run = prepare_call(name, found, make_owner, parameter, BAD[kind]())
+    before, files = snapshot(parts), [*os.walk(".")]
     raised: list[Exception] = []
 
     def run_and_record_error() -> None:
@@ -108,7 +116,7 @@ def find_fault_of_case(name: str, parameter: str, kind: str) -> str:
     close_plots()
     if not raised and kind in NONSENSE and (name, parameter) not in ACCEPTS_ANYTHING:
         return "accepted"
-    if not fault and raised and state(parts) != before:
+    if not fault and raised and snapshot(parts) != before:
         return "refused, and changed something"
     if not fault and raised and [*os.walk(".")] != files:
         return "refused, and left a file"
@@ -119,7 +127,7 @@ def find_fault_of_case(name: str, parameter: str, kind: str) -> str:
 def find_faults(name: str, chosen: list[tuple[str, str]]) -> list[str]:
     """Return the faults of a callable for some cases; good arguments must be accepted first."""
     random.seed(0)
-    call(name, *TABLE[name])[1]()
+    prepare_call(name, *TABLE[name])[1]()
     found = [(case, find_fault_of_case(name, *case)) for case in chosen]
     return [f"{name}({case[0]}) given {case[1]}: {fault}" for case, fault in found if fault]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.seeds import FEW
+from tests.random_seeds import FEWER_EXAMPLES
 
 from scalargrad import Parameter, StateError, losses, nn, optim, train
 from scalargrad.errors import NumericalError, ScalargradError
@@ -267,7 +267,7 @@ def loads(made: Callable[[], tuple[Part, optim.Optimizer]], state: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", PARTS)
-@FEW
+@FEWER_EXAMPLES
 @given(data=st.data())
 def test_load_state_dict_of_a_damaged_state_is_refused_or_complete(
     name: str, data: st.DataObject

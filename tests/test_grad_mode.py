@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 import scalargrad as sg
 from scalargrad import OperandError, Value, enable_grad, exp, is_grad_enabled, jit, no_grad, ops
@@ -111,15 +111,15 @@ def test_no_grad_applies_to_its_own_thread_only() -> None:
     def quiet() -> None:
         with no_grad():
             inside.set()
-            finished.wait(PATIENCE)
+            finished.wait(TIMEOUT)
             seen["quiet"] = is_recorded()
 
     thread = threading.Thread(target=quiet)
     thread.start()
-    assert inside.wait(PATIENCE)
+    assert inside.wait(TIMEOUT)
     seen["main"] = is_recorded()
     finished.set()
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     assert seen == {"main": True, "quiet": False}
 
 

@@ -7,7 +7,7 @@ import copy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.garbage import no_garbage
+from tests.garbage_collection import assert_no_garbage
 from tests.inner import comparisons, leaves, topological_order
 
 from scalargrad import NumericalError, Parameter, Value, jit, no_grad, ops, softmax, walk
@@ -124,7 +124,7 @@ def test_comparisons_are_at_most_64_and_keep_no_graph_alive() -> None:
     assert [found[2] for found in logged_comparisons(w)] == [-float(k) for k in range(936, 1000)]
     assert len(comparisons(w * 2.0, 8)) == 8
     assert comparisons(copy.deepcopy(w)) == []
-    with no_garbage():
+    with assert_no_garbage():
         y = (w * Value(3.0) + 1.0) * 2.0
         assert y > w
         del y

@@ -103,7 +103,7 @@ def test_assertions_hold_without_compilation(monkeypatch: pytest.MonkeyPatch) ->
 
 @every
 def test_a_notebook_is_committed_with_light_outputs(
-    path: Path, framed: Callable[[str], str]
+    path: Path, unpack_frame: Callable[[str], str]
 ) -> None:
     """Cells were run in order; there is a live page, and before it a picture that GitHub shows."""
     assert path.stat().st_size < 420_000
@@ -118,7 +118,7 @@ def test_a_notebook_is_committed_with_light_outputs(
     assert {kind for x in found[:first] for kind in x} & {"image/svg+xml", "image/png"}
     for html in shown(path, "text/html"):
         if "<iframe" in html:
-            assert "Content-Security-Policy" in framed(html)
+            assert "Content-Security-Policy" in unpack_frame(html)
             rest = re.sub("<iframe.*?</iframe>", "", html)
             assert re.search(r"<table.*</table>", rest, re.DOTALL)
         for cell in re.findall(r"<td[^>]*>\s*<math", html):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 pytestmark = pytest.mark.wide
 
@@ -26,7 +26,7 @@ def site() -> Path:
 def page(browser: Any) -> Iterator[Any]:
     """Return a page of a browser without network, which notes what it asks for."""
     context = browser.new_context(offline=True)
-    context.set_default_timeout(1000 * PATIENCE)
+    context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
@@ -69,7 +69,7 @@ def test_pages_ask_only_for_files_with_the_network_off(site: Path, page: Any, na
 def search(browser: Any) -> Iterator[Any]:
     """Return a page of a browser without network that is used again and again."""
     context = browser.new_context(offline=True)
-    context.set_default_timeout(1000 * PATIENCE)
+    context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     yield page

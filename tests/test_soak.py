@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.garbage import collector_off
+from tests.garbage_collection import gc_disabled
 
 from scalargrad import TraceError, Value, grad, jit, sin, tanh, value_and_grad, vmap
 from scalargrad.losses import mse_loss
@@ -80,7 +80,7 @@ def test_a_compiled_function_is_freed_with_all_it_took(taken: int) -> None:
             compiled([0.1, 0.2, 0.3], [[1.0, 2.0, 3.0], [0.5, 0.1, 0.2]])
 
     run()  # compiles what all programs share
-    with collector_off():
+    with gc_disabled():
         before = of_the_package()
         run()
         assert of_the_package() == before

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.inner import flatten
-from tests.seeds import FEW
+from tests.random_seeds import FEWER_EXAMPLES
 
 from scalargrad import OperandError, Value, grad, jit, jvp, value_and_grad, vjp
 
@@ -31,7 +31,7 @@ trees = st.recursive(
 
 
 @pytest.mark.differential
-@FEW
+@FEWER_EXAMPLES
 @given(trees)
 def test_a_tree_rebuilt_from_its_own_leaves_is_equal(tree: Any) -> None:
     """Types included; each rebuilding makes containers of its own, with one place for each leaf."""

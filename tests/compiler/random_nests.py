@@ -27,7 +27,7 @@ from tests.compiler.nests import (
     simplify,
 )
 from tests.compiler.search import main
-from tests.surroundings import WITHOUT_LLVM
+from tests.environment import WITHOUT_LLVM
 
 import scalargrad as sg
 from scalargrad import Value

@@ -28,7 +28,7 @@ from tests.compiler.random_examples import difference
 from tests.compiler.random_programs import compare
 from tests.compiler.search import NOT_COMPARED
 from tests.inner import TABLE, Elementwise
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
 from scalargrad import GraphError, Value, grad, gradients, jit, value_and_grad, vmap
@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test its seeds, or fresh ones where they are asked for."""
     if metafunc.function.__name__ in SEEDS:
         count, light = SEEDS[metafunc.function.__name__]
-        chosen: Sequence[Any] = seeds(count, light)
+        chosen: Sequence[Any] = seed_parameters(count, light)
         # By a result of a piece, a slope that another piece takes through it may be another number
         # (docs/explained/limits.md): of fresh graphs, one in 2,400.
         are_fixed = "pieces" in metafunc.function.__name__
@@ -100,7 +100,7 @@ def test_random_containers_are_never_stale(seed: int) -> None:
     assert not stale(seed)
 
 
-@pytest.mark.parametrize("first", seeds(3, 1))
+@pytest.mark.parametrize("first", seed_parameters(3, 1))
 def test_random_surroundings_are_never_stale(first: int) -> None:
     """250 programs that read captured state by every route, with a change between the calls."""
     seed = 250 * first  # others are searched from the command line: some programs still differ

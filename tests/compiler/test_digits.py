@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.compiler.loops import close, draws
-from tests.seeds import seeds
-from tests.surroundings import WITHOUT_LLVM
+from tests.environment import WITHOUT_LLVM
+from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
 from scalargrad import erf, exp, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
 
 Example = Callable[[Any, Any], Any]
 
-FEW, MANY, MOST = 5, 90, 40
+FEWER_EXAMPLES, MANY, MOST = 5, 90, 40
 
 
 def neuron(w: Any, x: Any) -> Any:
@@ -54,7 +54,9 @@ def rows(width: int, count: int = MOST) -> list[list[float]]:
 
 
 @pytest.mark.native  # NumPy's own tanh serves where no slope is asked for, with other last digits
-@pytest.mark.parametrize(("f", "width"), [(layers, FEW), (elementary, FEW), (neuron, MANY)])
+@pytest.mark.parametrize(
+    ("f", "width"), [(layers, FEWER_EXAMPLES), (elementary, FEWER_EXAMPLES), (neuron, MANY)]
+)
 def test_an_example_has_the_same_digits_in_any_batch(f: Example, width: int) -> None:
     """Values with their gradients, in batches of any size; alone and in lists, nearly the same."""
     w, xs = draws(width), rows(width, 120)
@@ -105,7 +107,7 @@ class Formula:
         return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
 
 
-@pytest.mark.parametrize("seed", seeds(4, light=1))
+@pytest.mark.parametrize("seed", seed_parameters(4, light=1))
 def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
     """In batches of any size, in blocks; whether shared numbers come first or last."""
     f = Formula(seed + 1)

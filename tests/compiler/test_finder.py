@@ -11,7 +11,7 @@ from tests.compiler import random_recordings
 from tests.compiler.nests import Instructions, Table, Tree, computes, recorded, trees
 from tests.compiler.random_recordings import Drawn
 from tests.compiler.search import NOT_COMPARED
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
 from benchmarks.replay.corpus import gpt
@@ -90,7 +90,7 @@ def test_a_gpt_is_one_loop_over_positions(positions: int, layers: int) -> None:
     assert len(tree.statements) <= 50
 
 
-@pytest.mark.parametrize("seed", seeds(6, 2))
+@pytest.mark.parametrize("seed", seed_parameters(6, 2))
 def test_random_loops_stand_for_their_recording(seed: int) -> None:
     """What is found is the recording, operand for operand; an operand changed makes another."""
     recording, _ = recorded(Drawn(seed), natural.draws(97, seed + 1))

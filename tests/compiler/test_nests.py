@@ -8,7 +8,7 @@ from tests.compiler import random_nests
 from tests.compiler.compiled_nests import LLVMNest, NumpyNest
 from tests.compiler.loops import calls_made
 from tests.compiler.nests import Builder
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 pytestmark = pytest.mark.behaviour
 
@@ -16,7 +16,7 @@ NUMBERS = np.random.default_rng(0).normal(size=200)
 
 
 @pytest.mark.differential
-@pytest.mark.parametrize("seed", [*seeds(8, 3), 40070])
+@pytest.mark.parametrize("seed", [*seed_parameters(8, 3), 40070])
 def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None:
     """Random nests agree with loops over Values; what is compiled has every digit."""
     assert not random_nests.compare(seed)

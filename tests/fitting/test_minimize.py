@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy import optimize
-from tests.interrupts import press
+from tests.interrupts import press_ctrl_c
 
 from scalargrad import DomainError, NumericalError, OperandError, exp, lgamma, log, softplus, sqrt
 from scalargrad.fitting import (
@@ -431,13 +431,13 @@ def interrupted(when: int) -> FitResult:
     def f(p: Any) -> Any:
         calls.append(1)
         if len(calls) == when:
-            press()
+            press_ctrl_c()
         return normal(p, SAMPLE)
 
     return minimize(f, {"mean": 0.0, "scale": 9.0}, jit=False)
 
 
-@pytest.mark.usefixtures("pythons_handler")
+@pytest.mark.usefixtures("default_sigint_handler")
 def test_ctrl_c_leaves_the_best_point_so_far() -> None:
     """The result has standard errors, but is not a success."""
     fit = interrupted(6)

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
 from tests.inner import TABLE, Elementwise, Operation, Reduction
-from tests.seeds import FEW
+from tests.random_seeds import FEWER_EXAMPLES
 
 import scalargrad
 from scalargrad import DomainError, OperandError, Value, grad, gradients, jit, no_grad, ops, parse
@@ -287,7 +287,7 @@ def test_operation_of_values_and_numbers_agree_at_extremes(op: Operation) -> Non
 
 @pytest.mark.differential
 @every_operation
-@FEW
+@FEWER_EXAMPLES
 @given(data=st.data())
 def test_operation_of_values_and_numbers_agree_anywhere(op: Operation, data: st.DataObject) -> None:
     """They agree at all floats; at finite ones a partial is nan only where PyTorch's is."""

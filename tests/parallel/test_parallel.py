@@ -346,7 +346,7 @@ def test_a_worker_error_of_a_sweep_keeps_the_points_that_were_finished(tmp_path:
                 sweep(work.always_dies, [1], broken, quiet=True)
 
 
-@pytest.mark.usefixtures("pythons_handler")
+@pytest.mark.usefixtures("default_sigint_handler")
 @pytest.mark.parametrize("in_training", [False, True])
 def test_ctrl_c_keeps_the_results_of_a_sweep(in_training: bool) -> None:
     """A KeyboardInterrupt has them; a training that it ended early is not among them."""
@@ -374,7 +374,7 @@ def test_ctrl_c_keeps_the_results_of_a_sweep(in_training: bool) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.usefixtures("pythons_handler")
+@pytest.mark.usefixtures("default_sigint_handler")
 def test_ctrl_c_ends_a_sweep_in_processes() -> None:
     """Points that have not begun are cancelled; the results so far are kept."""
     with forking(1) as one, pytest.raises(SweepInterrupt) as raised:

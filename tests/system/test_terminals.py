@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 from scalargrad import Value, walk
 from scalargrad.losses import mse_loss
@@ -77,7 +77,7 @@ def test_the_command_line_prints_in_any_encoding(encoding: str) -> None:
         env={"PYTHONIOENCODING": encoding, "PATH": "", "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     said = done.stdout.decode(encoding)
@@ -122,7 +122,7 @@ def test_ctrl_c_while_the_command_loads_is_one_line(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     if is_ended:

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.interrupts import press
-from tests.patience import PATIENCE
+from tests.interrupts import press_ctrl_c
+from tests.timeouts import TIMEOUT
 
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Module
@@ -22,7 +22,7 @@ from scalargrad.train import History, fit
 
 from .helpers import INPUTS, TARGETS, Descent, Outcome, assert_alike, linear, squares, trained
 
-pytestmark = pytest.mark.usefixtures("pythons_handler")
+pytestmark = pytest.mark.usefixtures("default_sigint_handler")
 
 
 class Pressing(Descent):
@@ -36,7 +36,7 @@ class Pressing(Descent):
         """Press Ctrl-C at the nth step, and step."""
         self.when -= 1
         if self.when == 0:
-            press()
+            press_ctrl_c()
         super().step()
 
 
@@ -78,7 +78,7 @@ def test_ctrl_c_in_a_compiled_run_leaves_what_whole_steps_have_made() -> None:
     def pressing(_: Any) -> Any:
         epochs = itertools.count(1)
         return SimpleNamespace(
-            step=lambda: press() if next(epochs) == 3 else None,
+            step=lambda: press_ctrl_c() if next(epochs) == 3 else None,
             get_last_lr=lambda: [0.1],
             state_dict=dict,
             load_state_dict=dict,
@@ -100,8 +100,8 @@ def test_a_second_press_does_not_wait() -> None:
     def twice(predictions: list[Any], targets: list[float]) -> Any:
         calls.append(1)
         if len(calls) == 12:  # one of them was before the first step
-            press()
-            press()
+            press_ctrl_c()
+            press_ctrl_c()
             calls.append(1)
         return squares(predictions, targets)
 
@@ -171,5 +171,5 @@ def test_ctrl_c_in_a_program_of_its_own() -> None:
         assert running.stdout is not None
         assert running.stdout.readline() == "trains\n"
         running.send_signal(signal.SIGINT)
-        said, complaints = running.communicate(timeout=PATIENCE)
+        said, complaints = running.communicate(timeout=TIMEOUT)
     assert (said, complaints, running.returncode) == ("interrupted True True\nTrue\n", "", 0)

@@ -145,13 +145,13 @@ def test_pages_are_the_same_in_another_process(tmp_path: Path) -> None:
 
 
 def test_a_notebook_shows_the_page_in_a_frame_and_the_table_beneath(
-    framed: Callable[[str], str], written: Callable[..., str]
+    unpack_frame: Callable[[str], str], written: Callable[..., str]
 ) -> None:
     """Where frames and scripts are cut, as on GitHub, the table is left; a console has text."""
     steps = lecture()
     bundle = steps._repr_mimebundle_()
     assert bundle["text/plain"] == str(steps)
-    assert framed(bundle["text/html"]) == written(steps)
+    assert unpack_frame(bundle["text/html"]) == written(steps)
     assert 'sandbox="allow-scripts' in bundle["text/html"]
     left = re.sub(r"<(iframe|script|style)\b.*?</\1>", "", bundle["text/html"], flags=re.DOTALL)
     assert steps._repr_html_() in left

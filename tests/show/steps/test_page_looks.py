@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.seen import LOOKS, unseen_controls
+from tests.visibility import DISPLAY_SETTINGS, find_hidden_controls
 
 from scalargrad import Parameter, Value, dot, log, sigmoid, softmax, tanh
 from scalargrad import sum as add_up
@@ -208,7 +208,7 @@ def test_axe_finds_no_accessibility_violation(
     assert axe(page.page) == []
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("look", DISPLAY_SETTINGS, ids=str)
 def test_every_control_of_a_step_page_is_seen(look: dict[str, Any], read: Read) -> None:
     """At a wire, predicting, in the layer view with folds, with everything under More."""
     for make, fragment in (
@@ -219,9 +219,9 @@ def test_every_control_of_a_step_page_is_seen(look: dict[str, Any], read: Read) 
         page.button("More ▾").click()
         if page.button("Inputs").is_visible():
             page.button("Inputs").click()
-        assert unseen_controls(page.page, 45) == []
+        assert find_hidden_controls(page.page, 45) == []
         page.press("p")
-        assert unseen_controls(page.page, 45) == []
+        assert find_hidden_controls(page.page, 45) == []
 
 
 # A phone ----------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_a_compiled_training_has_the_snapshots_of_an_eager_one() -> None:
     assert len(set(compiled)) == 13
 
 
-@pytest.mark.usefixtures("pythons_handler")
+@pytest.mark.usefixtures("default_sigint_handler")
 def test_ctrl_c_leaves_the_snapshots_so_far() -> None:
     """An interrupt during the third epoch ends training, and the page has what was before."""
 
@@ -286,12 +286,14 @@ def test_losses_can_be_read_without_javascript(tmp_path: Path) -> None:
         assert row in left
 
 
-def test_a_notebook_shows_the_page_in_a_frame(tmp_path: Path, framed: Callable[[str], str]) -> None:
+def test_a_notebook_shows_the_page_in_a_frame(
+    tmp_path: Path, unpack_frame: Callable[[str], str]
+) -> None:
     """Cut off from the notebook; a console shows one line."""
     training = small()
     bundle = training._repr_mimebundle_()
     loss = training.snapshots[0].loss
     assert bundle["text/plain"] == repr(training)
     assert repr(training) == f"<training page of 1 snapshot, step 0: loss {loss:.4g}>"
-    assert framed(bundle["text/html"]) == written(training, tmp_path)
+    assert unpack_frame(bundle["text/html"]) == written(training, tmp_path)
     assert 'sandbox="allow-scripts' in bundle["text/html"]

@@ -1,8 +1,8 @@
-"""Settings made before scalargrad is imported: the run's own cache, a verifier, and no llvmlite.
+"""Settings made before scalargrad is imported: a cache folder, a verifier, no llvmlite.
 
-Tests neither read nor write what `jit` keeps in the user's folder for caches. With
-TESTS_WITHOUT_LLVM=1, programs run by NumPy: the tests marked *native* are left out then. The
-compiler verifies programs after each pass, unless SCALARGRAD_VERIFY says otherwise.
+Tests do not read or write the compiled code in the user's cache folder. With TESTS_WITHOUT_LLVM=1,
+llvmlite cannot be imported, and tests marked *native* are skipped. The compiler verifies programs
+after each pass, unless SCALARGRAD_VERIFY is set differently.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-#: What other libraries keep there, which takes seconds to make anew.
-OF_OTHERS = ("fontconfig", "matplotlib")
+#: Caches of other libraries in this folder, which take seconds to create.
+SHARED_CACHES = ("fontconfig", "matplotlib")
 
 os.environ.setdefault("SCALARGRAD_VERIFY", "1")
 
 WITHOUT_LLVM = bool(os.environ.get("TESTS_WITHOUT_LLVM"))
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the run
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the main process
     folder = Path(tempfile.mkdtemp(prefix="scalargrad-tests-"))
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for name in OF_OTHERS:
+    for name in SHARED_CACHES:
         if (usual / name).is_dir():
             (folder / name).symlink_to(usual / name)
     os.environ["XDG_CACHE_HOME"] = str(folder)
