@@ -1,4 +1,4 @@
-"""Ten puzzles on derivatives: right answers are accepted, wrong ones are not."""
+"""Puzzles on derivatives: right answers are accepted, wrong ones are not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scalargrad import OperandError, Value, walk
 from scalargrad.puzzles import PUZZLES, Verdict, check
 
 
-def tried(number: int, *changes: tuple[str, str]) -> Verdict:
-    """Run the program of a puzzle with parts of its text replaced, and return its output."""
+def run_puzzle(number: int, *changes: tuple[str, str]) -> Verdict:
+    """Run the program of a puzzle with parts of its text replaced, and return the verdict."""
     program = PUZZLES[number - 1].program
     for old, new in changes:
         assert old in program
@@ -25,7 +25,7 @@ def tried(number: int, *changes: tuple[str, str]) -> Verdict:
     return found
 
 
-#: For each puzzle the replacements that solve it, by calculus on paper.
+#: Replacements that solve each puzzle, by calculus on paper.
 RIGHT = [
     [("...", "1 - tanh(x) ** 2")],
     [("..., ...", "1 / b, -a / b**2")],
@@ -38,7 +38,7 @@ RIGHT = [
     [("h = 0.1", "h = 1e-5"), ("f(x)) / h", "f(x - h)) / (2*h)")],
     [("    w = w -", "    w.data = w.data -")],
 ]
-#: What people write first.
+#: Replacements with a typical mistake.
 WRONG = [
     [("...", "1 - tanh(x)")],
     [("..., ...", "1 / b, a / b**2")],
@@ -54,17 +54,17 @@ WRONG = [
 
 
 @pytest.mark.parametrize("number", range(1, 11))
-def test_a_puzzle_tells_a_right_answer_from_a_wrong_one(number: int) -> None:
-    """The initial program runs, but is not a solution; a wrong answer gets a hint."""
-    assert tried(number, *RIGHT[number - 1]).right
+def test_puzzle_accepts_the_right_answer_only(number: int) -> None:
+    """The initial program runs but is not a solution; a wrong answer gets a hint."""
+    assert run_puzzle(number, *RIGHT[number - 1]).right
     for changes in ([], WRONG[number - 1]):
-        verdict = tried(number, *changes)
+        verdict = run_puzzle(number, *changes)
         assert not verdict
         assert PUZZLES[number - 1].hint in repr(verdict)
 
 
-def test_a_verdict_has_the_graph_in_question() -> None:
-    """At the point where the answer was wrong, with the names of the puzzle."""
+def test_check_verdict_has_the_graph_of_the_wrong_answer() -> None:
+    """The graph is at the point of the wrong answer, with the names of the puzzle."""
     graph = check(3, lambda w, x, b: None).graph
     inputs = {x.label: x.data for x in walk(graph).scene.order if not x.parents}
     z = inputs["w"] * inputs["x"] + inputs["b"]
@@ -82,18 +82,18 @@ def test_a_verdict_has_the_graph_in_question() -> None:
         (lambda x: math.nan, "nan"),
     ],
 )
-def test_whatever_an_answer_does_is_told(answer: Callable[..., Any], word: str) -> None:
-    """An error, a wrong number of results, and a result that is not a number."""
+def test_check_verdict_describes_a_failing_answer(answer: Callable[..., Any], word: str) -> None:
+    """An error, a wrong number of results, or a result that is not a number."""
     assert word in repr(check(1, answer))
 
 
-def test_an_answer_may_be_a_value() -> None:
-    """Also the parts of a list."""
+def test_check_accepts_values_as_an_answer() -> None:
+    """A list of Values is accepted too."""
     assert check(2, lambda a, b: [Value(1 / b), Value(-a / b**2)])
 
 
 @pytest.mark.parametrize("number", [0, 11])
-def test_there_is_no_other_puzzle(number: int) -> None:
+def test_check_of_an_unknown_puzzle_is_an_error(number: int) -> None:
     """The error gives the numbers of the puzzles."""
     with pytest.raises(OperandError, match="number"):
         check(number, abs)

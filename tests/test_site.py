@@ -1,4 +1,4 @@
-"""The built site under docs/ needs nothing but itself, and its search finds what users look for."""
+"""The built site: it loads no foreign files, and its search finds the pages users look for."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def site() -> Path:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Return a page of a browser without network, which notes what it asks for."""
+    """Return a page of a browser without network that records its requests."""
     context = browser.new_context(offline=True)
     context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
+    page.requests = []
+    page.on("request", lambda request: page.requests.append(request.url))
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     yield page
     context.close()
 
 
-def test_no_page_names_a_script_style_or_picture_of_another_host(site: Path) -> None:
-    """What a page loads lies beside it; only links lead elsewhere."""
+def test_site_pages_load_no_files_of_other_hosts(site: Path) -> None:
+    """Scripts, styles and pictures are local; only links lead to other hosts."""
     loads = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(https?:)?//[^\"]+")
     styles = re.compile(r"<link\b(?![^>]*rel=\"(?:canonical|author)\")[^>]*href=\"(https?:)?//")
     for path in site.rglob("*.html"):
@@ -57,17 +57,17 @@ def test_no_page_names_a_script_style_or_picture_of_another_host(site: Path) -> 
         "gallery/index.html",
     ],
 )
-def test_pages_ask_only_for_files_with_the_network_off(site: Path, page: Any, name: str) -> None:
-    """Opened from disk without network, a page asks for files beside it and finds each."""
+def test_site_pages_work_without_network(site: Path, page: Any, name: str) -> None:
+    """A page opened from disk requests local files only, and finds each of them."""
     page.on("requestfailed", lambda request: pytest.fail(f"{request.url} failed"))
     page.goto((site / name).as_uri(), wait_until="load")
     assert page.title()
-    assert {url.partition(":")[0] for url in page.asked} <= {"file", "data", "about", "blob"}
+    assert {url.partition(":")[0] for url in page.requests} <= {"file", "data", "about", "blob"}
 
 
 @pytest.fixture(scope="module")
 def search(browser: Any) -> Iterator[Any]:
-    """Return a page of a browser without network that is used again and again."""
+    """Return a page of a browser without network that several tests share."""
     context = browser.new_context(offline=True)
     context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
@@ -76,8 +76,8 @@ def search(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-#: What is asked, and which page comes first.
-SOUGHT = {
+#: Queries, and the first page of the results.
+QUERIES = {
     "micrograd": "guides/micrograd",
     "custom backward": "guides/operations",
     "confidence interval": "guides/fitting",
@@ -93,19 +93,19 @@ SOUGHT = {
 }
 
 
-@pytest.mark.parametrize(("asked", "found"), SOUGHT.items())
-def test_what_new_users_look_for_comes_first(
-    site: Path, search: Any, asked: str, found: str
+@pytest.mark.parametrize(("query", "found"), QUERIES.items())
+def test_site_search_finds_the_expected_page_first(
+    site: Path, search: Any, query: str, found: str
 ) -> None:
-    """A guide rather than the reason for a decision, and a name before words that hold it."""
-    search.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
+    """A guide comes before the reason for a decision, and a name before words that contain it."""
+    search.goto(f"{(site / 'search.html').as_uri()}?q={query}")
     search.wait_for_selector("ul.search li")
     search.wait_for_function("document.querySelector('.search-summary').innerText")  # it is done
     assert found in search.locator("ul.search li a").first.get_attribute("href")
 
 
-def test_the_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
-    """The page within the page moves with its own control."""
+def test_site_index_has_a_live_step_page(site: Path, page: Any) -> None:
+    """The embedded page moves with its own control."""
     page.goto((site / "index.html").as_uri())
     frame = page.frame_locator("iframe.page")
     frame.locator("#counter", has_text="1/8").wait_for()  # its script has run
