@@ -28,9 +28,9 @@ def test_parse_reads_a_power_of_e_as_exp(text: str) -> None:
     assert "2.718^" not in str(walk(f))
 
 
-def test_parse_arguments_of_operations() -> None:
-    """Reductions take numbers or one list, dot takes two; arguments with defaults are optional."""
-    cases: list[tuple[str, float]] = [
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
         ("sum(x, 2, y)", 12.0),
         ("mean(x, 2, y)", 4.0),
         ("minimum([x, y])", 3.0),
@@ -40,9 +40,11 @@ def test_parse_arguments_of_operations() -> None:
         ("elu(-x, 2)", 2 * math.expm1(-3.0)),
         ("clip(x, 5)", 5.0),
         ("clip(x, 0, 1)", 1.0),
-    ]
-    for text, number in cases:
-        assert parse(f"x = 3; y = 7; {text}").data == pytest.approx(number, rel=1e-15)
+    ],
+)
+def test_parse_arguments_of_operations(text: str, number: float) -> None:
+    """Reductions take numbers or one list, dot takes two; arguments with defaults are optional."""
+    assert parse(f"x = 3; y = 7; {text}").data == pytest.approx(number, rel=1e-15)
 
 
 @pytest.mark.parametrize("text", ["y = x", "y = +x", "y = where(1 > 0, x, 2)"])
@@ -167,9 +169,9 @@ def test_parse_agrees_with_python(text: str) -> None:
     assert found == pytest.approx(float(expected), rel=1e-12, abs=1e-300)
 
 
-def test_parse_reads_the_syntax_of_lectures() -> None:
-    """The power ^ has the precedence of **; typographic signs and other names are read."""
-    cases: list[tuple[str, str]] = [
+@pytest.mark.parametrize(
+    ("lecture", "python"),
+    [
         ("w^2", "w**2"),
         ("w·x − 3×x ＋ w÷x\xa0", "w*x - 3*x + w/x"),
         ("w ≤ x", "w <= x"),
@@ -179,13 +181,12 @@ def test_parse_reads_the_syntax_of_lectures() -> None:
         ("min(w, x, 0)", "minimum(w, x, 0)"),
         ("σ(w*x)", "sigmoid(w*x)"),
         ("logistic(w) + ln(w)", "sigmoid(w) + log(w)"),
-    ]
-    for lecture, python in cases:
-        there, here = (
-            parse(f"f = {lecture} + 0*w*x", w=2, x=3),
-            parse(f"f = {python} + 0*w*x", w=2, x=3),
-        )
-        assert there.data == here.data
+    ],
+)
+def test_parse_reads_the_syntax_of_lectures(lecture: str, python: str) -> None:
+    """The power ^ has the precedence of **; typographic signs and other names are read."""
+    found, expected = (parse(f"f = {text} + 0*w*x", w=2, x=3) for text in (lecture, python))
+    assert found.data == expected.data
 
 
 def test_parse_vectors_by_name() -> None:

@@ -47,7 +47,9 @@ def test_minimize_standard_errors_of_a_normal_sample(options: Any) -> None:
     assert fit.standard_errors == pytest.approx(errors, rel=1e-5)
     assert fit.fun == pytest.approx(n * math.log(scale) + n / 2)
     assert fit.names == ["mean", "scale"]
-    assert "mean" in repr(fit)
+    rows = [line.split() for line in repr(fit).splitlines()]
+    for name in fit.names:
+        assert [name, f"{fit.x[name]:.4f}", f"{errors[name]:.3f}"] in rows
 
 
 def test_minimize_of_a_gamma_sample_agrees_with_mpmath() -> None:
@@ -361,20 +363,24 @@ def test_standard_errors_of_a_parameter_at_its_bound_are_nan() -> None:
     assert fit.standard_errors[1] == pytest.approx(2.0)
 
 
-def test_profile_minimizes_over_the_other_parameters() -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"transforms": {"scale": positive}}, {"method": "trust-ncg"}],
+    ids=["plain", "transform", "trust-ncg"],
+)
+def test_profile_minimizes_over_the_other_parameters(options: Any) -> None:
     """For the mean of a normal sample, n/2 · log of the mean square about it, plus n/2."""
     n = len(SAMPLE)
-    for options in ({}, {"transforms": {"scale": positive}}, {"method": "trust-ncg"}):
-        fit = minimize(normal_loss, {"mean": 4.0, "scale": 1.5}, SAMPLE, **options)
-        profile = fit.profile("mean", points=7, width=2.0)
-        assert len(profile.values) == 7
-        reach = 2 * SAMPLE.std() / n**0.5
-        assert profile.values[-1] == pytest.approx(SAMPLE.mean() + reach, rel=1e-4)
-        lowest = [n / 2 * math.log(np.mean((SAMPLE - m) ** 2)) + n / 2 for m in profile.values]
-        assert profile.minima == pytest.approx(lowest, rel=1e-6)
-        profile = fit.profile("scale", points=3)
-        lowest = [n * math.log(s) + n * SAMPLE.var() / s**2 / 2 for s in profile.values]
-        assert profile.minima == pytest.approx(lowest, rel=1e-6)
+    fit = minimize(normal_loss, {"mean": 4.0, "scale": 1.5}, SAMPLE, **options)
+    profile = fit.profile("mean", points=7, width=2.0)
+    assert len(profile.values) == 7
+    reach = 2 * SAMPLE.std() / n**0.5
+    assert profile.values[-1] == pytest.approx(SAMPLE.mean() + reach, rel=1e-4)
+    lowest = [n / 2 * math.log(np.mean((SAMPLE - m) ** 2)) + n / 2 for m in profile.values]
+    assert profile.minima == pytest.approx(lowest, rel=1e-6)
+    profile = fit.profile("scale", points=3)
+    lowest = [n * math.log(s) + n * SAMPLE.var() / s**2 / 2 for s in profile.values]
+    assert profile.minima == pytest.approx(lowest, rel=1e-6)
 
 
 def test_profile_of_a_single_bounded_or_undefined_parameter() -> None:

@@ -74,31 +74,35 @@ class Point:
     v: Any
 
 
-def test_root_of_a_system_in_any_tree() -> None:
-    """A dict, a list, an array and a dataclass; differentiated by parameters in a dict."""
+@pytest.mark.parametrize(
+    ("start", "parts"),
+    [
+        ({"u": 1.0, "v": 0.5}, lambda x: (x["u"], x["v"])),
+        ([1.0, 0.5], lambda x: x),
+        (np.array([1.0, 0.5]), lambda x: x),
+        (Point(1.0, 0.5), lambda x: (x.u, x.v)),
+    ],
+    ids=["dict", "list", "array", "dataclass"],
+)
+def test_root_of_a_system_in_any_tree(start: Any, parts: Any) -> None:
+    """The unknowns are in a tree; the root is differentiated by parameters in a dict."""
 
     def equations(x: Any, p: Any) -> list[Any]:
         u, v = x
         return [u * u + v - p["a"], u - p["b"] * sg.exp(v)]
 
-    starts: list[tuple[Any, Any]] = [
-        ({"u": 1.0, "v": 0.5}, lambda x: (x["u"], x["v"])), ([1.0, 0.5], lambda x: x),
-        (np.array([1.0, 0.5]), lambda x: x), (Point(1.0, 0.5), lambda x: (x.u, x.v)),
-    ]  # fmt: skip
-    for start, parts in starts:
+    def solve(p: Any) -> list[Any]:
+        x = root(lambda x, p: equations(parts(x), p), start, p)
+        assert type(x) is type(start)
+        return [*parts(x)]
 
-        def solve(p: Any, start: Any = start, parts: Any = parts) -> list[Any]:
-            x = root(lambda x, p: equations(parts(x), p), start, p)
-            assert type(x) is type(start)
-            return [*parts(x)]
-
-        at = {"a": 2.0, "b": 1.0}
-        assert equations(solve(at), at) == pytest.approx([0.0, 0.0], abs=1e-14)
-        assert gradcheck(solve, at)
-        assert gradcheck(jacobian(solve), at)
-        found, slow = jit(jacobian(solve))(at), jacobian(solve)(at)
-        assert found[0] == pytest.approx(slow[0])
-        assert found[1] == pytest.approx(slow[1])
+    at = {"a": 2.0, "b": 1.0}
+    assert equations(solve(at), at) == pytest.approx([0.0, 0.0], abs=1e-14)
+    assert gradcheck(solve, at)
+    assert gradcheck(jacobian(solve), at)
+    found, eager = jit(jacobian(solve))(at), jacobian(solve)(at)
+    assert found[0] == pytest.approx(eager[0])
+    assert found[1] == pytest.approx(eager[1])
 
 
 def test_fixed_point_derivatives_equal_those_of_root() -> None:
@@ -125,25 +129,32 @@ def test_fixed_point_derivatives_equal_those_of_root() -> None:
     )
 
 
-def test_root_halves_steps_that_overshoot_or_leave_the_domain() -> None:
+@pytest.mark.parametrize(
+    ("g", "start", "expected"),
+    [(sg.atan, 30.0, math.tan(0.5)), (sg.log, 90.0, math.exp(0.5))],
+    ids=["atan", "log"],
+)
+def test_root_halves_steps_that_overshoot_or_leave_the_domain(
+    g: Any, start: float, expected: float
+) -> None:
     """The arc tangent from a distant start, and a logarithm whose first step leaves its domain."""
-    cases: list[tuple[Any, float, float]] = [
-        (sg.atan, 30.0, math.tan(0.5)), (sg.log, 90.0, math.exp(0.5)),
-    ]  # fmt: skip
-    for g, start, expected in cases:
 
-        def solve(a: Any, g: Any = g, start: float = start) -> Any:
-            return root(lambda x: g(x) - a, start)
+    def solve(a: Any) -> Any:
+        return root(lambda x: g(x) - a, start)
 
-        assert solve(0.5) == pytest.approx(expected, rel=1e-12)
-        assert jit(solve)(0.5) == pytest.approx(expected, rel=1e-12)
+    assert solve(0.5) == pytest.approx(expected, rel=1e-12)
+    assert jit(solve)(0.5) == pytest.approx(expected, rel=1e-12)
 
 
-def test_root_is_as_exact_at_any_scale() -> None:
-    """For roots of size 1e-30 and 1e30; a root at 0 is found from 1."""
-    for scale in (1e-30, 1.0, 1e30):
-        found = root(lambda x, s=scale: (x / s) ** 2 - 2.0, 3.0 * scale)
-        assert found == pytest.approx(scale * 2.0**0.5, rel=1e-14)
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_root_is_as_exact_at_any_scale(scale: float) -> None:
+    """The relative error does not depend on the size of the root."""
+    found = root(lambda x: (x / scale) ** 2 - 2.0, 3.0 * scale)
+    assert found == pytest.approx(scale * 2.0**0.5, rel=1e-14)
+
+
+def test_root_at_zero() -> None:
+    """A root at 0 is found from 1."""
     assert abs(root(sg.sin, 1.0)) < 1e-15
 
 

@@ -26,7 +26,10 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "write"), WRITERS.items())
+every_writer = pytest.mark.parametrize(("name", "write"), WRITERS.items(), ids=WRITERS)
+
+
+@every_writer
 def test_saved_file_replaces_the_old_one(
     name: str, write: Callable[[Path], object], tmp_path: Path
 ) -> None:
@@ -76,16 +79,16 @@ def test_to_csv_keeps_the_permissions_of_a_file(tmp_path: Path) -> None:
 
 
 @posix
-def test_save_refuses_a_pipe(tmp_path: Path) -> None:
+@every_writer
+def test_save_refuses_a_pipe(name: str, write: Callable[[Path], object], tmp_path: Path) -> None:
     """A pipe, or a device such as /dev/null, is not replaced by a file."""
-    for name, write in WRITERS.items():
-        pipe, link = tmp_path / name, tmp_path / f"link to {name}"
-        os.mkfifo(pipe)
-        link.symlink_to(pipe)
-        for path in (pipe, link):
-            with pytest.raises(OSError, match="pipe"):
-                write(path)
-        assert pipe.is_fifo()
+    pipe, link = tmp_path / name, tmp_path / f"link to {name}"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(OSError, match="pipe"):
+            write(path)
+    assert pipe.is_fifo()
 
 
 def test_to_csv_errors_name_the_folder(tmp_path: Path) -> None:
