@@ -145,10 +145,29 @@ def long_plain_loop() -> Comparison:
     return Comparison("Logistic regression of 10,000 × 20", makers, rows)
 
 
+def short_steps(count: int) -> Comparison:
+    """Repeat a step of two operations, by `scan` and by a plain loop."""
+    step = sg.jit(lambda c, _: (c * 0.999 + 0.1, c))
+
+    def by_loop() -> tuple[float, list[float]]:
+        c, ys = 1.0, []
+        for _ in range(count):
+            ys.append(c)
+            c = c * 0.999 + 0.1
+        return c, ys
+
+    makers = {
+        "`scan`": lambda: lambda: sg.scan(step, 1.0, length=count),
+        "a plain loop of floats": lambda: by_loop,
+    }
+    rows = [Row("`scan`", "a plain loop of floats", at_most=0.8)]
+    return Comparison(f"{count:,} steps of c * 0.999 + 0.1", makers, rows)
+
+
 def comparisons() -> Items:
     """Yield what is measured."""
     yield from (model_of_eight(), nested_lists(), arrays_in_place(), lengths_in_turn())
-    yield from (loss_outside(), long_plain_loop())
+    yield from (loss_outside(), long_plain_loop(), short_steps(100_000), short_steps(400_000))
 
 
 if __name__ == "__main__":

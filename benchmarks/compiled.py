@@ -25,8 +25,8 @@ from benchmarks.moons.problem import Problem, moons
 from benchmarks.replay.corpus import gpt
 from benchmarks.replay.corpus.headlines import readme_expression
 from benchmarks.reporting import Finding, duration
-from scalargrad.experiments import GPT, Alphabet
-from scalargrad.experiments.gpt import plain_names
+from examples.experiments import GPT, Alphabet
+from examples.experiments.gpt import plain_names
 
 NAME = "lesotho"
 

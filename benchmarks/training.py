@@ -27,9 +27,9 @@ from benchmarks.microgpt import Value
 from benchmarks.moons.by_pytorch import in_doubles
 from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers, swept
 from benchmarks.replay.corpus import gpt
+from examples.experiments import GPT, Alphabet
+from examples.experiments.gpt import NO_CHARACTER, next_character_loss, padded, plain_names
 from scalargrad import losses, nn, optim
-from scalargrad.experiments import GPT, Alphabet
-from scalargrad.experiments.gpt import NO_CHARACTER, next_character_loss, padded, plain_names
 from scalargrad.train import fit
 
 SEED, RATE, BETAS, EPS = 0, 0.01, (0.9, 0.99), 1e-8

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from examples.step_pages import PAGES
 from examples.training_page import moons
 from scalargrad import draw
-from scalargrad.experiments.programs import sigmoid_neuron
+from scalargrad.demo import sigmoid_neuron
 
 #: Programs that draw pages alike; the first has no windows and is quicker.
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")

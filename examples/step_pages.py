@@ -1,6 +1,6 @@
 """Write the worked examples of the lectures as step pages, one HTML file each.
 
-    python examples/step_pages.py [FOLDER]
+    python -m examples.step_pages [FOLDER]
 
 This is how the pages in docs/pages are made.
 """
@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from examples.experiments import Alphabet
 from scalargrad import Parameter, Value, dot, maximum, parse, softmax, walk
-from scalargrad.experiments import Alphabet
-from scalargrad.experiments.programs import chain_rule, sigmoid_neuron
+from scalargrad.demo import chain_rule, sigmoid_neuron
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP, Embedding, Linear, Module, init
 from scalargrad.optim import Adam

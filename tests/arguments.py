@@ -16,7 +16,7 @@ from tests.inner import Operation
 from tests.test_reference import documented
 
 import scalargrad
-from scalargrad import OperandError, Parameter, Value, data, fitting, losses, nn, optim
+from scalargrad import OperandError, Parameter, Value, fitting, losses, nn, optim
 from scalargrad.optim import lr_scheduler
 from scalargrad.train import History
 
@@ -73,11 +73,6 @@ def square_graph() -> Value:
 def linear_model() -> nn.Linear:
     """Return a model with two inputs."""
     return nn.Linear(2, 1, rng=0)
-
-
-def click_model() -> data.ClickModel:
-    """Return a small model of clicks."""
-    return data.ClickModel(4, 4)
 
 
 _SHARED = sgd()
@@ -182,9 +177,6 @@ GOOD: dict[str, Make] = {
     "device": lambda: "phone",
     "hour": lambda: 3,
     "weekday": lambda: 3,
-    "shown": lambda: click_model().log(1).inputs[0],
-    "impressions": lambda: click_model().log(2).inputs,
-    "clicks": lambda: [0, 1],
     "values": lambda: ["a", "b"],
     "buckets": lambda: 4,
     "points": lambda: [[0.0, 1.0], [1.0, 0.0]],
@@ -274,7 +266,6 @@ OVERRIDES: dict[str, dict[str, Make]] = {
     "sweep": {"f": lambda: abs, "points": lambda: [1.0], "quiet": lambda: True},
     "from_json": {"text": lambda: scalargrad.export.to_json(square_graph())},
     "bag_of_words": {"text": lambda: "good food"},
-    "crossed": {"values": lambda: "a"},
     "loss_curve": {"losses": lambda: [1.0, 0.5]},
     "loss_curves": {"losses": lambda: {"squared": lambda x: x * x}},
     "drawn": {"method": lambda: random.Random(0).gauss, "args": lambda: 0.5},
@@ -305,7 +296,6 @@ def _page() -> Any:
 
 #: Objects whose methods are tested, if the constructor does not suffice or is not public.
 OBJECTS: dict[str, Make] = {
-    "ClickModel": click_model,
     "Jitted": lambda: scalargrad.jit(lambda x: x * x),
     "LRScheduler": _schedule,
     "Module": linear_model,
@@ -351,13 +341,7 @@ USES_OF_RESULTS: dict[str, Callable[[Any], Any]] = {
 #: Callables that are not tested here, each with the reason.
 SKIPPED: dict[str, str] = {
     **dict.fromkeys(
-        ["clicks", "experiments.digits", "digits28", "moons", "experiments.names",
-         "experiments.sentiment", "sine", "xor", "Plan.rate", "Plan.checkpoint",
-         "Plan"],
-        "programs of the command line, which checks their arguments",
-    ),
-    **dict.fromkeys(
-        ["Dataset", "Split", "Impression", "Report", "IncompatibleKeys", "Summary",
+        ["Dataset", "Split", "IncompatibleKeys", "Summary",
          "Profile", "Puzzle", "Verdict"],
         "records of any values",
     ),
@@ -388,11 +372,7 @@ SKIPPED: dict[str, str] = {
 NONSENSE = {"an object", "complex"}
 #: Callables and parameters that accept any object, each with the reason.
 ACCEPTS_ANYTHING: dict[tuple[str, str], str] = {
-    **{(f"ClickModel.{method}", parameter): "is compared with the numbers of users and items"
-       for method in ("exception", "is_unseen") for parameter in ("user", "item")},
-    **{("ClickModel.impression", parameter): "is kept in the impression"
-       for parameter in ("device", "hour", "weekday")},
-    **dict.fromkeys([("crossed", "values"), ("Vocabulary.row", "value")], "may be any category"),
+    ("Vocabulary.row", "value"): "may be any category",
     **dict.fromkeys(
         [("disable_jit", "disable"), ("Module.train", "mode"), ("Neuron", "nonlin"),
          ("gradcheck", "raise_exception")],

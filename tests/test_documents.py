@@ -18,7 +18,8 @@ import pytest
 from tests.inner import WHOLE_TABLE as TABLE
 
 from benchmarks.quoted import QUOTING, measured, refreshed
-from scalargrad import experiments, gradcheck, ops
+from examples import experiments
+from scalargrad import gradcheck, ops
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -113,7 +113,7 @@ def demo(
     steps: Annotated[int, typer.Option(min=1, help="The number of training steps.")] = 100,
 ) -> None:
     """Step through two graphs, draw them, and train a small network on two moons."""
-    from scalargrad.experiments.programs import run
+    from scalargrad.demo import run
 
     run(output, console(), steps, _command_name())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import runpy
 import shlex
@@ -149,3 +150,15 @@ def test_demo_command_without_a_package_writes_the_graphs(
     assert "python -m pip install" in err
     names = {path.name for path in (tmp_path / "demo").iterdir()}
     assert names == {"chain-rule.svg", "chain-rule.html", "sigmoid.svg", "sigmoid.html"}
+
+
+def test_demo_command_repeats_micrograds_published_run(run: Run, tmp_path: Path) -> None:
+    """Losses of steps 0-3 and 99 are micrograd's; all points end up on the right side."""
+    assert run("demo", "-o", str(tmp_path))[0] == 0
+    with (tmp_path / "moons.csv").open(newline="") as file:
+        rows = [*csv.DictReader(file)]
+    loss = [float(row["loss"]) for row in rows]
+    published = [0.8958441028683222, 1.72359053369720, 0.742900631385113, 0.770564126058419]
+    assert loss[:4] == pytest.approx(published, rel=1e-12)
+    assert loss[99] == pytest.approx(0.0109783701354927, rel=1e-9)
+    assert float(rows[-1]["accuracy"]) == 1.0

@@ -15,8 +15,8 @@ from tests.compiler.nests import fail_once
 
 from benchmarks.replay import PROGRAMS
 from benchmarks.replay.corpus import loops as _loops  # noqa: F401 - adds its programs
+from examples.experiments import GPT
 from scalargrad import TraceError, Value, drawn, grad, jit, scan, sin, take, tanh, vmap
-from scalargrad.experiments import GPT
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import MLP
 

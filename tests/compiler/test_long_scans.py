@@ -53,6 +53,11 @@ def test_a_scan_has_the_digits_of_single_steps(step: Callable[..., Any], wide: i
     assert scan(compiled, start, XS) == one_by_one(compiled, start, XS)
 
 
+def test_scan_of_steps_without_numbers_returns_their_constants() -> None:
+    """Such steps have nothing to run."""
+    assert scan(jit(lambda c, x: (None, "text")), None, length=50) == (None, ["text"] * 50)
+
+
 def test_many_short_steps_have_the_digits_of_single_steps() -> None:
     """So many that they are worth code of their own: a sum, and a window that moves by one."""
     xs = np.random.default_rng(1).normal(size=(22_000, 1))
@@ -61,6 +66,26 @@ def test_many_short_steps_have_the_digits_of_single_steps() -> None:
     moved = partial(scan, jit(lambda c, x: ([*c[1:], x], c[0])), [1.0, 2.0, 3.0], DATA * 11)
     assert moved() == (DATA[-3:], [1.0, 2.0, 3.0, *(DATA * 11)[:-3]])
     assert calls_made(moved) < STEPS  # of Python
+
+
+def nested(c: Any, x: Any) -> Any:
+    """Return a result of tuples, lists and dicts, with constants and the same number twice."""
+    return 0.5 * c + x, {"now": c, "parts": [x, (c, None, "text", 2, True)], "pair": (c, c)}
+
+
+def with_array(c: Any, x: Any) -> Any:
+    """Return an array and an empty list; the numbers of the carry are given in another order."""
+    return (c[0] + x, [c[2], *c[1][:1]], 0.5 * c[0]), [np.array([c[0], x]).sum(), []]
+
+
+@pytest.mark.parametrize(("step", "start"), [(nested, 0.25), (with_array, (0.5, [1.0, 2.0], 3.0))])
+def test_results_of_a_scan_are_those_of_single_steps(step: Callable[..., Any], start: Any) -> None:
+    """Numbers, constants and containers, which no two results share."""
+    compiled = jit(step)
+    carry, results = scan(compiled, start, DATA)
+    assert (carry, results) == one_by_one(compiled, start, DATA)
+    parts = [y["parts"] if step is nested else y for y in results]
+    assert len({*map(id, parts)}) == STEPS
 
 
 def test_a_long_scan_inside_a_function_calls_its_step_a_few_times() -> None:

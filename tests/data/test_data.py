@@ -15,7 +15,7 @@ import sklearn.datasets
 from scipy.ndimage import zoom
 
 from scalargrad import DomainError, MissingPackageError, OperandError, data
-from scalargrad.data import bag_of_words, circles, crossed, digits, names, sine, spirals, xor
+from scalargrad.data import bag_of_words, circles, digits, names, sine, spirals, xor
 
 MAKERS: list[tuple[Callable[..., Any], dict[str, float]]] = [
     (data.moons, {"noise": 0.2}),
@@ -164,14 +164,3 @@ def test_bag_of_words_counts_words_by_crc32() -> None:
     assert bag_of_words("one two three", size=1) == {0: 3.0}
     with pytest.raises(OperandError, match="size"):
         bag_of_words("word", size=0)
-
-
-def test_crossed_is_crc32_modulo_buckets() -> None:
-    """With 1,000 pairs in 1,000 buckets, about 1/e of the buckets are empty."""
-    expected = zlib.crc32(b"user\x1f3\x1fitem\x1f7") % 1000
-    assert crossed("user", 3, "item", 7, buckets=1000) == expected
-    assert crossed("ab", "c", buckets=2**32) != crossed("a", "bc", buckets=2**32)
-    found = {crossed(u, i, buckets=1000) for u in range(40) for i in range(25)}
-    assert len(found) == pytest.approx(632, abs=60)
-    with pytest.raises(OperandError, match="buckets"):
-        crossed(1, buckets=0)

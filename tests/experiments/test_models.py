@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad.data import ClickModel
-from scalargrad.experiments import GPT, Alphabet, Ranker, WideAndDeep
+from examples.experiments import GPT, Alphabet, ClickModel, Ranker, WideAndDeep
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy
 from scalargrad.nn.init import normal_
 from scalargrad.optim import AdamW

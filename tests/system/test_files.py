@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from examples.experiments import Plan, xor
 from scalargrad import Value, draw, walk
-from scalargrad.experiments import Plan, xor
 from scalargrad.nn import Linear, save_model
 from scalargrad.train import History
 

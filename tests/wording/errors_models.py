@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from examples.experiments import GPT, ClickModel, Vocabulary
 from scalargrad import Parameter, Value, jit, losses, nn
-from scalargrad.data import ClickModel, Vocabulary, bag_of_words, digits, moons
-from scalargrad.experiments import GPT
+from scalargrad.data import bag_of_words, digits, moons
 from scalargrad.export import from_json, to_json
 from scalargrad.nn import init
 

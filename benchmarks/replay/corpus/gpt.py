@@ -1,6 +1,6 @@
 """The loss of a character-level GPT, number by number, as microgpt writes it.
 
-4,192 parameters: A. Karpathy, microgpt, 2026. `scalargrad.experiments.GPT` is the same model built
+4,192 parameters: A. Karpathy, microgpt, 2026. `examples.experiments.GPT` is the same model built
 of layers, and has the same loss. `m` has the functions exp, log and relu of some library.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import scalargrad as sg
 from benchmarks.replay import Call, program
-from scalargrad.experiments import GPT
+from examples.experiments import GPT
 
 CHARACTERS, CONTEXT, WIDTH, HEADS = 27, 16, 16, 4
 SIZE = WIDTH // HEADS

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.moons import problem as two_moons
 from benchmarks.replay import Call, program
+from examples.experiments import GPT, ClickModel, Cubic, WideAndDeep
 from scalargrad import (
     Value,
     cos,
@@ -32,8 +33,6 @@ from scalargrad import (
     value_and_grad,
     vmap,
 )
-from scalargrad.data import ClickModel
-from scalargrad.experiments import GPT, Cubic, WideAndDeep
 from scalargrad.solvers import odeint
 
 SCORES = [[0.2, -1.0, 0.5], [1.5, 0.3, -0.2], [-0.4, 0.1, 0.9], [0.0, 2.0, 1.0]]

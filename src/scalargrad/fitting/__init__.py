@@ -11,9 +11,11 @@ NumPy and SciPy are loaded when the first fit begins.
 
 from __future__ import annotations
 
+from scalargrad.fitting.minimization import minimize
 from scalargrad.fitting.objective import Infeasible
 from scalargrad.fitting.parameters import Transform, interval, ordered, positive, simplex
-from scalargrad.fitting.searches import FitResult, Profile, least_squares, minimize
+from scalargrad.fitting.result import FitResult, Profile
+from scalargrad.fitting.sums_of_squares import least_squares
 
 __all__ = [
     "FitResult",

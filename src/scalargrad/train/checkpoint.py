@@ -27,7 +27,7 @@ from scalargrad.train.history import History, spread
 from scalargrad.transforms.draws import rewind, state_of
 
 if TYPE_CHECKING:
-    from scalargrad.train.fit import Trainer
+    from scalargrad.train.trainer import Trainer
 
 
 class RunState:

@@ -30,7 +30,7 @@ from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
 
 if TYPE_CHECKING:
-    from scalargrad.train.fit import StepResult, Trainer
+    from scalargrad.train.trainer import StepResult, Trainer
 
 #: Optimizers with updates of arrays; SparseAdam has none, because it needs the rows looked up.
 _ARRAY_OPTIMIZERS = (SGD, Adam, AdamW, RMSprop, Adagrad)

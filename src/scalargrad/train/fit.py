@@ -1,77 +1,47 @@
-"""fit: check the arguments, try model and loss on a few examples, and train."""
+"""fit: train a model epoch by epoch, after checks of its arguments."""
 
 from __future__ import annotations
 
 import importlib.util
-import math
-import random
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
-from scalargrad import losses, optim
-from scalargrad.checks.arguments import flag, function, instance, listed, number, size, whole
-from scalargrad.checks.numbers import is_real
+from scalargrad.checks.arguments import flag, number, size, whole
 from scalargrad.engine.autodiff import is_anomaly_enabled
-from scalargrad.engine.grad_mode import builds_graphs, no_grad
-from scalargrad.engine.graph import topological_order
-from scalargrad.engine.value import Parameter, Value
-from scalargrad.errors import GraphError, OperandError, ScalargradError, StateError, TrainingWarning
+from scalargrad.engine.grad_mode import builds_graphs
+from scalargrad.errors import GraphError, OperandError
 from scalargrad.nn import Module
-from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from scalargrad.system.files import require_writable
 from scalargrad.system.packages import optional_dependency
-from scalargrad.system.process import Interrupt, collector_paused, deferred_interrupt
-from scalargrad.system.short_repr import format_value
+from scalargrad.system.process import deferred_interrupt
 from scalargrad.system.terminals import ProgressBar
 from scalargrad.train.checkpoint import RunState
-from scalargrad.train.examples import Examples, detached, examples, numbers_in, split
-from scalargrad.train.history import History, Row, attach_history
-from scalargrad.transforms.evaluation import in_place_advice
-
-Loss = Callable[[list[Any], list[Any]], Any]
-Metric = Callable[[list[Any], list[Any]], float]
-Regularizer = Callable[[list[Any]], Any]
-Callback = Callable[[Module, History], object]
-T = TypeVar("T")
+from scalargrad.train.checks import (
+    check_callables,
+    check_count,
+    check_not_negative,
+    check_optional,
+    metrics_by_name,
+    require_checkpoint_file,
+    require_parts,
+    run_sanity_check,
+    warn_if_parameters_outside,
+    warn_of_unsuitable_labels,
+)
+from scalargrad.train.examples import examples, split
+from scalargrad.train.history import History, attach_history
+from scalargrad.train.trainer import (
+    Callback,
+    Loss,
+    Metric,
+    OptimizerLike,
+    Regularizer,
+    Schedule,
+    Trainer,
+)
 
 _COLUMNS = ("epoch", "loss", "val_loss", "gradient_norm", "learning_rate")
-
-
-class Stateful(Protocol):
-    """An object whose state can be stored in a checkpoint."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as numbers, text, lists, tuples and dicts."""
-
-    def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Restore a state returned by `state_dict`."""
-
-
-@runtime_checkable
-class OptimizerLike(Stateful, Protocol):
-    """The methods of an optimizer that `fit` calls; all of `scalargrad.optim` have them."""
-
-    def zero_grad(self) -> None:
-        """Clear the gradients of the last step."""
-
-    def step(self) -> Any:
-        """Update the parameters by their gradients."""
-
-
-@runtime_checkable
-class Schedule(Stateful, Protocol):
-    """The methods of a learning-rate schedule that `fit` calls."""
-
-    def step(self) -> None:
-        """Set the learning rate of the next epoch."""
-
-    def get_last_lr(self) -> list[float]:
-        """Return the learning rate of each group of parameters."""
 
 
 def fit(
@@ -243,11 +213,11 @@ def fit(
     """
     if not builds_graphs():
         raise GraphError("fit needs gradients, which no_grad disables: call it outside no_grad")
-    _require_parts(model, loss, optimizer, regularizer, scheduler)
+    require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
-    per_batch = _optional(batch_size, "batch_size", _count)
-    every = _count(checkpoint_every, "checkpoint_every")
-    _require_file(checkpoint, resume=flag(resume, "resume"))
+    per_batch = check_optional(batch_size, "batch_size", check_count)
+    every = check_count(checkpoint_every, "checkpoint_every")
+    require_checkpoint_file(checkpoint, resume=flag(resume, "resume"))
     given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
     train, held_out = split(given, validation_split, validation_data, seed)
     n, min_delta = len(train.inputs), number(min_delta, "min_delta")
@@ -259,7 +229,7 @@ def fit(
         model,
         loss,
         regularizer,
-        _metrics_by_name(metrics, _COLUMNS),
+        metrics_by_name(metrics, _COLUMNS),
         train,
         held_out,
         optimizer=optimizer,
@@ -267,20 +237,22 @@ def fit(
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
-        patience=_optional(patience, "patience", _count),
+        patience=check_optional(patience, "patience", check_count),
         min_delta=min_delta,
-        gradient_tolerance=_optional(gradient_tolerance, "gradient_tolerance", _not_negative),
-        clip_grad_norm=_optional(clip_grad_norm, "clip_grad_norm", _not_negative),
-        callbacks=_callables(callbacks, "callbacks", "model", "history"),
-        jit=_optional(jit, "jit", flag),
+        gradient_tolerance=check_optional(
+            gradient_tolerance, "gradient_tolerance", check_not_negative
+        ),
+        clip_grad_norm=check_optional(clip_grad_norm, "clip_grad_norm", check_not_negative),
+        callbacks=check_callables(callbacks, "callbacks", "model", "history"),
+        jit=check_optional(jit, "jit", flag),
     )
-    _warn_if_parameters_outside(run)
-    _warn_of_unsuitable_labels(run)
+    warn_if_parameters_outside(run)
+    warn_of_unsuitable_labels(run)
     model.eval()
     try:
-        operands = _sanity_check(run, given, "the training data")
+        operands = run_sanity_check(run, given, "the training data")
         if held_out is not None and train is given:
-            _sanity_check(run, held_out, "the validation data")
+            run_sanity_check(run, held_out, "the validation data")
         if run.patience is not None:
             model.state_dict()  # raises an error if the best weights cannot be stored
         has_numpy = importlib.util.find_spec("numpy") is not None
@@ -335,447 +307,3 @@ def _format_row(row: Mapping[str, float]) -> list[str]:
     names = [name for name in row if name not in hidden and not name.startswith("val_")]
     held_out = {name: f"|{row[f'val_{name}']:.3g}" for name in names if f"val_{name}" in row}
     return [f"{name} {row[name]:.3g}{held_out.get(name, '')}" for name in names]
-
-
-# A run -----------------------------------------------------------------------------------------
-
-#: Loss of a batch, its predictions for metrics, and its gradient for `gradient_tolerance`; the
-#: last two are empty if they are not needed.
-StepResult = tuple[float, list[Any], Sequence[float]]
-
-
-@dataclass
-class Trainer:
-    """Runs the epochs of a training run, and holds its state; the options are documented in `fit`.
-
-    Attributes
-    ----------
-    train, held_out : Examples
-        The training examples, and those for measurements after each epoch.
-    history : History
-        One row per epoch.
-    best_state : dict or None
-        With `patience`, the state of the model after the best epoch.
-    steps : CompiledSteps or None
-        The compiled steps, if any.
-    """
-
-    model: Module
-    loss: Loss
-    regularizer: Regularizer | None
-    metrics: dict[str, Metric]
-    train: Examples
-    held_out: Examples | None
-    optimizer: OptimizerLike
-    batch_size: int
-    shuffle: bool
-    seed: int
-    scheduler: Schedule | None
-    patience: int | None
-    min_delta: float
-    gradient_tolerance: float | None
-    clip_grad_norm: float | None
-    callbacks: list[Any]
-    jit: bool | None
-    history: History = field(default_factory=History)
-    best_state: dict[str, Any] | None = None
-    steps: Any = None
-
-    def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
-        if isinstance(self.optimizer, optim.Optimizer):
-            self.optimizer.has_warned = True  # a loss may read no parameter, as a perceptron's
-
-    @property
-    def callables(self) -> tuple[Any, ...]:
-        """The model, the loss and the regularizer: the callables of a step."""
-        return self.model, self.loss, self.regularizer
-
-    @property
-    def trained(self) -> list[Any]:
-        """The parameters of the optimizer; those of the model if it has no `param_groups`."""
-        groups = getattr(self.optimizer, "param_groups", None)
-        if not groups:
-            return self.model.parameters()
-        return [p for group in groups for p in group["params"]]
-
-    def parameters_outside(self, *modules: Module) -> list[Any]:
-        """Return the parameters of the optimizer that do not belong to any of these modules."""
-        known = {id(p) for part in modules for p in part.parameters()}
-        return [p for p in self.trained if id(p) not in known]
-
-    @property
-    def needs_synced_model(self) -> bool:
-        """True if code of the user may read the model after the steps of an epoch.
-
-        With held-out examples, `Module.eval` is called, which a module may override.
-        """
-        return any((self.callbacks, self.held_out, self.scheduler, self.metrics))
-
-    @staticmethod
-    def batch_loss(callables: tuple[Any, ...], predictions: list[Any], targets: list[Any]) -> Any:
-        """Return the loss of a batch, including the penalty.
-
-        Raises
-        ------
-        OperandError
-            If it is not a Value, and so cannot be minimized.
-        """
-        model, function, regularizer = callables
-        loss = _number(function(predictions, targets), function, "one Value, such as a mean")
-        if regularizer is not None:
-            penalty = regularizer(model.parameters())
-            loss = loss + _number(penalty, regularizer, "one Value")
-        if not isinstance(loss, Value):
-            raise OperandError(
-                f"the loss is the number {format_value(loss)}, which does not depend on "
-                "parameters: compute it from the predictions, not from their .data"
-            )
-        return loss
-
-    # One epoch --------------------------------------------------------------------------------
-
-    def epoch(self, interrupt: Interrupt, advance: Callable[[int], None]) -> Row:
-        """Take one step per batch, measure, and append a row to the history."""
-        if self.needs_synced_model or not self.history.rows:
-            self.model.train()
-        if self.steps:
-            self.steps.begin_epoch()
-        order, loss = self._order(), 0.0
-        predictions: list[Any] = []
-        gradient: list[float] = []
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            with collector_paused():
-                result = self.steps.step(batch) if self.steps else None
-                found, outputs, grads = result or self._eager_step(batch)
-            loss += len(batch) * found
-            predictions += outputs
-            pairs = zip(gradient or [0.0] * len(grads), grads, strict=True)
-            gradient = [g + len(batch) * x for g, x in pairs]
-            advance(len(batch))
-            interrupt.check()
-        if self.needs_synced_model:
-            self.write_back()
-        row = {"epoch": len(self.history) + 1, "loss": loss / len(order)}
-        row |= self._metrics(predictions, [self.train.targets[i] for i in order])
-        if gradient:
-            row["gradient_norm"] = math.hypot(*gradient) / len(order)
-        row |= self._measure()
-        self._step_schedule(row)
-        self.history.rows.append(row)
-        if self.patience is not None:
-            self._keep_best()
-        return row
-
-    def _keep_best(self) -> None:
-        """Store the state of the model if the held-out loss has improved; any loss improves NaN."""
-        losses, best = self.history["val_loss"], self.history.best_epoch
-        before = math.nan if best is None else losses[best - 1]
-        if math.isnan(before) or losses[-1] < before - self.min_delta:
-            self.history.best_epoch, self.best_state = len(losses), self.model.state_dict()
-
-    def write_back(self) -> None:
-        """Write the results of compiled steps to the parameters."""
-        if self.steps:
-            self.steps.write_back()
-
-    def _order(self) -> Sequence[int]:
-        """Return the indices of the examples in the order of this epoch."""
-        rows = range(len(self.train.inputs))
-        if not self.shuffle:
-            return rows
-        drawn = list(rows)
-        self.rng.shuffle(drawn)
-        return drawn
-
-    def _eager_step(self, rows: Sequence[int]) -> StepResult:
-        batch = self.train.at(rows)
-        predictions = [self.model(x) for x in batch.inputs]
-        loss = self.batch_loss(self.callables, predictions, batch.targets)
-        self.optimizer.zero_grad()
-        loss.backward()
-        if self.clip_grad_norm is not None:
-            moving = getattr(self.optimizer, "active_parameters", lambda: self.trained)
-            optim.clip_grad_norm_(moving(), self.clip_grad_norm)
-        numbers = [detached(x) for x in predictions] if self.metrics else []
-        gradient = [p.grad for p in self.trained] if self.gradient_tolerance is not None else []
-        self.optimizer.step()
-        return loss.data, numbers, gradient
-
-    def _measure(self) -> Row:
-        """Compute loss and metrics on the held-out examples, without building a graph."""
-        if self.held_out is None:
-            return {}
-        inputs, targets = self.held_out
-        self.model.eval()
-        with no_grad():
-            found = self.steps.predictions(inputs) if self.steps else None
-            predictions = found or [self.model(x) for x in inputs]
-            loss = self.measured(self.loss, predictions, targets)
-        measured = self._metrics([detached(x) for x in predictions], targets)
-        return {
-            "val_loss": float(detached(loss)),
-            **{f"val_{name}": x for name, x in measured.items()},
-        }
-
-    def _step_schedule(self, row: Row) -> None:
-        schedule: Any = self.scheduler
-        if schedule is None:
-            return
-        row["learning_rate"] = schedule.get_last_lr()[0]
-        if isinstance(schedule, ReduceLROnPlateau):
-            schedule.step(row.get("val_loss", row["loss"]))
-        else:
-            schedule.step()
-
-    def _metrics(self, predictions: list[Any], targets: list[Any]) -> Row:
-        found = {name: self.measured(f, predictions, targets) for name, f in self.metrics.items()}
-        return {name: float(detached(x)) for name, x in found.items()}
-
-    def measured(self, function: Any, predictions: list[Any], targets: list[Any]) -> Any:
-        """Return the number that a loss or metric computes; it gets copies, which it may sort."""
-        return _number(function([*predictions], [*targets]), function, "one number, such as a mean")
-
-    # The end ----------------------------------------------------------------------------------
-
-    def reason(self, epochs: int) -> str:
-        """Return the reason to stop training after the last epoch; "" if it continues."""
-        done, tolerance = len(self.history), self.gradient_tolerance
-        if self.patience is not None and done - (self.history.best_epoch or 0) >= self.patience:
-            return f"held-out loss has not improved for {self.patience} epochs"
-        if tolerance is not None and done and self.history["gradient_norm"][-1] <= tolerance:
-            return f"the gradient's norm fell to {tolerance:g} or under"
-        return "all epochs done" if done >= epochs else ""
-
-    def finish(self) -> None:
-        """Switch the model to evaluation, with the best weights if early stopping stored some."""
-        if self.patience is not None and self.best_state is not None:
-            self.model.load_state_dict(self.best_state)
-        self.model.eval()
-
-
-def _number(found: Any, function: Any, wanted: str) -> Any:
-    """Check that the result of a user's function is a number, and return it."""
-    if isinstance(found, Value) or is_real(found):
-        return found
-    raise OperandError(
-        f"{name_of(function)} returned {format_value(found)}; it must return {wanted}"
-    )
-
-
-def name_of(function: Any) -> str:
-    """Return the name of a function, a callable object or a partial for messages."""
-    inner = getattr(function, "func", function)  # of functools.partial
-    return str(getattr(inner, "__name__", type(inner).__name__))
-
-
-# Checks of arguments ----------------------------------------------------------------------------
-
-#: Check of an integer option of at least 1.
-_count = partial(whole, low=1)
-#: Check of a number option of at least 0.
-_not_negative = partial(number, low=0.0, finite=False)
-
-
-def _optional(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
-    """Check an option, and return it; None if it is None."""
-    return None if x is None else check(x, name)
-
-
-def _require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, scheduler: Any) -> None:
-    """Raise OperandError if an argument of `fit` cannot be used for training."""
-    instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
-    function(loss, "loss", "scalargrad.losses.mse_loss, for example")
-    _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
-    _optional(
-        regularizer, "regularizer", partial(function, example="losses.l2_penalty, for example")
-    )
-    if scheduler is not None:
-        _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
-    if isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer:
-        _warn("the scheduler belongs to another optimizer: make it with the optimizer of fit")
-
-
-def _require(part: Any, protocol: Any, name: str, example: str) -> None:
-    if not isinstance(part, protocol) or isinstance(part, type):
-        raise OperandError(f"{name} is {format_value(part)}; give an object such as {example}")
-
-
-def _callables(given: Any, name: str, *arguments: str) -> list[Any]:
-    """Check a list of functions of these arguments, and return it."""
-    wanted = f"of ({', '.join(arguments)})"
-    return [function(f, f"one of {name}", wanted) for f in listed(given, name, "functions")]
-
-
-def _metrics_by_name(given: Any, columns: Iterable[str]) -> dict[str, Any]:
-    """Return metrics by name; the default name is that of the function."""
-    if isinstance(given, Mapping):
-        pairs = [(name, function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()]
-    else:
-        pairs = [(name_of(f), f) for f in _callables(given, "metrics", "predictions", "targets")]
-    named = dict(pairs)
-    distinct = len(named) == len(pairs) and named.keys().isdisjoint(columns)
-    if not distinct or not all(isinstance(name, str) for name in named):
-        raise OperandError(
-            f"the names of metrics are {', '.join(str(name) for name, _ in pairs)}: give a dict "
-            f"from name to metric, with distinct names other than {', '.join(columns)}"
-        )
-    return named
-
-
-def _require_file(given: Any, *, resume: bool) -> None:
-    """Raise an error if the checkpoint cannot be written, or is missing with resume=True."""
-    if given is None and resume:
-        raise OperandError("resume=True needs a checkpoint to continue from: give checkpoint=path")
-    try:
-        if given is not None:
-            require_writable(given)
-    except (OSError, TypeError, ValueError) as error:
-        raise StateError(f"the checkpoint cannot be written: {error}") from error
-
-
-# Sanity check -------------------------------------------------------------------------------------
-
-
-def _sanity_check(run: Trainer, data: Examples, what: str) -> int:
-    """Raise OperandError if model, loss or metrics fail on examples, in evaluation mode.
-
-    The model is called with the first example, and with the first one of a different size. If all
-    have one size, loss and metrics are called with the first prediction repeated for all targets,
-    else with the two predictions. PyTorch Lightning has the same sanity check.
-
-    Returns
-    -------
-    int
-        The number of operands in the graph of the first prediction.
-
-    Raises
-    ------
-    GraphError
-        If the graph of the loss has no parameters.
-    """
-    _require_finite(data, what)
-    sizes = [len(numbers_in(x)) for x in data.inputs]
-    others = [i for i, size in enumerate(sizes) if size != sizes[0]]
-    found: dict[int, Any] = {}
-    for i in (0, *others[:1]):
-        x = data.inputs[i]
-        call = partial(_predict, run.model, x)
-        found[i] = _attempt(call, "the model", f"X of {what} at {i}, {format_value(x)}")
-    if found[0] is None:
-        return 0
-    indices = [i for i in sorted(found) if found[i] is not None] if others else range(len(sizes))
-    predictions, targets = [found.get(i, found[0]) for i in indices], data.at(indices).targets
-    loss = _attempt(partial(run.measured, run.loss, predictions, targets), name_of(run.loss), what)
-    if isinstance(loss, Value) and data is not run.held_out:
-        _require_parameters(run, loss)
-    numbers = [detached(x) for x in predictions]
-    for f in run.metrics.values():
-        # a correlation may be undefined for predictions of an untrained model
-        tolerated = ArithmeticError, ValueError
-        _attempt(partial(run.measured, f, numbers, targets), name_of(f), what, tolerated)
-    first = found[0] if isinstance(found[0], list | tuple) else [found[0]]
-    nodes = [topological_order(x) for x in first if isinstance(x, Value)]
-    return sum(len(node.parents) for part in nodes for node in part)
-
-
-def _require_parameters(run: Trainer, loss: Value) -> None:
-    """Raise GraphError if the graph of a loss has no parameter, of this optimizer or another.
-
-    A loss of 0 is accepted, such as that of a perceptron that classifies all examples correctly.
-    """
-    trained = {*run.trained}  # may be plain Values
-    nodes = topological_order(loss)
-    if loss.data and not any(isinstance(x, Parameter) or x in trained for x in nodes):
-        raise GraphError(
-            f"{name_of(run.loss)} returned {loss.data:.6g}, whose graph has no parameter to train: "
-            "compute model and loss outside no_grad, and with Values, not with their .data or "
-            ".detach()"
-        )
-
-
-def _predict(model: Module, x: Any) -> Any:
-    before = repr(x)
-    if (found := model(x)) is None:
-        raise OperandError("it returned None: let forward return its prediction")
-    if repr(x) != before:
-        raise OperandError(
-            "it changes its input, so the next epoch would get another one: change a copy instead, "
-            "as in x = [*x]"
-        )
-    return found
-
-
-def _attempt(f: Callable[[], Any], name: str, what: str, tolerated: Any = ArithmeticError) -> Any:
-    """Return the result of a call; None after a tolerated error, which may vanish with training.
-
-    Any other error is raised as an OperandError that names the function and the data.
-    """
-    try:
-        return f()
-    except tolerated:
-        return None
-    except Exception as error:
-        kind = "" if isinstance(error, ScalargradError) else f"{type(error).__name__}: "
-        text = " ".join(f"{error} {in_place_advice(error)}".split())
-        raise OperandError(f"{name} cannot take {what}: {kind}{text}") from error
-
-
-def _require_finite(data: Examples, what: str) -> None:
-    """Raise OperandError if a number is not finite."""
-    for name, column in zip("Xy", data, strict=True):
-        for i, x in enumerate(column):
-            for odd in [n for n in numbers_in(x) if not abs(n) < math.inf]:
-                raise OperandError(
-                    f"{name} of {what} has {format_value(odd)} at {i}: leave such examples out, or "
-                    "fill them in"
-                )
-
-
-# Warnings -----------------------------------------------------------------------------------------
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, TrainingWarning, stacklevel=4)
-
-
-def _warn_if_parameters_outside(run: Trainer) -> None:
-    """Warn if the optimizer updates parameters that no module of the run has."""
-    if outside := run.parameters_outside(*[x for x in run.callables if isinstance(x, Module)]):
-        _warn(
-            f"{len(outside)} of the {len(run.trained)} parameters that the optimizer updates are "
-            "not in the model: make it with model.parameters() of the model that is trained"
-        )
-
-
-def _warn_of_unsuitable_labels(run: Trainer) -> None:
-    """Warn if targets or a metric do not suit the loss."""
-    loss = _unwrap_loss(run.loss)
-    if loss in (losses.binary_cross_entropy, losses.binary_cross_entropy_with_logits):
-        odd = [t for t in numbers_in(run.train.targets) if not 0.0 <= t <= 1.0]
-        wanted = "the targets of binary cross-entropy are 0 and 1"
-        remedy = "y - 1 for classes 1 and 2, (y + 1) / 2 for -1 and 1"
-    elif loss is losses.hinge_loss:
-        odd = [t for t in numbers_in(run.train.targets) if t not in {-1.0, 1.0}]
-        wanted, remedy = (
-            "the targets of the hinge loss are -1 and 1",
-            "2 * y - 1 for classes 0 and 1",
-        )
-    else:
-        return
-    if odd:
-        _warn(f"{wanted}, but a target is {odd[0]:g}: use {remedy}")
-    counts = (losses.accuracy, losses.error_rate, losses.zero_one_loss)
-    for name, metric in run.metrics.items():
-        if loss is losses.binary_cross_entropy and metric in counts:
-            _warn(
-                f"{name} counts predictions above 0 as class 1, but the loss takes probabilities: "
-                f"give {{'{name}': partial({name}, threshold=0.5)}}"
-            )
-
-
-def _unwrap_loss(loss: Any) -> Any:
-    """Return the function that a loss object or partial wraps."""
-    inner = getattr(loss, "func", loss)  # of functools.partial
-    return type(inner).function if isinstance(inner, losses.Loss) else inner

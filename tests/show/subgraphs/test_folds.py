@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.inner import Fold, fold, topological_order
 
+from examples.experiments import GPT
 from scalargrad import Parameter, Value, ops
 from scalargrad.errors import GraphError
-from scalargrad.experiments import GPT
 from scalargrad.nn import MLP, GRUCell, Layer, Linear, Module, Neuron, ReLU, RNNCell, Sequential
 
 

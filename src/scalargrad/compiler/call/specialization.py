@@ -256,8 +256,9 @@ class Specialization:
         If it is the guard of domains, or a nan is compared, the result counts as not finite; else
         the path is another.
         """
-        pairs = zip(outcomes, self.outcomes, strict=True)
-        self.exceeded = self._loops.get(next(k for k, (x, y) in enumerate(pairs) if x != y))
+        if self._loops:
+            pairs = zip(outcomes, self.outcomes, strict=True)
+            self.exceeded = self._loops.get(next(k for k, (x, y) in enumerate(pairs) if x != y))
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain or any(map(has_nan, inputs)) else None
 

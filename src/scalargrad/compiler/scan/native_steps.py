@@ -24,6 +24,7 @@ from scalargrad.compiler.call.arguments import (
 )
 from scalargrad.compiler.call.outline import Place, filled, filler, outlined
 from scalargrad.compiler.call.specialization import Specialization
+from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.runner import Inputs, are_finite
@@ -37,57 +38,61 @@ FEW = 16
 #: 0.1 s: then Python can handle a signal.
 _FIRST, _OUTPUTS, _NUMBERS = 64, 2**15, 2**26
 
-#: Runs steps: each takes the carry and its entry, writes its outputs to a row, and stretches of
-#: these, the next carry, over the carry: each starts at an output and has some bytes.
-_STEPS = """
+#: A loop over steps. Each copies its entry behind the carry, runs the code of a step, copies the
+#: outputs to a row, and then those that are the next carry over the carry. The sizes are constants,
+#: so that LLVM copies a few numbers by loads and stores.
+_LOOP = """
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
-define void @steps(ptr %inputs, ptr %outputs, ptr %given, ptr %rows, ptr %frame, ptr %code,
-                   ptr %stretches, i64 %parts, i64 %carried, i64 %entry, i64 %row, i64 %count) {
+define void @steps(ptr %inputs, ptr %outputs, ptr %entries, ptr %rows, ptr %frame, ptr %code,
+                   i64 %count) {{
 begin:
-  %entry.at = getelementptr i8, ptr %inputs, i64 %carried
+  %entry = getelementptr i8, ptr %inputs, i64 {carry}
   br label %step
 step:
-  %k = phi i64 [0, %begin], [%next, %moved]
-  %from = mul i64 %k, %entry
-  %given.at = getelementptr i8, ptr %given, i64 %from
-  call void @llvm.memmove.p0.p0.i64(ptr %entry.at, ptr %given.at, i64 %entry, i1 false)
+  %k = phi i64 [0, %begin], [%k.next, %step]
+  %from = phi ptr [%entries, %begin], [%from.next, %step]
+  %to = phi ptr [%rows, %begin], [%to.next, %step]
+  call void @llvm.memmove.p0.p0.i64(ptr %entry, ptr %from, i64 {entry}, i1 false)
   call void %code(ptr %frame)
-  %to = mul i64 %k, %row
-  %row.at = getelementptr i8, ptr %rows, i64 %to
-  call void @llvm.memmove.p0.p0.i64(ptr %row.at, ptr %outputs, i64 %row, i1 false)
-  br label %part
-part:
-  %p = phi i64 [0, %step], [%p.next, %move]
-  %at = phi ptr [%inputs, %step], [%at.next, %move]
-  %left = icmp ult i64 %p, %parts
-  br i1 %left, label %move, label %moved
-move:
-  %start.at = getelementptr {i64, i64}, ptr %stretches, i64 %p
-  %start = load i64, ptr %start.at
-  %bytes.at = getelementptr i64, ptr %start.at, i64 1
-  %bytes = load i64, ptr %bytes.at
-  %output.at = getelementptr double, ptr %outputs, i64 %start
-  call void @llvm.memmove.p0.p0.i64(ptr %at, ptr %output.at, i64 %bytes, i1 false)
-  %at.next = getelementptr i8, ptr %at, i64 %bytes
-  %p.next = add i64 %p, 1
-  br label %part
-moved:
-  %next = add i64 %k, 1
-  %more = icmp ult i64 %next, %count
+  call void @llvm.memmove.p0.p0.i64(ptr %to, ptr %outputs, i64 {row}, i1 false)
+{moves}  %from.next = getelementptr i8, ptr %from, i64 {entry}
+  %to.next = getelementptr i8, ptr %to, i64 {row}
+  %k.next = add i64 %k, 1
+  %more = icmp ult i64 %k.next, %count
   br i1 %more, label %step, label %end
 end:
   ret void
-}
+}}
+"""
+#: The copy of outputs `start` to `stop` over the carry, `at` bytes after its beginning.
+_MOVE = """\
+  %from.{at} = getelementptr double, ptr %outputs, i64 {start}
+  %to.{at} = getelementptr i8, ptr %inputs, i64 {at}
+  call void @llvm.memmove.p0.p0.i64(ptr %to.{at}, ptr %from.{at}, i64 {size}, i1 false)
 """
 
 
-@functools.cache
-def _steps() -> Callable[..., None]:
+@functools.lru_cache(maxsize=256)
+def _loop(entry: int, row: int, ranges: tuple[tuple[int, int], ...]) -> Callable[..., None]:
+    """Return machine code that repeats steps.
+
+    Parameters
+    ----------
+    entry, row : int
+        Numbers of an entry, and of all outputs of a step.
+    ranges : tuple of (int, int)
+        First and stop of the outputs that are copied over the carry, in the order of its numbers.
+    """
     from scalargrad.compiler.backend.llvm.machine_code import compile_text
 
-    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 7, *[ctypes.c_int64] * 5)
-    found: Callable[..., None] = compile_text(_STEPS, level=1).function("steps", kind)
-    return found
+    moves, at = "", 0
+    for start, stop in ranges:
+        moves += _MOVE.format(at=at, start=start, size=8 * (stop - start))
+        at += 8 * (stop - start)
+    text = _LOOP.format(carry=at, entry=8 * entry, row=8 * row, moves=moves)
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 6, ctypes.c_int64)
+    loop: Callable[..., None] = compile_text(text, level=1).function("steps", kind)
+    return loop
 
 
 class NativeStep(NamedTuple):
@@ -99,19 +104,19 @@ class NativeStep(NamedTuple):
     ----------
     order : integers
         The first of its outputs, which are the next carry, in the order of the inputs.
-    stretches : integers
-        The output with which each stretch of that order begins, and its bytes.
+    ranges : tuple of (int, int)
+        First and stop of the outputs that are consecutive in that order.
     carry_of, results_of : callable
         Make the carry from its numbers, and the results of steps from a row of each.
     """
 
     order: Integers
-    stretches: Integers
+    ranges: tuple[tuple[int, int], ...]
     carry_of: Callable[[Any], Any]
     results_of: Callable[[Floats], Iterable[Any]]
 
-    def run(self, path: Specialization, inputs: Inputs, given: Floats) -> tuple[Any, list[Any]]:
-        """Run steps on these entries; return the carry after them, and their results.
+    def run(self, path: Specialization, inputs: Inputs, given: Floats, ys: list[Any]) -> Any:
+        """Run steps on these entries, append their results, and return the carry after them.
 
         They end before the first whose outputs are not all finite, or whose comparisons come out
         otherwise than those recorded.
@@ -123,23 +128,24 @@ class NativeStep(NamedTuple):
             The numbers of the carry, and those of the first entry.
         given : float64, steps × numbers
             The numbers of the entries.
+        ys : list
+            The results of the steps before, to which those of these steps are appended.
         """
         order, carried = self.order, len(self.order)
         runner, wanted = path.function.values, np.array(path.outcomes, np.bool_)
         executable = (lent := runner.lend())[0]
         memory, outputs = executable.memory, executable.memory[runner.nests.outputs]
         memory[: len(inputs)] = inputs
-        state, ys = np.empty(carried), list[Any]()
+        loop = _loop(given.shape[1], len(outputs), self.ranges)
+        state, done = np.empty(carried), 0
         state[order] = memory[:carried]
         most, count = min(_OUTPUTS // len(outputs), _NUMBERS // len(memory)), _FIRST
         tests = slice(path.results, path.results + len(wanted))
-        while len(ys) < len(given):
-            entries = given[len(ys) : len(ys) + max(1, min(count, most))]
+        while done < len(given):
+            entries = given[done : done + max(1, min(count, most))]
             rows = np.empty((len(entries), len(outputs)))
             arrays = (x.ctypes.data for x in (memory, outputs, entries, rows))
-            moves = self.stretches.ctypes.data, len(self.stretches), 8 * carried
-            sizes = 8 * given.shape[1], 8 * len(outputs), len(entries)
-            _steps()(*arrays, *executable.entry, *moves, *sizes)
+            loop(*arrays, *executable.entry, len(entries))
             same = (rows[:, tests] != 0.0) == wanted
             if not (are_finite(rows) and same.all()):
                 good = np.isfinite(rows).all(axis=1) & same.all(axis=1)
@@ -147,19 +153,20 @@ class NativeStep(NamedTuple):
             if len(rows):
                 state = rows[-1, :carried].copy()
                 ys += self.results_of(rows[:, carried : path.results])
+                done += len(rows)
             if len(rows) < len(entries):
                 break
             count *= 2
         runner.take_back(lent)
-        return self.carry_of(state), ys
+        return self.carry_of(state)
 
 
 #: The steps of paths, cached.
 _known: WeakKeyDictionary[Specialization, NativeStep | None] = WeakKeyDictionary()
 
 
-def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[Any, list[Any]]:
-    """Run as many steps of a scan as take one path; return the carry, and the results.
+def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats, ys: list[Any]) -> Any:
+    """Run as many steps of a scan as take one path, append their results, and return the carry.
 
     Parameters
     ----------
@@ -167,10 +174,12 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
         The entry of the first of these steps.
     given : float64, steps × numbers
         The numbers of all their entries.
+    ys : list
+        The results of the steps before, to which those of these steps are appended.
     """
     call = f.call_of((carry, x), {})
     if call[-1]:  # objects
-        return carry, []
+        return carry
     paths = f.paths(carry, x)
     if not paths:
         with suppress(Exception):  # if it cannot be recorded, a call tells why
@@ -182,8 +191,8 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats) -> tuple[A
         if native is not None:
             inputs = path.inputs(call[4], path.closed_over)
             if len(inputs) == len(native.order) + given.shape[1]:
-                return native.run(path, inputs, given)
-    return carry, []
+                return native.run(path, inputs, given, ys)
+    return carry
 
 
 def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
@@ -197,7 +206,7 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     nests = path.function.values.nests
     if not isinstance(nests, Nested) or len(nests.functions) > 1:
         return None
-    if not isinstance(path.outline, tuple) or len(path.outline) != 2:
+    if not isinstance(path.outline, tuple) or len(path.outline) != 2 or not path.results:
         return None
     numbers = [*map(float, range(path.results))]
     walk = Walk()
@@ -213,15 +222,40 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     entry = flatten(counted, "an entry")[0] if x is not None else []
     if entry != sorted(entry):
         return None
-    results_of: Callable[[Floats], Iterable[Any]]
-    results_of = functools.partial(map, filler(outline, of_array=True))
-    if isinstance(outline, Place):
-        results_of = lambda rows: rows[:, outline.index].tolist()  # noqa: E731 - in a tenth of the time
+    results_of = _columns_filler(outline) or functools.partial(map, filler(outline, of_array=True))
     order = np.array(taken, np.int64)
     first = np.flatnonzero(np.diff(order, prepend=-2) != 1)
-    stretches = np.stack([order[first], 8 * np.diff(first, append=carried)], axis=1)
+    sizes = np.diff(first, append=carried)
+    ranges = zip(order[first].tolist(), (order[first] + sizes).tolist(), strict=True)
     carry_of = filler(path.outline[0], of_array=True)
-    return NativeStep(order, stretches, carry_of, results_of)
+    return NativeStep(order, tuple(ranges), carry_of, results_of)
+
+
+def _columns_filler(outline: Any) -> Callable[[Floats], Iterable[Any]] | None:
+    """Return a function that makes the results of all steps, a column of numbers at a time.
+
+    None if a result consists of anything but numbers, constants, tuples, lists and dicts; these are
+    made one by one, in several times as long.
+    """
+    kind = type(outline)
+    if kind is Place:
+        return lambda rows: rows[:, outline.index].tolist()
+    if kind in PLAIN:
+        return lambda rows: [outline] * len(rows)
+    if kind not in {tuple, list, dict} or not outline:
+        return None
+    parts = [*map(_columns_filler, outline.values() if kind is dict else outline)]
+    fillers = [part for part in parts if part is not None]
+    if len(fillers) < len(parts):
+        return None
+
+    def results(rows: Floats) -> Iterable[Any]:
+        columns = zip(*[fill(rows) for fill in fillers], strict=True)
+        if kind is dict:
+            return [dict(zip(outline, x, strict=True)) for x in columns]
+        return columns if kind is tuple else map(list, columns)
+
+    return results
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:

@@ -91,8 +91,8 @@ def scan(
         rows = rows_of(columns, count)
         if rows is not None:
             carry, y = _pair(f(init, entry(0)))  # a carry as steps return it
-            carry, more = run_steps(f, carry, entry(1), rows[1:])
-            ys += [y, *more]
+            ys.append(y)
+            carry = run_steps(f, carry, entry(1), rows[1:], ys)
         called = f.repeated()
     for k in range(len(ys), count):
         carry, y = _pair(called(carry, entry(k)))

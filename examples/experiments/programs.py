@@ -1,4 +1,4 @@
-"""Eight experiments, each with data, a model, a loss and a picture of the result; and the demo."""
+"""Seven experiments, each with data, a model, a loss and a picture of the result."""
 
 from __future__ import annotations
 
@@ -10,24 +10,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
-
-from scalargrad import data, losses, optim, plots
+from examples.experiments import gpt
+from examples.experiments.click_log import ClickModel
+from examples.experiments.wide_and_deep import WideAndDeep
+from scalargrad import Value, data, gradients, losses, no_grad, optim, plots, watch
 from scalargrad.data import Dataset
 from scalargrad.data.texts import LABELS
-from scalargrad.engine.autodiff import gradients
-from scalargrad.engine.grad_mode import no_grad
-from scalargrad.engine.value import Parameter, Value
-from scalargrad.experiments import gpt
-from scalargrad.experiments.wide_and_deep import WideAndDeep
-from scalargrad.expression import parse
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, save_model
 from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.show.graphs import draw
 from scalargrad.show.html import require_page
 from scalargrad.show.number_format import polynomial
-from scalargrad.show.steps import show, walk
-from scalargrad.show.training import watch
 from scalargrad.system.files import make_folder, require_writable, write_atomically
 from scalargrad.system.packages import optional_dependency
 from scalargrad.train import History, fit
@@ -39,7 +31,6 @@ __all__ = [
     "clicks",
     "digits",
     "digits28",
-    "moons",
     "names",
     "sentiment",
     "sine",
@@ -203,35 +194,6 @@ def _classes(axes: Any, model: Module, examples: Any, labels: Sequence[str] | No
 
 
 # Points in the plane ------------------------------------------------------------------------------
-
-
-def moons(plan: Plan) -> Report:
-    """Classify two moons with an MLP of 337 parameters, max-margin loss and L2 penalty.
-
-    Full-batch gradient descent on 100 points. The learning rate falls from 1 to 0.1 in 100 epochs,
-    the default number.
-
-    References
-    ----------
-    A. Karpathy, micrograd, 2020, whose demo this is.
-    """
-    points = data.moons(100, 0.1, seed=1337 + plan.seed)
-    examples = Dataset(points.inputs, [2 * y - 1 for y in points.targets])
-    model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
-    return train(
-        plan,
-        "moons",
-        model,
-        examples,
-        epochs=100,
-        loss=losses.hinge_loss,
-        regularizer=lambda weights: 1e-4 * losses.l2_penalty(weights),
-        optimizer=optim.SGD(model.parameters(), lr=1.0),
-        decays=True,
-        metrics=[losses.accuracy],
-        results=lambda part: _boundary(part, model, examples),
-        **_FULL_BATCH,
-    )
 
 
 def xor(plan: Plan) -> Report:
@@ -446,7 +408,7 @@ def clicks(plan: Plan) -> Report:
     AdamW on batches of 32. The learning rate falls from 0.02 to 0.002 in 6 epochs, the default
     number.
     """
-    truth = data.ClickModel(seed=plan.seed)
+    truth = ClickModel(seed=plan.seed)
     log = truth.log(6000, seed=plan.seed + 1)
     seen = truth.log(2000, seed=plan.seed + 2)
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
@@ -524,71 +486,3 @@ def names(plan: Plan) -> Report:
         batch_size=4,
         results=results,
     )
-
-
-# The demo: walks and pictures of two graphs, and the training of a small network -----------------
-
-NEXT = 'step "f = x * y + sin(x)" x=2 y=3 -o mine.html'
-
-
-def chain_rule() -> Value:
-    """Build f = (x + y)z at x = -2, y = 5, z = -4.
-
-    References
-    ----------
-    Hosseini, Feed-forward networks, 2024.
-    """
-    return parse("q = x + y; f = q * z", x=-2, y=5, z=-4)
-
-
-def sigmoid_neuron() -> Value:
-    """Build f = 1 / (1 + e^-(w0·x0 + w1·x1 + w2)) from elementary gates.
-
-    References
-    ----------
-    Hosseini, Feed-forward networks, 2024.
-    """
-    weights = {name: Parameter(x, name) for name, x in (("w0", 2), ("w1", -3), ("w2", -3))}
-    return parse("f = 1 / (1 + exp(-(w0*x0 + w1*x1 + w2)))", **weights, x0=-1, x1=-2)
-
-
-def run(
-    folder: Path, console: Console, steps: int = 100, program: str = "scalargrad"
-) -> list[Path]:
-    """Run the demo, and return the files that it wrote to `folder`.
-
-    It shows two graphs and runs the experiment `moons` with its training page. The last line
-    suggests a next command, which begins with `program`.
-
-    Raises
-    ------
-    MissingPackageError
-        If NumPy, matplotlib or safetensors is not installed; the graphs are written first.
-    """
-    make_folder(folder)
-    written = [
-        *_step_and_draw("f = (x + y)·z", chain_rule(), folder / "chain-rule", console),
-        *_step_and_draw("A sigmoid neuron", sigmoid_neuron(), folder / "sigmoid", console),
-    ]
-    console.rule("[bold]Two moons: an MLP of 337 parameters learns to tell them apart")
-    plan = Plan(folder, epochs=steps, watch=folder / "training.html")
-    report = moons(plan)
-    for line in report.summary:
-        console.print(line, highlight=False)
-    written += [*report.files, plan.checkpoint("moons")]
-    console.rule("[bold]Done")
-    console.print("Files, of which the pages are to be opened in a browser:")
-    for path in written:
-        console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False, markup=False)
-    console.print("Next, a page of your own (or, with -i, step by step in this terminal):")
-    console.print(f"  {program} {NEXT}", soft_wrap=True, highlight=False, markup=False)
-    return written
-
-
-def _step_and_draw(title: str, root: Value, path: Path, console: Console) -> list[Path]:
-    """Show the steps of a graph, and save a picture and a page of it under this path."""
-    root.backward()
-    console.rule(f"[bold]{title}, forwards and backwards")
-    steps = walk(root)
-    show(steps, console)
-    return [draw(root).save(path.with_suffix(".svg")), steps.save(path.with_suffix(".html"))]

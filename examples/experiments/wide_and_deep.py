@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.data import click_log
-from scalargrad.data.click_log import Impression, Vocabulary, crossed
-from scalargrad.engine.grad_mode import no_grad
-from scalargrad.engine.value import Value
+from examples.experiments import click_log
+from examples.experiments.click_log import Impression, Vocabulary, crossed
+from scalargrad import Value, no_grad
 from scalargrad.nn import Embedding, EmbeddingBag, Linear, Module, ReLU, Sequential, init
 from scalargrad.nn.init import Rng, generator
 from scalargrad.ops import sigmoid
@@ -60,7 +59,7 @@ class WideAndDeep(Module):
 
     Examples
     --------
-    >>> from scalargrad.data import ClickModel
+    >>> from examples.experiments import ClickModel
     >>> shown = ClickModel(10**6, 10**5).log(2).inputs
     >>> model = WideAndDeep.of(shown, rng=0)
     >>> 0.0 < model.probability(shown[0]) < 1.0
@@ -167,7 +166,7 @@ class Ranker:
 
     Examples
     --------
-    >>> from scalargrad.data import ClickModel
+    >>> from examples.experiments import ClickModel
     >>> truth = ClickModel()
     >>> model = WideAndDeep(range(20), range(20), rng=0)
     >>> offers = [truth.impression(3, item, "phone", 21, 5) for item in range(20)]

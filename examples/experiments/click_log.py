@@ -15,12 +15,10 @@ from collections.abc import Hashable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import flag, fraction, instance, listed, number, size, text, whole
-from scalargrad.data.datasets import Dataset
-from scalargrad.errors import OperandError
+from scalargrad.data import Dataset
+from scalargrad.errors import DomainError, OperandError
 from scalargrad.losses import binary_cross_entropy
 from scalargrad.ops import sigmoid
-from scalargrad.system.short_repr import format_value
 
 __all__ = ["ClickModel", "Impression", "Vocabulary", "crossed"]
 
@@ -145,18 +143,18 @@ class ClickModel:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        size(self.users, "users", 1)
-        size(self.items, "items", 1)
-        size(self.latent, "latent")
-        fraction(self.exceptional, "exceptional")
-        fraction(self.unseen, "unseen")
-        number(self.bias, "bias")
-        number(self.popularity, "popularity", 1.0)
-        whole(self.seed, "seed")
+        for name, least in {"users": 1, "items": 1, "latent": 0, "popularity": 1}.items():
+            if not getattr(self, name) >= least:
+                raise DomainError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        for name in ("exceptional", "unseen"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise DomainError(
+                    f"{name} is {getattr(self, name)}; it must be at least 0 and less than 1"
+                )
 
     def user(self, number: int) -> User:
         """Return the user with an index, the same at every call."""
-        rng = self._rng("user", whole(number, "number"))
+        rng = self._rng("user", number)
         country = rng.choice(COUNTRIES)
         language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
         eagerness = rng.gauss(0, 0.7)
@@ -167,7 +165,7 @@ class ClickModel:
 
     def item(self, number: int) -> Item:
         """Return the item with an index, the same at every call."""
-        rng = self._rng("item", whole(number, "number"))
+        rng = self._rng("item", number)
         traits = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
         return Item(rng.choice(TOPICS), rng.choice(LANGUAGES), traits)
 
@@ -190,7 +188,6 @@ class ClickModel:
 
     def log_odds(self, shown: Impression) -> float:
         """Return the true log-odds of a click, in nats."""
-        instance(shown, "shown", Impression, "an Impression, such as those of log()")
         user, item = self.user(shown.user), self.item(shown.item)
         device_topic = self._rng("device × topic", shown.device, shown.topic).gauss(0, 0.7)
         evening = 0.4 * math.cos(math.tau * (shown.hour - 21) / 24) + 0.2 * (shown.weekday > 4)
@@ -232,8 +229,7 @@ class ClickModel:
         OperandError
             If no pair is found, because `ClickModel.unseen` is too small or too large.
         """
-        n, unseen = size(n, "n"), flag(unseen, "unseen")
-        rng = random.Random(whole(seed, "seed"))
+        rng = random.Random(seed)
         impressions = [self._draw(rng, unseen) for _ in range(n)]
         clicks = [int(rng.random() < self.probability(x)) for x in impressions]
         return Dataset(impressions, clicks)
@@ -255,9 +251,8 @@ class ClickModel:
 
         It is the minimum of the expected log loss over all models.
         """
-        rows = listed(impressions, "impressions", "Impressions")
-        clicked = [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")]
-        return float(binary_cross_entropy([self.probability(x) for x in rows], clicked))
+        chances = [self.probability(x) for x in impressions]
+        return float(binary_cross_entropy(chances, [float(x) for x in clicks]))
 
     def _rng(self, *key: object) -> random.Random:
         """Return the random generator of a user, an item, a pair or a combination."""
@@ -265,8 +260,7 @@ class ClickModel:
             return random.Random(f"{self.seed} {' '.join(map(str, key))}")
         except (UnicodeEncodeError, ValueError, RecursionError):
             raise OperandError(
-                f"{format_value(key)} cannot be written as text; "
-                "give the numbers of a user and an item"
+                f"{key!r} cannot be written as text; give the numbers of a user and an item"
             ) from None
 
 
@@ -292,7 +286,7 @@ class Vocabulary:
     __slots__ = ("_rows",)
 
     def __init__(self, values: Iterable[Hashable]) -> None:
-        known = [_check_hashable(value) for value in listed(values, "values", "names or numbers")]
+        known = [_check_hashable(value) for value in values]
         self._rows = {value: row for row, value in enumerate(dict.fromkeys(known), 1)}
 
     def row(self, value: Hashable) -> int:
@@ -311,7 +305,7 @@ def _check_hashable(value: Any) -> Any:
         hash(value)
     except TypeError:
         raise OperandError(
-            f"the value {format_value(value)} cannot be looked up; give text or numbers"
+            f"the value {value!r} cannot be looked up; give text or numbers"
         ) from None
     return value
 
@@ -346,6 +340,7 @@ def crossed(*values: object, buckets: int) -> int:
     >>> crossed("device", "phone", "topic", "news", buckets=1000)
     992
     """
-    buckets = whole(buckets, "buckets", 1)
+    if buckets < 1:
+        raise OperandError(f"buckets is {buckets}; it must be at least 1")
     combined = "\x1f".join(map(str, values))
-    return zlib.crc32(text(combined, "the combination of values").encode()) % buckets
+    return zlib.crc32(combined.encode()) % buckets

@@ -6,8 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad import data
-from scalargrad.engine.grad_mode import no_grad
+from scalargrad import data, no_grad
 from scalargrad.errors import OperandError
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import Embedding, Linear, Module, ModuleList, MultiheadAttention, RMSNorm, init

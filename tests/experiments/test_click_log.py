@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import zlib
 from itertools import product
 
 import pytest
 
-from scalargrad import ScalargradError
-from scalargrad.data import ClickModel
+from examples.experiments import ClickModel, crossed
+from scalargrad import OperandError, ScalargradError
 
 
 def test_click_model_log_odds_are_the_sum_of_their_terms() -> None:
@@ -78,3 +79,14 @@ def test_click_model_refuses_options_out_of_range(option: str, wrong: float) -> 
     """The error names the option."""
     with pytest.raises(ScalargradError, match=option):
         ClickModel(**{option: wrong})  # type: ignore[arg-type]
+
+
+def test_crossed_is_crc32_modulo_buckets() -> None:
+    """With 1,000 pairs in 1,000 buckets, about 1/e of the buckets are empty."""
+    expected = zlib.crc32(b"user\x1f3\x1fitem\x1f7") % 1000
+    assert crossed("user", 3, "item", 7, buckets=1000) == expected
+    assert crossed("ab", "c", buckets=2**32) != crossed("a", "bc", buckets=2**32)
+    found = {crossed(u, i, buckets=1000) for u in range(40) for i in range(25)}
+    assert len(found) == pytest.approx(632, abs=60)
+    with pytest.raises(OperandError, match="buckets"):
+        crossed(1, buckets=0)
