@@ -355,10 +355,6 @@ SKIPPED: dict[str, str] = {
     ),
     **dict.fromkeys(["Model"], "a protocol"),
     **dict.fromkeys(["explore"], "reads keys"),
-    **dict.fromkeys(
-        ["GPT", "Alphabet", "Cubic", "Ranker", "WideAndDeep"],
-        "models of those programs, for reading",
-    ),
     **dict.fromkeys(["Value", "Parameter"], "checked by tests/test_value.py"),
     "ModuleDict.__getitem__": "a KeyError, as of any dict",
     "Walk.__getitem__": "an IndexError, as of any tuple",
@@ -410,8 +406,6 @@ def public_callables() -> Iterator[tuple[str, Any, Make | None]]:
         name = target.__name__
         if parameter_names(target) and not {name, _qualified(target)} & SKIPPED.keys():
             yield name, target, None
-        if SKIPPED.get(name, "").endswith("for reading"):
-            continue
         for method, function in vars(target).items() if isinstance(target, type) else ():
             if _is_method(target, method, function):
                 yield f"{name}.{method}", function, constructor_of(target)
