@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.covering import TESTS
+from fuzz.line_coverage import TESTS
 from fuzz.mutants import NEAREST
-from fuzz.planted import FAULTS, NESTS, ROOT, Fault, caught, copied_tree, named
+from fuzz.planted import FAULTS, NESTS, ROOT, Fault, copy_tree, first_difference, named_pass
 
 
 def test_mutants_files_and_their_tests_exist() -> None:
@@ -35,6 +35,6 @@ def test_planted_fault_changes_a_line_that_occurs_once(fault: Fault) -> None:
 @every_fault
 def test_planted_fault_is_reported_in_its_pass(fault: Fault, tmp_path: Path) -> None:
     """The verifier, the interpreters and random programs find each fault, and name the pass."""
-    tree = copied_tree(tmp_path)
+    tree = copy_tree(tmp_path)
     fault.plant(tree)
-    assert named(caught(tree)) in fault.passes
+    assert named_pass(first_difference(tree)) in fault.passes
