@@ -260,9 +260,9 @@ def find_outcome(mutant: Mutant, change: Change) -> str | None:
     if equivalence_reason(mutant.path, *mutant.codes(), (change.old, change.new)) is not None:
         return "equivalent"
     rows = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
-    for try_mutant, *others in reversed([json.loads(row) for row in rows]):
+    for result, *others in reversed([json.loads(row) for row in rows]):
         if others[:6] == [*mutant, *change]:
-            return str(try_mutant)
+            return str(result)
     return None
 
 
@@ -271,9 +271,9 @@ def report(sample: Sequence[Mutant]) -> None:
     counts: Counter[str | None] = Counter()
     for mutant in sample:
         change = Change.between(*mutant.codes())
-        try_mutant = find_outcome(mutant, change)
-        counts[try_mutant] += 1
-        if try_mutant == "survived":
+        result = find_outcome(mutant, change)
+        counts[result] += 1
+        if result == "survived":
             print(f"{mutant.path}:{change.line}\n  - {change.old}\n  + {change.new}")
     for path, line, _ in EQUIVALENT:
         if line not in map(str.strip, (PACKAGE / path).read_text(encoding="utf-8").splitlines()):

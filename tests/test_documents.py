@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tests.inner import WHOLE_TABLE as TABLE
 
-from benchmarks.quoted import QUOTING, measured, refreshed
+from benchmarks.quoted import QUOTING, read_figures, update_quotes
 from examples import experiments
 from scalargrad import gradcheck, ops
 
@@ -153,8 +153,8 @@ def test_decisions_index_lists_every_decision() -> None:
 def test_quoted_benchmark_figures_are_those_of_the_last_run() -> None:
     """Each quoting row agrees with docs/benchmarks.md; one command refreshes them."""
     page = QUOTING.read_text(encoding="utf-8")
-    found = measured((DOCS / "benchmarks.md").read_text(encoding="utf-8"))
-    assert refreshed(page, found) == page, "run python -m benchmarks.quoted"
+    found = read_figures((DOCS / "benchmarks.md").read_text(encoding="utf-8"))
+    assert update_quotes(page, found) == page, "run python -m benchmarks.quoted"
     assert page.count(" µs") > 5
 
 

@@ -1,7 +1,7 @@
-"""One process of a replay: runs the programs of one file, and prints what became of each.
+"""One process of a replay: run the programs of one file, and print the outcome of each.
 
-``python -m benchmarks.replay.run statistics`` prints a line of JSON for each program; the package
-is the one that PYTHONPATH names first.
+``python -m benchmarks.replay.run statistics`` prints a line of JSON for each program. PYTHONPATH
+selects the package.
 """
 
 from __future__ import annotations
@@ -19,47 +19,46 @@ from typing import Any
 
 from benchmarks.measuring import seconds
 from benchmarks.replay import PROGRAMS
-from benchmarks.replay.phases import Watch
+from benchmarks.replay.phases import PhaseTimer
 
-#: Calls after the first are timed in batches of at least so many seconds, so many of them.
+#: Later calls are timed in batches: minimum seconds of a batch, and number of batches.
 BATCH, BATCHES = 0.01, 5
 
 
-def written(x: Any) -> Any:
-    """Return a result as JSON: numbers to the bit, containers as they are, others by class."""
+def to_json(x: Any) -> Any:
+    """Return a result as JSON: numbers to the bit, containers by element, others by class."""
     found: Any = type(x).__name__
     if isinstance(x, bool | str | int | None):
         found = x
     elif isinstance(x, float):
         found = float(x).hex()
     elif isinstance(x, list | tuple):
-        found = [found, *map(written, x)]
+        found = [found, *map(to_json, x)]
     elif isinstance(x, Mapping):
-        found = {"class": found, **{str(key): written(y) for key, y in x.items()}}
+        found = {"class": found, **{str(key): to_json(y) for key, y in x.items()}}
     elif hasattr(x, "tolist"):
-        found = ["array", *map(written, x.ravel().tolist())] if x.ndim else written(x.item())
+        found = ["array", *map(to_json, x.ravel().tolist())] if x.ndim else to_json(x.item())
     elif hasattr(x, "backward"):
-        found = {"class": "Value", "data": written(x.data), "grad": written(x.grad)}
+        found = {"class": "Value", "data": to_json(x.data), "grad": to_json(x.grad)}
     elif dataclasses.is_dataclass(x):
-        fields = {y.name: written(getattr(x, y.name)) for y in dataclasses.fields(x)}
+        fields = {y.name: to_json(getattr(x, y.name)) for y in dataclasses.fields(x)}
         found = {"class": found, **fields}
     return found
 
 
-def replayed(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
-    """Run a program, and return its outcome, the time of its first two calls and of another.
+def replay(make: Callable[[], Any], timer: PhaseTimer) -> dict[str, Any]:
+    """Run a program; return its outcome, the times of its first two calls, and of a later one.
 
-    With the time of its first two calls are those of the phases of compilation, and the candidate
-    forms that were taken and rejected. A way through branches is compiled by the second call that
-    takes it.
+    The times of the phases of compilation and the candidate forms belong to the first two calls,
+    because a path through branches is compiled at the second call that takes it.
     """
     function, args = make()
-    watch.clear()
+    timer.clear()
     found: dict[str, Any] = {}
 
     def first() -> None:
-        found["outcome"] = written(function(*args))
-        found["again"] = written(function(*args))
+        found["outcome"] = to_json(function(*args))
+        found["again"] = to_json(function(*args))
 
     def run() -> object:
         return function(*args)
@@ -71,26 +70,26 @@ def replayed(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
         warnings.simplefilter("always")
         try:
             found["first"] = seconds(first, 1, time.process_time)
-            found["phases"], found["candidates"] = dict(watch.seconds), watch.candidates
+            found["phases"], found["candidates"] = dict(timer.seconds), timer.candidates
             once = max(seconds(run, 1, time.process_time), 1e-7)
             count = max(1, round(BATCH / once))
             found["call"] = statistics.median(batch() for _ in range(BATCHES))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
+        except Exception as error:  # noqa: BLE001 - any error is the outcome
             found["outcome"] = {"class": type(error).__name__}
     found["warned"] = sorted({x.category.__name__ for x in warned})
     return found
 
 
 def main(file: str, pattern: str = "*") -> None:
-    """Run the programs of a file whose names fit a pattern, after one that is not counted."""
+    """Run the programs of a file whose names match a pattern, after one that is not timed."""
     corpus = "benchmarks.replay.corpus"
     importlib.import_module(f"{corpus}.statistics")
-    watch = Watch()
-    replayed(PROGRAMS["statistics.garch"], watch)
+    timer = PhaseTimer()
+    replay(PROGRAMS["statistics.garch"], timer)
     importlib.import_module(f"{corpus}.{file}")
     for name, make in PROGRAMS.items():
         if name.startswith(f"{file}.") and fnmatch(name, pattern):
-            print(json.dumps({"name": name, **replayed(make, watch)}), flush=True)
+            print(json.dumps({"name": name, **replay(make, timer)}), flush=True)
 
 
 if __name__ == "__main__":
