@@ -120,7 +120,7 @@ def test_digits_in_c_reads_digits_as_in_python(tmp_path: Path) -> None:
     if not (shutil.which("gcc") or shutil.which("cc")):
         pytest.skip("exported C is compiled by gcc, which is not installed here")
     example = runpy.run_path(str(EXAMPLES / "digits_in_c.py"))
-    model = example["trained"](epochs=2)
+    model = example["train_network"](epochs=2)
     paths = example["write"](model, tmp_path)
     assert [path.name for path in paths] == ["digits.c", "digits.h", "read_digit.c"]
     _, held_out = data.digits()

@@ -1,4 +1,4 @@
-"""Graphs of Values built eagerly, differentiated in every way, and refused."""
+"""Graphs of Values: built eagerly, differentiated in several modes, and refused."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _springs(x: Any) -> Any:
 
 @program
 def modes_of_springs() -> Call:
-    """Force, stiffness and its product with a direction, at rest and beside it."""
+    """Force, stiffness and its product with a direction, at rest and near it."""
 
     def run(x: list[float], v: list[float]) -> Any:
         return grad(_springs)(x), sg.hessian(_springs)(x), sg.hvp(_springs, x, v)
@@ -141,7 +141,7 @@ def modes_of_springs() -> Call:
 
 @program
 def orbit() -> Call:
-    """Take a step of a planet, pushed forward and pulled back, and its Jacobian both ways."""
+    """Take a step of a planet, its products in forward and reverse mode, and both Jacobians."""
 
     def step(state: Any) -> Any:
         x, y, u, v = state
@@ -191,13 +191,13 @@ def penalty_on_a_gradient() -> Call:
 
 @program
 def outside_a_domain() -> Call:
-    """Take the logarithm of what became negative."""
+    """Take the logarithm of a negative number."""
     return lambda x: ops.log(Value(x, "x") - 3.0), (2.0,)
 
 
 @program
 def guarded_domain() -> Call:
-    """Take the logarithm where it is defined, by where, and by what is raised."""
+    """Take the logarithm in its domain, selected by where, and catch the error outside it."""
 
     def run(xs: list[float]) -> list[Any]:
         found: list[Any] = []

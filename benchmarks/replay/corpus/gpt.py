@@ -18,7 +18,7 @@ SIZE = WIDTH // HEADS
 Vector = list[Any]
 Matrix = list[Vector]
 
-#: Rows and columns of the matrices, in the order in which the parameters stand.
+#: Rows and columns of the matrices, in the order of the parameters.
 INPUTS = {"token": (CHARACTERS, WIDTH), "position": (CONTEXT, WIDTH)}
 LAYER = {
     **dict.fromkeys(("query", "key", "value", "out"), (WIDTH, WIDTH)),
@@ -50,7 +50,7 @@ def rms_norm(x: Vector) -> Vector:
 
 
 def softmax(x: Vector, m: Any) -> Vector:
-    """Turn scores into probabilities."""
+    """Return the probabilities of scores."""
     exponentials = [m.exp(xi) for xi in x]
     total = sum(exponentials)
     return [e / total for e in exponentials]
@@ -97,7 +97,7 @@ def loss(
     return sum(losses) / len(losses)
 
 
-#: The tokens of “lea” behind the mark that begins and ends a name, and what follows each.
+#: The tokens of “lea”, after the mark that begins and ends a name, and the token after each.
 TOKENS, NEXT = [26, 11, 4, 0], [11, 4, 0, 26]
 
 

@@ -31,7 +31,7 @@ for make in gradbench.PROBLEMS:
 
 @program
 def data_handed_on() -> Call:
-    """Train on data that the steps of a scan are given, and return unchanged."""
+    """Train on data that each step of a scan takes and returns unchanged."""
     problem = moons("relu", rate=0.05)
     step = step_with_data_of(problem)
 

@@ -67,7 +67,7 @@ def embedded_words() -> Call:
 
 @program
 def rows_of_an_embedding() -> Call:
-    """Row of a table that an argument names, beside one that is fixed, and their likeness."""
+    """Row of a table that an argument selects, a fixed row, and the similarity of the two."""
     table = nn.Embedding(7, 4, rng=2)
     run = jit(lambda word: dot(table(word), table(3)))
     return (lambda: [slopes(table, run(word)) for word in (0, 3, 6)]), ()
@@ -110,7 +110,7 @@ def losses_of_numbers() -> Call:
 
 @program
 def losses_of_classes() -> Call:
-    """Losses whose classes are arguments: weights, smoothing, margins and what is ignored."""
+    """Losses whose classes are arguments: weights, smoothing, margins and ignored targets."""
 
     def run(z: Any, t: Any) -> Any:
         shares = [[zi - log(sum(exp(x) for x in row)) for zi in row] for row in z]
@@ -310,7 +310,7 @@ def adam_over_state() -> Call:
 
 @program
 def an_unknown_class() -> Call:
-    """Target that is no class, in the second call of a compiled loss: an error."""
+    """Target that is not a class, in the second call of a compiled loss: an error."""
     loss = jit(losses.cross_entropy)
 
     def run() -> Any:

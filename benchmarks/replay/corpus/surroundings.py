@@ -1,8 +1,8 @@
-"""Programs that read what is around them: objects, closures over data, settings, generators.
+"""Programs that read their environment: objects, closures over data, settings, generators.
 
-Several change it between their calls; a program begins by putting everything where it was, as it is
-called several times. The last ones do what is refused (they count, sort in place, draw, read
-numbers) and go on eagerly then: never with a number of an earlier call.
+Several change it between their calls; since a program is called several times, it begins by
+restoring the environment. The last ones do things that `jit` refuses (they count, sort in place,
+draw, read numbers) and then run eagerly, never with a number of an earlier call.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ def bodies_as_objects() -> Call:
 
 @program
 def body_that_is_moved() -> Call:
-    """Return a body anew from each step, and give it to the next."""
+    """Return a new body from each step, and pass it to the next."""
 
     def step(body: Body, dt: Any) -> Body:
         velocity = [v - dt * body.mass * x for x, v in zip(*parts(body), strict=True)]
@@ -405,7 +405,7 @@ def examples_with_a_model_closed_over() -> Call:
 
 
 def or_eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that is compiled, and called as it is where that is refused."""
+    """Return a function that is compiled, and runs eagerly if compiling is refused."""
     compiled = jit(function)
 
     def called(*args: Any) -> Any:

@@ -85,7 +85,7 @@ def cholesky_of_zeros() -> Call:
 
 @program
 def ldl() -> Call:
-    """Diagonal of a symmetric matrix, and the unit lower triangle beside it."""
+    """Diagonal and unit lower triangle of a symmetric matrix."""
     n = 10
 
     def factor(a: Matrix) -> Any:
@@ -348,7 +348,7 @@ def matrix_exponential() -> Call:
 
 @program
 def ring_of_cells() -> Call:
-    """Buffer of five cells, written in turn and read in another order."""
+    """Buffer of five cells, written cyclically and read in another order."""
 
     def total(x: list[Any]) -> Any:
         cells: list[Any] = [0.0] * 5
