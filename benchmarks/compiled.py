@@ -8,7 +8,6 @@ After the moons step of all contestants: the cost of compiling, and a GPT.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -96,10 +95,6 @@ f(0.5, 2.0)
 print(time.perf_counter() - start)
 """
 
-#: Run in a new process that compiles for NumPy.
-WITHOUT_LLVMLITE = """import json, benchmarks.compiled
-print(json.dumps([*benchmarks.compiled.on_numpy().findings(repeats=3)]))"""
-
 
 def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
     """Compare the moons step of all contestants that the rows name."""
@@ -110,21 +105,9 @@ def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
     return Comparison(f"Moons step, {units}{few}", makers, rows)
 
 
-def on_numpy() -> Comparison:
-    """Compare the step with micrograd's when llvmlite is not installed."""
-    comparison = moons_step("relu", 100, [Row(OURS, MICROGRAD, at_least=200)])
-    return comparison._replace(what="Moons step without llvmlite")
-
-
-def without_llvmlite() -> Iterator[Finding]:
-    """Measure `on_numpy` in a new process."""
-    printed = run_in_new_process(WITHOUT_LLVMLITE, {"SCALARGRAD_JIT": "numpy"})
-    yield from (Finding(*cells) for cells in json.loads(printed))
-
-
 def count_nodes(function: Any, *arguments: Any) -> str:
     """Return the number of recorded nodes of a function as text."""
-    return f"{int(sg.jit(function).explain(*arguments).split()[1]):,} nodes"
+    return f"{sg.jit(function).explain(*arguments).split()[1]} nodes"
 
 
 def compiling_moons() -> Items:
@@ -201,7 +184,6 @@ def processes() -> Iterator[Finding]:
 def comparisons() -> Items:
     """Yield the comparisons of compiled code."""
     yield from (moons_step(*which, rows) for which, rows in STEPS.items())
-    yield from without_llvmlite()
     yield from compiling_moons()
     yield gpt_of_scalars()
     yield expression()

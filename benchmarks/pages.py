@@ -86,7 +86,7 @@ def _product(weight: float, x: sg.Value) -> sg.Value:
 
 def step_page(browser: Any, path: Path, name: str, steps: Walk) -> Iterator[Finding]:
     """Measure a graph: time to write, size, time to open, and steps between distant places."""
-    what = f"{name}, {len(steps.scene.order):,} nodes"
+    what = f"{name}, {len(steps.graph.order):,} nodes"
     yield duration(f"{what}: written", seconds(partial(steps.save, path)))
     yield Finding(f"{what}: size", "", f"{path.stat().st_size / 1e6:.2f} MB", None)
     opening, stepping = [], []

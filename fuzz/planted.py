@@ -103,8 +103,8 @@ FAULTS: list[Fault] = [
     ),
     Fault(  # a wrong sign
         "contract.py",
-        '_FUSED = {("add", 0): FMA, ("add", 1): FMA, ("sub", 0): FMS, ("sub", 1): FNMA}',
-        '_FUSED = {("add", 0): FMA, ("add", 1): FMA, ("sub", 0): FMS, ("sub", 1): FMS}',
+        "_FUSED = {(_ADD, 0): FMA, (_ADD, 1): FMA, (_SUB, 0): FMS, (_SUB, 1): FNMA}",
+        "_FUSED = {(_ADD, 0): FMA, (_ADD, 1): FMA, (_SUB, 0): FMS, (_SUB, 1): FMS}",
         ("contract",),
     ),
     Fault(  # a wrong stride: rows overlap

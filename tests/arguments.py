@@ -230,7 +230,7 @@ OVERRIDES: dict[str, dict[str, Make]] = {
                          "model": lambda: _SHARED_MODEL},
     "parse": {"text": lambda: "2 * 3"},
     "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
-    "outcome": {"scene": lambda: scalargrad.walk(square_graph()).scene},
+    "outcome": {"graph": lambda: scalargrad.walk(square_graph()).graph},
     "Fold.find": {"path": lambda: ""},
     "Fold.shown": {"opened": list},
     "jvp": {"primals": lambda: (1.0,)},
@@ -391,7 +391,7 @@ ACCEPTS_ANYTHING: dict[tuple[str, str], str] = {
 #: Methods of subclasses that a base class calls with checked arguments.
 INNER_METHODS = {
     "check", "rule", "first_state", "is_sparse", "next_group", "is_still",
-    "step_arrays", "apply_one", "function", "paths", "taken",
+    "step_arrays", "apply_one", "function", "paths", "path_of",
     "record_elementwise", "recalled", "call_of",
 }  # fmt: skip
 

@@ -1,8 +1,7 @@
-"""Settings made before scalargrad is imported: a cache folder, a verifier, no llvmlite.
+"""Settings made before scalargrad is imported: a cache of this run, and the compiler's verifier.
 
-Tests do not read or write the compiled code in the user's cache folder. With TESTS_WITHOUT_LLVM=1,
-llvmlite cannot be imported, and tests marked *native* are skipped. The compiler verifies programs
-after each pass, unless SCALARGRAD_VERIFY is set differently.
+Tests neither read nor write what `jit` stores in the user's cache directory. The compiler verifies
+programs after each pass, unless SCALARGRAD_VERIFY says otherwise.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,9 +17,7 @@ SHARED_CACHES = ("fontconfig", "matplotlib")
 
 os.environ.setdefault("SCALARGRAD_VERIFY", "1")
 
-WITHOUT_LLVM = bool(os.environ.get("TESTS_WITHOUT_LLVM"))
-
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the main process
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the run
     folder = Path(tempfile.mkdtemp(prefix="scalargrad-tests-"))
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for name in SHARED_CACHES:
@@ -29,6 +25,3 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the m
             (folder / name).symlink_to(usual / name)
     os.environ["XDG_CACHE_HOME"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-
-if WITHOUT_LLVM:
-    sys.modules["llvmlite"] = None  # type: ignore[assignment]

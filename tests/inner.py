@@ -6,19 +6,19 @@ All other tests import documented names, so that an inner module can move withou
 from __future__ import annotations
 
 from scalargrad.codegen.javascript import function_key, javascript_functions, javascript_lanes
-from scalargrad.comparisons import comparisons
 from scalargrad.engine.tree import flatten
 from scalargrad.graph import leaves, topological_order
 from scalargrad.opdef.declaration import Domain
 from scalargrad.opdef.operation import Elementwise, Operation, Reduction
 from scalargrad.opdef.symbol import Symbol, evaluate
 from scalargrad.ops import TABLE as WHOLE_TABLE
+from scalargrad.show.branch_log import recorded_comparisons
 from scalargrad.show.subgraphs.folds import Fold, fold
 
 __all__ = [
     "TABLE", "WHOLE_TABLE", "Domain", "Elementwise", "Fold", "Operation", "Reduction", "Symbol",
-    "comparisons", "evaluate", "flatten", "fold", "function_key", "javascript_functions",
-    "javascript_lanes", "leaves", "topological_order",
+    "evaluate", "flatten", "fold", "function_key", "javascript_functions", "javascript_lanes",
+    "leaves", "recorded_comparisons", "topological_order",
 ]  # fmt: skip
 
 #: The operations that users call; those whose names begin with _ are parts of derivatives.

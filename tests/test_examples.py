@@ -46,7 +46,7 @@ def test_step_pages_writes_eight_pages(tmp_path: Path) -> None:
 def test_step_pages_attention_agrees_with_multihead_attention() -> None:
     """Its weights and its output are those of the library's attention with a causal mask."""
     steps = runpy.run_path(str(EXAMPLES / "step_pages.py"))["attention"]()
-    shown = {name: node.data for node, name in steps.scene.names.items()}
+    shown = {name: node.data for node, name in steps.graph.names.items()}
 
     def vector(name: str, n: int = 2) -> list[float]:
         return [shown[f"{name}[{i}]"] for i in range(n)]
@@ -66,7 +66,7 @@ def test_step_pages_in_docs_are_up_to_date() -> None:
     example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
     for name, build in example["PAGES"].items():
         shipped = (EXAMPLES.parent / "docs" / "pages" / f"{name}.html").read_text(encoding="utf-8")
-        for written in build().scene.names.values():
+        for written in build().graph.names.values():
             assert written in shipped
 
 

@@ -31,7 +31,6 @@ def test_planted_fault_changes_a_line_that_occurs_once(fault: Fault) -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.native
 @every_fault
 def test_planted_fault_is_reported_in_its_pass(fault: Fault, tmp_path: Path) -> None:
     """The verifier, the interpreters and random programs find each fault, and name the pass."""

@@ -1,4 +1,4 @@
-"""Puzzles on derivatives: right answers are accepted, wrong ones are not."""
+"""Ten puzzles on derivatives: right answers are accepted, wrong ones are not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scalargrad import OperandError, Value, walk
 from scalargrad.puzzles import PUZZLES, Verdict, check
 
 
-def run_puzzle(number: int, *changes: tuple[str, str]) -> Verdict:
-    """Run the program of a puzzle with parts of its text replaced, and return the verdict."""
+def run_answer(number: int, *changes: tuple[str, str]) -> Verdict:
+    """Run the program of a puzzle with parts of its text replaced, and return its output."""
     program = PUZZLES[number - 1].program
     for old, new in changes:
         assert old in program
@@ -25,7 +25,7 @@ def run_puzzle(number: int, *changes: tuple[str, str]) -> Verdict:
     return found
 
 
-#: Replacements that solve each puzzle, by calculus on paper.
+#: For each puzzle the replacements that solve it, derived on paper.
 RIGHT = [
     [("...", "1 - tanh(x) ** 2")],
     [("..., ...", "1 / b, -a / b**2")],
@@ -38,7 +38,7 @@ RIGHT = [
     [("h = 0.1", "h = 1e-5"), ("f(x)) / h", "f(x - h)) / (2*h)")],
     [("    w = w -", "    w.data = w.data -")],
 ]
-#: Replacements with a typical mistake.
+#: Common wrong answers.
 WRONG = [
     [("...", "1 - tanh(x)")],
     [("..., ...", "1 / b, a / b**2")],
@@ -54,19 +54,19 @@ WRONG = [
 
 
 @pytest.mark.parametrize("number", range(1, 11))
-def test_puzzle_accepts_the_right_answer_only(number: int) -> None:
-    """The initial program runs but is not a solution; a wrong answer gets a hint."""
-    assert run_puzzle(number, *RIGHT[number - 1]).right
+def test_check_accepts_right_answers_only(number: int) -> None:
+    """The initial program runs, but is not a solution; a wrong answer gets a hint."""
+    assert run_answer(number, *RIGHT[number - 1]).right
     for changes in ([], WRONG[number - 1]):
-        verdict = run_puzzle(number, *changes)
+        verdict = run_answer(number, *changes)
         assert not verdict
         assert PUZZLES[number - 1].hint in repr(verdict)
 
 
-def test_check_verdict_has_the_graph_of_the_wrong_answer() -> None:
-    """The graph is at the point of the wrong answer, with the names of the puzzle."""
+def test_verdict_has_the_graph_of_the_puzzle() -> None:
+    """The graph is at the point where the answer was wrong, with the names of the puzzle."""
     graph = check(3, lambda w, x, b: None).graph
-    inputs = {x.label: x.data for x in walk(graph).scene.order if not x.parents}
+    inputs = {x.label: x.data for x in walk(graph).graph.order if not x.parents}
     z = inputs["w"] * inputs["x"] + inputs["b"]
     assert graph.data == pytest.approx(1 / (1 + math.exp(-z)))
 
@@ -82,18 +82,18 @@ def test_check_verdict_has_the_graph_of_the_wrong_answer() -> None:
         (lambda x: math.nan, "nan"),
     ],
 )
-def test_check_verdict_describes_a_failing_answer(answer: Callable[..., Any], word: str) -> None:
-    """An error, a wrong number of results, or a result that is not a number."""
+def test_check_describes_the_mistake_of_an_answer(answer: Callable[..., Any], word: str) -> None:
+    """An error, a wrong number of results, and a result that is not a number."""
     assert word in repr(check(1, answer))
 
 
-def test_check_accepts_values_as_an_answer() -> None:
-    """A list of Values is accepted too."""
+def test_check_accepts_values_as_answers() -> None:
+    """Values in a list are accepted too."""
     assert check(2, lambda a, b: [Value(1 / b), Value(-a / b**2)])
 
 
 @pytest.mark.parametrize("number", [0, 11])
-def test_check_of_an_unknown_puzzle_is_an_error(number: int) -> None:
-    """The error gives the numbers of the puzzles."""
+def test_check_refuses_unknown_puzzle_numbers(number: int) -> None:
+    """The error names the argument."""
     with pytest.raises(OperandError, match="number"):
         check(number, abs)

@@ -1,4 +1,4 @@
-"""The built site: it loads no foreign files, and its search finds the pages users look for."""
+"""The built site needs no network, and its search finds the expected pages."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def site() -> Path:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Return a page of a browser without network that records its requests."""
+    """Return a page of a browser without network, which records its requests."""
     context = browser.new_context(offline=True)
     context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
-    page.requests = []
-    page.on("request", lambda request: page.requests.append(request.url))
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     yield page
     context.close()
 
 
-def test_site_pages_load_no_files_of_other_hosts(site: Path) -> None:
-    """Scripts, styles and pictures are local; only links lead to other hosts."""
+def test_site_loads_no_script_style_or_picture_from_another_host(site: Path) -> None:
+    """Pages load files of the site only; links may lead elsewhere."""
     loads = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(https?:)?//[^\"]+")
     styles = re.compile(r"<link\b(?![^>]*rel=\"(?:canonical|author)\")[^>]*href=\"(https?:)?//")
     for path in site.rglob("*.html"):
@@ -57,17 +57,19 @@ def test_site_pages_load_no_files_of_other_hosts(site: Path) -> None:
         "gallery/index.html",
     ],
 )
-def test_site_pages_work_without_network(site: Path, page: Any, name: str) -> None:
-    """A page opened from disk requests local files only, and finds each of them."""
+def test_site_pages_load_only_existing_files_without_network(
+    site: Path, page: Any, name: str
+) -> None:
+    """A page opened from disk requests files of the site only, and finds all of them."""
     page.on("requestfailed", lambda request: pytest.fail(f"{request.url} failed"))
     page.goto((site / name).as_uri(), wait_until="load")
     assert page.title()
-    assert {url.partition(":")[0] for url in page.requests} <= {"file", "data", "about", "blob"}
+    assert {url.partition(":")[0] for url in page.asked} <= {"file", "data", "about", "blob"}
 
 
 @pytest.fixture(scope="module")
 def search(browser: Any) -> Iterator[Any]:
-    """Return a page of a browser without network that several tests share."""
+    """Return a page of a browser without network that is shared by the tests."""
     context = browser.new_context(offline=True)
     context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
@@ -76,8 +78,8 @@ def search(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-#: Queries, and the first page of the results.
-QUERIES = {
+#: Queries, and the page that comes first.
+SOUGHT = {
     "micrograd": "guides/micrograd",
     "custom backward": "guides/operations",
     "confidence interval": "guides/fitting",
@@ -93,19 +95,19 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize(("query", "found"), QUERIES.items())
-def test_site_search_finds_the_expected_page_first(
-    site: Path, search: Any, query: str, found: str
+@pytest.mark.parametrize(("asked", "found"), SOUGHT.items())
+def test_site_search_ranks_the_expected_page_first(
+    site: Path, search: Any, asked: str, found: str
 ) -> None:
-    """A guide comes before the reason for a decision, and a name before words that contain it."""
-    search.goto(f"{(site / 'search.html').as_uri()}?q={query}")
+    """A guide precedes a decision, and a name precedes text that contains it."""
+    search.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
     search.wait_for_selector("ul.search li")
     search.wait_for_function("document.querySelector('.search-summary').innerText")  # it is done
     assert found in search.locator("ul.search li a").first.get_attribute("href")
 
 
-def test_site_index_has_a_live_step_page(site: Path, page: Any) -> None:
-    """The embedded page moves with its own control."""
+def test_site_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
+    """The embedded page moves by its own controls."""
     page.goto((site / "index.html").as_uri())
     frame = page.frame_locator("iframe.page")
     frame.locator("#counter", has_text="1/8").wait_for()  # its script has run

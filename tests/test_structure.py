@@ -130,7 +130,35 @@ def test_dotted_names_in_texts_exist() -> None:
     assert found == set()
 
 
-def test_package_docstrings_list_existing_names() -> None:
+#: Where the recorder is asked for. Other modules declare traced forms by `trace_as`.
+ASKING = ("engine", "codegen", "transforms", "compiler")
+
+
+def imported_names(text: str) -> set[str]:
+    """Return the full names that a module imports."""
+    nodes = [*ast.walk(ast.parse(text))]
+    modules = {x.name for node in nodes if isinstance(node, ast.Import) for x in node.names}
+    return modules | {
+        f"{node.module}.{x.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for x in node.names
+    }
+
+
+def test_recorder_is_imported_by_engine_transforms_and_compiler_only() -> None:
+    """Operations, losses and solvers get their traced forms from the engine."""
+    modules = {"scalargrad.engine.recorder", "scalargrad.engine.grad_mode"}  # which imports it
+    seam = {f"{x}.{name}" for x in modules for name in ("recorder", "active_recorder")}
+    importing = {
+        path.relative_to(SOURCE).parts[0]
+        for path in SOURCE.rglob("*.py")
+        if imported_names(path.read_text("utf-8")) & (seam | modules)
+    }
+    assert importing == {*ASKING}
+
+
+def test_packages_list_modules_and_names_that_exist() -> None:
     """The docstring of a package is its index."""
     code = "\n".join(x.read_text(encoding="utf-8") for x in SOURCE.rglob("*.py"))
     for package in SOURCE.rglob("__init__.py"):

@@ -1,7 +1,7 @@
-"""One process of a replay: run the programs of one file, and print the outcome of each.
+"""One process of a replay: runs the programs of one file, and prints what became of each.
 
-``python -m benchmarks.replay.run statistics`` prints a line of JSON for each program. PYTHONPATH
-selects the package.
+``python -m benchmarks.replay.run statistics`` prints a line of JSON for each program; the package
+is the one that PYTHONPATH names first.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from benchmarks.measuring import seconds
 from benchmarks.replay import PROGRAMS
 from benchmarks.replay.phases import PhaseTimer
 
-#: Later calls are timed in batches: minimum seconds of a batch, and number of batches.
-BATCH, BATCHES = 0.01, 5
+#: Minimum duration, in seconds, of a batch of calls that is timed.
+BATCH = 0.01
+#: Number of batches.
+BATCHES = 5
 
 
 def to_json(x: Any) -> Any:
-    """Return a result as JSON: numbers to the bit, containers by element, others by class."""
+    """Convert a result to JSON: numbers to the bit, containers, other objects by class."""
     found: Any = type(x).__name__
     if isinstance(x, bool | str | int | None):
         found = x
@@ -46,11 +48,12 @@ def to_json(x: Any) -> Any:
     return found
 
 
-def replay(make: Callable[[], Any], timer: PhaseTimer) -> dict[str, Any]:
-    """Run a program; return its outcome, the times of its first two calls, and of a later one.
+def run_program(make: Callable[[], Any], timer: PhaseTimer) -> dict[str, Any]:
+    """Run a program and return its outcome and times.
 
-    The times of the phases of compilation and the candidate forms belong to the first two calls,
-    because a path through branches is compiled at the second call that takes it.
+    These are the time of the first two calls, with those of the phases of compilation and the
+    candidate forms that were taken and rejected, and the time of a later call. The second call is
+    included because a path through branches is compiled the second time it is taken.
     """
     function, args = make()
     timer.clear()
@@ -74,22 +77,22 @@ def replay(make: Callable[[], Any], timer: PhaseTimer) -> dict[str, Any]:
             once = max(seconds(run, 1, time.process_time), 1e-7)
             count = max(1, round(BATCH / once))
             found["call"] = statistics.median(batch() for _ in range(BATCHES))
-        except Exception as error:  # noqa: BLE001 - any error is the outcome
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
             found["outcome"] = {"class": type(error).__name__}
     found["warned"] = sorted({x.category.__name__ for x in warned})
     return found
 
 
 def main(file: str, pattern: str = "*") -> None:
-    """Run the programs of a file whose names match a pattern, after one that is not timed."""
+    """Run the programs of a file whose names fit a pattern, after one that is not counted."""
     corpus = "benchmarks.replay.corpus"
     importlib.import_module(f"{corpus}.statistics")
     timer = PhaseTimer()
-    replay(PROGRAMS["statistics.garch"], timer)
+    run_program(PROGRAMS["statistics.garch"], timer)
     importlib.import_module(f"{corpus}.{file}")
     for name, make in PROGRAMS.items():
         if name.startswith(f"{file}.") and fnmatch(name, pattern):
-            print(json.dumps({"name": name, **replay(make, timer)}), flush=True)
+            print(json.dumps({"name": name, **run_program(make, timer)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The compiled code of an operation: on arrays, and on eight lanes as LLVM IR."""
+"""The compiled code of an operation, on eight lanes, as LLVM IR."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from scalargrad.codegen.code_printer import expand
 from scalargrad.codegen.formulas import Expression
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.operations import can_write, compute
-from scalargrad.compiler.nests.numpy_runner import NumpyPrinter
+from scalargrad.compiler.backend.llvm.operations import compute, has_llvm_form
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
 from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.opdef.symbol import Symbol
@@ -20,7 +19,7 @@ _LONGEST = 400
 
 def forms_of(op: Operation) -> list[tuple[str, list[Symbol], Expression]]:
     """Return the value of an operation and its partials: names, what they read, and expressions."""
-    if not isinstance(op, Elementwise) or not can_write(op):
+    if not isinstance(op, Elementwise) or not has_llvm_form(op):
         return []
     symbols, value = expression_of(op)
     found = [(op.name, [*symbols], value)]
@@ -30,17 +29,6 @@ def forms_of(op: Operation) -> list[tuple[str, list[Symbol], Expression]]:
         read = [y for y in (op.result_symbol, *op.operand_symbols) if y in parts]
         found.append((f"d{op.name}_d{x.name}", read, partial))
     return found
-
-
-def numpy_lines(op: Operation) -> list[str]:
-    """Return the code of value and partials on arrays."""
-    lines: list[str] = []
-    for name, symbols, expression in forms_of(op):
-        names = {symbol: symbol.name for symbol in symbols}
-        body, (result,) = NumpyPrinter(names).statements([expression])
-        head = f"def {name}({', '.join(names.values())}):"
-        lines += [head, *(f"    {line}" for line in [*body, f"return {result}"]), ""]
-    return lines[:-1] if len(lines) <= _LONGEST else []
 
 
 def llvm_lines(op: Operation) -> list[str]:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from compiled_code import llvm_lines, numpy_lines
+from compiled_code import llvm_lines
 from curves import curve
 from docstrings import escaped
 from docutils import nodes
@@ -22,7 +22,7 @@ from scalargrad.codegen.javascript import javascript_functions
 from scalargrad.opdef.operation import Elementwise, Operation, Reduction
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
-from scalargrad.show.steps.partials import ELLIPSIS, resolved, shorten, written_out
+from scalargrad.show.steps.symbolic_gates import ELLIPSIS, abbreviate, inline_helper, resolve
 
 #: What the operands of a reduction, which takes any number, are called where some are shown.
 _SHOWN = {"dot": ["w1", "w2", "x1", "x2", "b"]}
@@ -70,9 +70,9 @@ def _forms(op: Operation) -> Iterator[str]:
     rows += [("Value", _formula("y", _value(op, operands), names))]
     for operand, partial in zip(operands, partials, strict=False):
         left = f"∂y/∂{names[operand]}"
-        rows.append((left, _formula("", written_out(partial), {**names, result: "y"})))
+        rows.append((left, _formula("", inline_helper(partial), {**names, result: "y"})))
     rows.append(
-        ("In steps", _escaped(text(shorten(_value(op, operands)), {**names, ELLIPSIS: "…"})))
+        ("In steps", _escaped(text(abbreviate(_value(op, operands)), {**names, ELLIPSIS: "…"})))
     )
     rows.append(("Backward", _escaped(op.pattern or "–")))
     rows += _domain(op, names)
@@ -81,7 +81,6 @@ def _forms(op: Operation) -> Iterator[str]:
     yield f"   <div class='operation'><table>{cells}</table>{curve(op)}</div>"
     yield ""
     yield from _code("python", "Python", _python(op, traced, names))
-    yield from _code("python", "NumPy, in a compiled function", numpy_lines(op))
     yield from _code("llvm", "LLVM IR, in a compiled function", llvm_lines(op))
     yield from _code("javascript", "JavaScript", javascript_functions([(op, arity)]).splitlines())
 
@@ -104,7 +103,7 @@ def _value(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
     """Return what an operation computes, as far as other operations can say it."""
     try:
         if isinstance(op, Reduction):
-            return resolved(op.function(operands), {})
+            return resolve(op.function(operands), {})
         if op.composite and len(repr(expression := op.function(*operands))) < _LONGEST:
             return expression
     except TypeError:  # its declaration compares operands, which symbols cannot
@@ -115,7 +114,7 @@ def _value(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
 def _formula(left: str, expression: Expression, names: dict[Symbol, str]) -> str:
     if len(repr(expression)) > 4 * _LONGEST:
         return "a formula as long as the code below"
-    shown = mathml(shorten(expression), {**names, ELLIPSIS: "…"})
+    shown = mathml(abbreviate(expression), {**names, ELLIPSIS: "…"})
     before = f"<mi>{left}</mi><mo>=</mo>" if left else ""
     return f"<math><mrow>{before}{shown}</mrow></math>"
 

@@ -1,8 +1,8 @@
-"""Put the playground together: its files, scalargrad's sources, Pyodide and Graphviz.
+"""Build the playground: its files, scalargrad's sources, Pyodide and Graphviz.
 
-The folders of the last two, unpacked packages of npm, are named by PYODIDE and GRAPHVIZ_WASM;
-.ci/npm-packages gets them, and npm brings node, which starts Python once to keep its memory.
-Without them the page says what is missing.
+The variables PYODIDE and GRAPHVIZ_WASM have the folders of the last two, unpacked npm packages that
+.ci/npm-packages downloads. Node starts Python once to take a snapshot of its memory. Without these
+packages the page names what is missing.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from sphinx.application import Sphinx
 
 import scalargrad
 from scalargrad.puzzles import PUZZLES
-from scalargrad.show.html import fill, source
+from scalargrad.show.html import fill_template, read_resource
 
-#: By the variable that names a package of npm: what it is, its folder in the site, what is taken.
+#: For each variable that names an npm package: its name, its folder in the site, and its files.
 PARTS = {
     "PYODIDE": (
         "Pyodide",
@@ -35,25 +35,26 @@ PARTS = {
 }
 
 
-def put_together(app: Sphinx, _error: Exception | None) -> None:
+def build_playground(app: Sphinx, _error: Exception | None) -> None:
     """Write the folder of the playground into the site."""
     own, folder = Path(app.srcdir) / "playground", Path(app.outdir) / "playground"
     folder.mkdir(exist_ok=True)
     missing = [name for name in PARTS if not os.environ.get(name)]
-    said = (
+    note = (
         f"This site was built without {' and '.join(PARTS[name][0] for name in missing)}: "
-        f".ci/npm-packages gets them, and {' and '.join(missing)} name their folders for the build."
+        f".ci/npm-packages downloads them, and {' and '.join(missing)} name their folders for the "
+        "build."
     )
     for path in own.iterdir():
         if path.suffix in {".css", ".js"}:
             shutil.copy(path, folder)
     puzzles = [(puzzle.title, puzzle.program) for puzzle in PUZZLES]
-    slots = {"missing": said if missing else "", "puzzles": json.dumps(puzzles)}
-    page = fill(
+    slots = {"missing": note if missing else "", "puzzles": json.dumps(puzzles)}
+    page = fill_template(
         (own / "index.html").read_text("utf-8"), {name: escape(x) for name, x in slots.items()}
     )
     (folder / "index.html").write_text(page, "utf-8")
-    (folder / "look.css").write_text(source("scalargrad.show.html", "look.css"), "utf-8")
+    (folder / "look.css").write_text(read_resource("scalargrad.show.html", "look.css"), "utf-8")
     if missing:
         return
     for name, (_, place, files) in PARTS.items():
@@ -68,7 +69,7 @@ def put_together(app: Sphinx, _error: Exception | None) -> None:
 
 
 def _sources() -> Iterator[tuple[Path, str]]:
-    """Yield the files of scalargrad and of what it stands on, and their names in the archive."""
+    """Yield the files of scalargrad and its dependencies, and their names in the archive."""
     for package in (scalargrad, graphviz, rich):
         root = Path(package.__path__[0])
         for path in root.rglob("*.*"):
@@ -77,6 +78,6 @@ def _sources() -> Iterator[tuple[Path, str]]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register what is done when the pages are written."""
-    app.connect("build-finished", put_together)
+    """Register the step after the pages are written."""
+    app.connect("build-finished", build_playground)
     return {"parallel_read_safe": True}

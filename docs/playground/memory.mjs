@@ -1,4 +1,4 @@
-// Writes python.memory into a playground put together: Python's memory once scalargrad is imported.
+// Write python.memory, a snapshot of Python's memory after the import of scalargrad, into a built playground.
 import { readFile, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";

@@ -1,7 +1,7 @@
-// The page of the playground: what is typed goes to the worker, and the page that comes back into a frame.
+// The page of the playground: sends formulas and programs to the worker, and shows the step page in a frame.
 
 const $ = (id) => document.getElementById(id);
-const UNREAD = "The program waits: read it, then press Run.";
+const WAITING = "The program has not run yet: read it, then press Run.";
 const EXAMPLES = {
   "The chain rule": "f=q = x + y; f = q*z&x=-2&y=5&z=-4",
   "A sigmoid neuron": "f=1 / (1 + exp(-(w0*x0 + w1*x1 + w2)))&w0=2&x0=-1&w1=-3&x1=-2&w2=-3",
@@ -26,28 +26,28 @@ loss.label = "L"
 walk(loss, model=model)`,
 };
 
-const PUZZLES = JSON.parse(document.body.dataset.puzzles); // a title and a program each
+const PUZZLES = JSON.parse(document.body.dataset.puzzles); // pairs of title and program
 PUZZLES.forEach(([title], i) => { EXAMPLES[`Puzzle ${i + 1}: ${title}`] = `puzzle=${i + 1}`; });
 
-const kept = { py: EXAMPLES["Python: a loop"].slice(3) }; // the text of the language that is not shown
+const savedText = { py: EXAMPLES["Python: a loop"].slice(3) }; // the text in the other language
 let worker = null;
-let asked = { number: 0 }; // what the worker is to answer; answers to what was asked before are not shown
+let request = { number: 0 }; // the current request; answers to earlier ones are ignored
 let isReady = false;
 
 const kind = () => document.querySelector("[name=kind]:checked").value;
-// x=-2, y = 5 w=2,-3: a new input begins at each name before an equals sign.
+// x=-2, y = 5 w=2,-3: an input begins at each name before an equals sign.
 const inputs = () => $("inputs").value.replace(/^[\s,;]+|[\s,;]+$/g, "").split(/[\s,;]+(?=[\p{L}_][\p{L}\p{N}_]*\s*=)/u)
   .map((input) => input.replace(/\s*([=,])\s*/g, "$1")).filter(Boolean);
 
-// The first part of the address is the formula or the program; all others are inputs, whatever their names.
-// A plus is a plus, so that addresses can be written by hand.
-function readAddress(written) {
+// The first part of the address is the formula or the program; the others are inputs, whatever their names.
+// A plus sign is not decoded to a space, so that addresses can be written by hand.
+function readAddress(address) {
   const decoded = (part) => { try { return decodeURIComponent(part); } catch { return part; } };
-  const [first, ...rest] = written.split("&").map(decoded);
+  const [first, ...rest] = address.split("&").map(decoded);
   const [, language, text] = first.match(/^(f|py|puzzle)=(.*)$/s) ?? [];
   const program = language === "puzzle" ? PUZZLES[text - 1]?.[1] : text;
   if (program === undefined) return false;
-  put(language === "f" ? "f" : "py", program);
+  setText(language === "f" ? "f" : "py", program);
   $("inputs").value = rest.join(" ");
   return true;
 }
@@ -58,15 +58,15 @@ function writeAddress() {
   history.replaceState(null, "", `#${encoded.join("&")}`);
 }
 
-function put(language, text) {
-  kept[document.body.dataset.kind] = $("text").value;
+function setText(language, text) {
+  savedText[document.body.dataset.kind] = $("text").value;
   $("kinds").querySelector(`[value=${language}]`).checked = true;
   $("text").value = text;
-  suit();
+  adaptToLanguage();
 }
 
-// Suit the page to the language, and the room for the text to its lines.
-function suit() {
+// Adapt the page to the language, and the height of the text to its lines.
+function adaptToLanguage() {
   const isPython = kind() === "py";
   document.body.dataset.kind = kind();
   $("text").setAttribute("aria-label", isPython ? "Python" : "Formula");
@@ -90,13 +90,13 @@ function show(id, text) {
 function start() {
   isReady = false;
   worker = new Worker("worker.js", { type: "module" });
-  worker.onmessage = ({ data }) => heard(data);
-  worker.onerror = () => heard({ broken: "a file beside this page is missing, or the server gives it a wrong type" });
+  worker.onmessage = ({ data }) => onWorkerMessage(data);
+  worker.onerror = () => onWorkerMessage({ broken: "a file of the playground is missing, or the server sends it with a wrong type" });
   say("Loading Python, 24 MB the first time …", true);
 }
 
-function heard(data) {
-  if (data.number && data.number !== asked.number) return;
+function onWorkerMessage(data) {
+  if (data.number && data.number !== request.number) return;
   if (data.waiting) {
     say(data.waiting, true);
     $("stop").hidden = !data.stoppable;
@@ -105,12 +105,12 @@ function heard(data) {
     show("error", `Python did not load: ${data.broken}. What you typed is still here.`);
   } else if (data.ready) {
     isReady = true;
-    if (!asked.kind) say(UNREAD);
-  } else answered(data);
+    if (!request.kind) say(WAITING);
+  } else showAnswer(data);
 }
 
-// An error leaves the last graph, pale, and all that was typed.
-function answered({ page, inputs: used, notes, printed, verdict, error }) {
+// An error keeps the last graph, in pale colours, and the text.
+function showAnswer({ page, inputs: used, notes, printed, verdict, error }) {
   say(error ? "" : notes.join("; "));
   show("printed", printed);
   show("verdict", verdict?.text);
@@ -118,26 +118,26 @@ function answered({ page, inputs: used, notes, printed, verdict, error }) {
   show("error", error);
   $("page").classList.toggle("stale", Boolean(error));
   if (error) return;
-  if (asked.kind === "f" && asked.written === $("inputs").value) $("inputs").value = used.join(" ");
+  if (request.kind === "f" && request.written === $("inputs").value) $("inputs").value = used.join(" ");
   writeAddress();
-  const fresh = $("page").cloneNode(); // a frame that is filled again would be one more page to go back through
+  const fresh = $("page").cloneNode(); // loading another page in the same frame would add an entry to the history
   fresh.hidden = false;
   fresh.srcdoc = page;
   $("page").replaceWith(fresh);
   (verdict ? $("verdict") : fresh).scrollIntoView({ block: "nearest" });
-  if (asked.byHand) fresh.addEventListener("load", () => fresh.focus({ preventScroll: true }), { once: true }); // the arrow keys step
+  if (request.byHand) fresh.addEventListener("load", () => fresh.focus({ preventScroll: true }), { once: true }); // so that the arrow keys move through the steps
 }
 
 function run(byHand) {
   if (!worker) return;
   writeAddress();
-  asked = { number: asked.number + 1, kind: kind(), text: $("text").value, inputs: inputs(), written: $("inputs").value, byHand };
-  worker.postMessage(asked);
+  request = { number: request.number + 1, kind: kind(), text: $("text").value, inputs: inputs(), written: $("inputs").value, byHand };
+  worker.postMessage(request);
 }
 
 function stopProgram() {
   worker.terminate();
-  asked = { number: asked.number };
+  request = { number: request.number };
   start();
 }
 
@@ -151,23 +151,23 @@ async function copyLink() {
   }
 }
 
-// A formula runs at once: it is read by rules that let nothing else through. A program waits for a click.
+// A formula runs at once, because the parser accepts nothing else. A program waits for a click.
 function openExercise() {
   if (!readAddress(location.hash.slice(1))) readAddress(EXAMPLES["The chain rule"]);
-  asked = { number: asked.number + 1 };
+  request = { number: request.number + 1 };
   if (kind() === "f") run(false);
-  else if (isReady) say(UNREAD);
+  else if (isReady) say(WAITING);
 }
 
 for (const [name, address] of Object.entries(EXAMPLES)) $("examples").append(new Option(name, address));
 $("examples").addEventListener("change", () => {
   const chosen = $("examples").value;
   $("examples").value = "";
-  if (chosen.startsWith("puzzle=")) location.hash = chosen; // which waits to be solved
+  if (chosen.startsWith("puzzle=")) location.hash = chosen; // which waits for a click
   else if (readAddress(chosen)) run(true);
 });
-$("kinds").addEventListener("change", () => put(kind(), kept[kind()] ?? ""));
-$("text").addEventListener("input", suit);
+$("kinds").addEventListener("change", () => setText(kind(), savedText[kind()] ?? ""));
+$("text").addEventListener("input", adaptToLanguage);
 $("text").addEventListener("keydown", (event) => {
   const runs = event.key === "Enter" && (kind() === "py" ? event.ctrlKey || event.metaKey : !event.shiftKey);
   if (!runs) return;

@@ -1,4 +1,4 @@
-// Python, in a thread of its own, so that the page stays alive and a loop without end can be stopped.
+// Python in its own thread, so that the page remains responsive and an infinite loop can be stopped.
 import { Graphviz } from "./graphviz/index.js";
 import createPyodideModule from "./pyodide/pyodide.asm.mjs";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
@@ -6,16 +6,16 @@ import { loadPyodide } from "./pyodide/pyodide.mjs";
 const waiting = (text, more) => postMessage({ waiting: text, ...more });
 const unpacked = async (reply) => new Response((await reply).body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 
-// A Python with room for the memory of another, which had grown.
+// A Python with enough memory for the snapshot, whose memory had grown.
 const roomy = (settings) => createPyodideModule(settings).then((module) => { module._malloc(settings.INITIAL_MEMORY); return module; });
 
-// Python begins where memory.mjs left it, with scalargrad imported: else that takes most of the time.
+// Start Python from the snapshot of memory.mjs, in which scalargrad is imported: the import takes most of the time.
 async function start() {
-  const begun = loadPyodide({ createPyodideModule: roomy, _loadSnapshot: unpacked(fetch("python.memory")) });
-  const [graphviz, python, sources] = await Promise.all([Graphviz.load(), begun, fetch("python.zip").then((reply) => reply.arrayBuffer())]);
-  python.unpackArchive(sources, "zip", { extractDir: "/lib/scalargrad" }); // for what is imported later
-  const playground = python.runPython("import playground, random; random.seed(); playground"); // or each visit draws the same
-  playground.use((dot, kind) => graphviz.layout(dot, kind, "dot"));
+  const loading = loadPyodide({ createPyodideModule: roomy, _loadSnapshot: unpacked(fetch("python.memory")) });
+  const [graphviz, python, sources] = await Promise.all([Graphviz.load(), loading, fetch("python.zip").then((reply) => reply.arrayBuffer())]);
+  python.unpackArchive(sources, "zip", { extractDir: "/lib/scalargrad" }); // for later imports
+  const playground = python.runPython("import playground, random; random.seed(); playground"); // without seed(), each visit would draw the same numbers
+  playground.set_layout_function((dot, kind) => graphviz.layout(dot, kind, "dot"));
   return playground;
 }
 

@@ -18,7 +18,7 @@ from scalargrad.data import Dataset
 from scalargrad.data.texts import LABELS
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, save_model
 from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.show.html import require_page
+from scalargrad.show.html import require_page_path
 from scalargrad.show.number_format import polynomial
 from scalargrad.system.files import make_folder, require_writable, write_atomically
 from scalargrad.system.packages import optional_dependency
@@ -142,7 +142,7 @@ def train(
     for path in files:
         require_writable(path)
     if plan.watch is not None:
-        require_page(plan.watch)
+        require_page_path(plan.watch)
     with optional_dependency("the picture and the saved model need"):
         import safetensors  # noqa: F401 - needed once training is over
         from matplotlib.figure import Figure
@@ -322,7 +322,7 @@ def sine(plan: Plan) -> Report:
         sine = axes.plot(xs, points.targets[::20], color=plots.ORANGE, ls="--", label="sin x")
         cubic = axes.plot(xs, [model(x)[0].data for x in every], color=plots.BLUE, label=str(model))
         axes.set(xlabel="x, radians", ylabel="y")
-        plots.legend_above(plots.styled(axes), "The sine and the fitted cubic", [*sine, *cubic])
+        plots.legend_above(plots.style_axes(axes), "The sine and the fitted cubic", [*sine, *cubic])
         return [f"Result: {model}"]
 
     return train(
@@ -420,7 +420,12 @@ def clicks(plan: Plan) -> Report:
         for i, (name, log) in enumerate({"seen": seen, "unseen": unseen}.items()):
             ours = [model.probability(shown) for shown in log.inputs]
             true = [truth.probability(shown) for shown in log.inputs]
-            look = {"color": plots.colour(i), "mec": "white", "mew": 0.5, "label": f"{name} pairs"}
+            look = {
+                "color": plots.class_colour(i),
+                "mec": "white",
+                "mew": 0.5,
+                "label": f"{name} pairs",
+            }
             drawn += axes.plot(true[:400], ours[:400], plots.MARKERS[i], **look)
             chances = [base] * len(ours), true, ours
             rate, best, found = (losses.binary_cross_entropy(x, log.targets) for x in chances)
@@ -429,7 +434,7 @@ def clicks(plan: Plan) -> Report:
         drawn += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
         axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")
-        plots.legend_above(plots.styled(axes), "Chances of a click", drawn)
+        plots.legend_above(plots.style_axes(axes), "Chances of a click", drawn)
         return lines
 
     def examples(log: Any) -> tuple[list[list[float]], list[float]]:

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad import errors, ops
 from scalargrad.engine.autodiff import detect_anomaly, gradients
+from scalargrad.engine.draws import drawn
 from scalargrad.engine.grad_mode import enable_grad, is_grad_enabled, no_grad
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import *
@@ -52,7 +53,6 @@ from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.transforms.custom_vjp import custom_vjp
-from scalargrad.transforms.draws import drawn
 from scalargrad.transforms.functional import (
     grad,
     gradcheck,

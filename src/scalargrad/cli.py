@@ -64,7 +64,7 @@ def step(
         explore(steps)
     elif output is None:
         show(steps)
-        if gradients := outcome(steps.scene):
+        if gradients := outcome(steps.graph):
             console().print(f"\ngradients: {escape(gradients)}", soft_wrap=True, highlight=False)
 
 

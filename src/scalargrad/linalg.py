@@ -19,7 +19,7 @@ from typing import Any
 
 from scalargrad.checks.arguments import flag
 from scalargrad.checks.numbers import as_float
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, is_array
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, OperandError
@@ -124,11 +124,6 @@ def as_rows(x: Any, name: str, count: int) -> tuple[Matrix, bool]:
     return rows, False
 
 
-def is_traced(x: Any) -> bool:
-    """Return True if x is a Value of a function that is being traced, and so has no number yet."""
-    return isinstance(x, Value) and recorder() is not None
-
-
 def data_of(x: Any) -> float:
     """Return a float, or the data of a Value."""
     data: float = x.data if isinstance(x, Value) else x
@@ -154,14 +149,16 @@ def require_above(x: Any, least: Any, what: str) -> Any:
     return x
 
 
-def inner_product(x: Sequence[Any], y: Sequence[Any]) -> Any:
-    """Return the sum of products: one node, or separate operations if traced, for loops."""
-    if recorder() is None:
-        return dot(x, y)
+def _trace_inner_product(x: Sequence[Any], y: Sequence[Any]) -> Any:
+    """Return the sum of products by separate operations, in which the compiler finds loops."""
     found: Any = 0.0
     for u, v in zip(x, y, strict=True):
         found = found + u * v
     return found
+
+
+#: Return the sum of products: one node, or separate operations if traced.
+inner_product = trace_as(_trace_inner_product)(dot)
 
 
 def matmul(a: Any, b: Any) -> Any:

@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 ORANGE, BLUE = "#B34700", "#0B5CAD"
 
 #: Colours and markers of classes; they repeat if there are more classes.
-CLASSES = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
+CLASS_COLOURS = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
 MARKERS = "^osDvP"
 
 #: Line styles, to distinguish overlapping lines without colour.
 DASHES = ("-", "--", ":", "-.")
 
 
-def colour(i: int) -> str:
+def class_colour(i: int) -> str:
     """Return the colour of class or line i."""
-    return CLASSES[i % len(CLASSES)]
+    return CLASS_COLOURS[i % len(CLASS_COLOURS)]
 
 
-def styled(axes: Axes, margin: float | None = None) -> Axes:
+def style_axes(axes: Axes, margin: float | None = None) -> Axes:
     """Set the style of axes: a light grid behind the data, no top and right spines, a margin."""
     axes.margins(x=margin)
     axes.grid(alpha=0.3)
@@ -68,12 +68,12 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return ax
 
 
-def column(given: Any, name: str) -> list[float]:
+def as_floats(given: Any, name: str) -> list[float]:
     """Return numbers to plot as floats; inf and nan become gaps in a curve."""
-    return [as_number(x, f"an entry of {name}") for x in listed(given, name, "numbers")]
+    return [data_as_float(x, f"an entry of {name}") for x in listed(given, name, "numbers")]
 
 
-def interval(low: Any, high: Any, points: Any) -> list[float]:
+def grid_points(low: Any, high: Any, points: Any) -> list[float]:
     """Return evenly spaced numbers from `low` to `high`."""
     low, high, points = number(low, "low"), number(high, "high"), size(points, "points", 2)
     return [low + (high - low) * i / (points - 1) for i in range(points)]
@@ -105,7 +105,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     return plt.figure(figsize=size, layout="constrained")
 
 
-def as_number(x: Any, what: str = "a plotted number") -> float:
+def data_as_float(x: Any, what: str = "a plotted number") -> float:
     """Return the data of a Value, or a number, as a float."""
     return x.data if isinstance(x, Value) else as_float(x, what)
 
@@ -131,9 +131,9 @@ def loss_curve(
     -------
     matplotlib Axes
     """
-    losses = column(losses, "losses")
+    losses = as_floats(losses, "losses")
     if accuracies is not None:
-        accuracies = column(accuracies, "accuracies")
+        accuracies = as_floats(accuracies, "accuracies")
         if len(accuracies) != len(losses):
             raise OperandError(
                 f"{len(losses)} losses and {len(accuracies)} accuracies: give equal numbers"
@@ -143,7 +143,7 @@ def loss_curve(
     axes.plot(steps, losses, color=BLUE, label="loss")
     scale = "log" if any(loss > 0 for loss in losses) else "linear"
     axes.set(xlabel="step", ylabel="loss", yscale=scale)
-    styled(axes, 0.02)
+    style_axes(axes, 0.02)
     lines = axes.get_lines()
     if accuracies is not None:
         second = _second_axes(axes, "accuracy, %")
@@ -171,7 +171,7 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
         The loss axis is logarithmic if the loss fell to less than a tenth.
     """
     given = mapping(columns, "columns", "numbers by name")
-    columns = {text(name, "the name of a column"): column(x, name) for name, x in given.items()}
+    columns = {text(name, "the name of a column"): as_floats(x, name) for name, x in given.items()}
     if not {"epoch", "loss"} <= columns.keys() or len(set(map(len, columns.values()))) > 1:
         raise OperandError(
             "columns needs epoch and loss, and the same number of numbers in each column"
@@ -186,8 +186,8 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
         axes.plot(epochs, held_out, color=BLUE, ls=":", marker=dot, label="held-out loss")
     axes.set(xlabel="epoch", ylabel="loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _scale(axes, columns["loss"])
-    styled(axes, 0.02)
+    _set_loss_scale(axes, columns["loss"])
+    style_axes(axes, 0.02)
     others = {"epoch", "loss", "val_loss", "gradient_norm", "learning_rate"}
     metric = next((name for name in columns if name not in others), None)
     lines = axes.get_lines()
@@ -224,12 +224,12 @@ def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
     """
-    points = [(epoch, norm) for epoch, norm in enumerate(column(norms, "norms"), 1) if norm > 0]
+    points = [(epoch, norm) for epoch, norm in enumerate(as_floats(norms, "norms"), 1) if norm > 0]
     axes = axes_or_new(ax)
     axes.plot([epoch for epoch, _ in points], [norm for _, norm in points], color=BLUE)
     axes.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
     axes.set_title("The gradient during training")
-    styled(axes, 0.02)
+    style_axes(axes, 0.02)
     return axes
 
 
@@ -258,23 +258,23 @@ def loss_curves(
     -------
     matplotlib Axes
     """
-    xs = interval(low, high, points)
+    xs = grid_points(low, high, points)
     curves = {}
     for name, loss in mapping(losses, "losses", "functions by name").items():
         function(loss, f"losses[{text(name, 'the name of a loss')!r}]", "of one number")
-        curves[name] = [as_number(loss(x)) for x in xs]
+        curves[name] = [data_as_float(loss(x)) for x in xs]
     if not curves:
         raise OperandError("losses is empty: give at least one function by name")
     axes = axes_or_new(ax)
     for i, (name, ys) in enumerate(curves.items()):
-        axes.plot(xs, ys, color=colour(i), ls=DASHES[i % len(DASHES)], label=name)
+        axes.plot(xs, ys, color=class_colour(i), ls=DASHES[i % len(DASHES)], label=name)
     axes.set(ylabel="loss", title="Losses")
-    styled(axes, 0.0)
+    style_axes(axes, 0.0)
     axes.legend()
     return axes
 
 
-def _scale(axes: Axes, losses: Iterable[float]) -> None:
+def _set_loss_scale(axes: Axes, losses: Iterable[float]) -> None:
     """Make the axis of losses logarithmic if they span more than a factor of ten."""
     known = [x for x in losses if isfinite(x)]
     if known and 0 < 10 * min(known) < max(known):
@@ -325,7 +325,7 @@ def decision_boundary(
 
     function(score, "score", "of a list of two numbers")
     resolution = size(resolution, "resolution", 2)
-    pairs = [p if is_real(p) else column(p, "points") for p in listed(points, "points", "pairs")]
+    pairs = [p if is_real(p) else as_floats(p, "points") for p in listed(points, "points", "pairs")]
     widths = {len(p) if isinstance(p, list) else 0 for p in pairs}
     if widths != {2}:
         shape = (len(pairs), *(widths - {0})) if len(widths) == 1 else f"({len(pairs)}, …)"
@@ -336,7 +336,7 @@ def decision_boundary(
     data = np.array(pairs)
     if not np.isfinite(data).all():
         raise DomainError("decision_boundary needs finite points, but one has inf or nan")
-    classes = np.array(column(labels, "labels"))
+    classes = np.array(as_floats(labels, "labels"))
     if len(classes) != len(data):
         raise OperandError(f"{len(data)} points and {len(classes)} labels: give one for each")
     axes = axes_or_new(ax)
@@ -349,8 +349,8 @@ def decision_boundary(
         grid = np.concatenate([np.zeros_like(grid), grid], axis=2)
         _require_two_signs(classes)
         names, classes = ["negative", "positive"], classes > 0
-    _regions(axes, xs, ys, grid)
-    _markers(axes, data, classes, names)
+    _draw_regions(axes, xs, ys, grid)
+    _draw_points(axes, data, classes, names)
     axes.set(xlabel="x₀", ylabel="x₁", title="Decision boundary")
     axes.set_aspect("equal")
     axes.locator_params(nbins=6)
@@ -370,15 +370,15 @@ def _require_two_signs(classes: Any) -> None:
 
 
 def _scores(output: Any) -> list[float]:
-    return [as_number(x) for x in (output if isinstance(output, list | tuple) else [output])]
+    return [data_as_float(x) for x in (output if isinstance(output, list | tuple) else [output])]
 
 
-def _regions(axes: Axes, xs: Any, ys: Any, grid: Any) -> None:
+def _draw_regions(axes: Axes, xs: Any, ys: Any, grid: Any) -> None:
     """Colour the plane by the largest of the scores along the grid's last axis."""
     import numpy as np
 
     count = grid.shape[2]
-    levels, colours = [c - 0.5 for c in range(count + 1)], [*map(colour, range(count))]
+    levels, colours = [c - 0.5 for c in range(count + 1)], [*map(class_colour, range(count))]
     axes.contourf(xs, ys, grid.argmax(axis=2), levels, colors=colours, alpha=0.18)
     for c in range(1, count):
         margin = grid[:, :, c] - np.delete(grid, c, axis=2).max(axis=2)
@@ -386,7 +386,7 @@ def _regions(axes: Axes, xs: Any, ys: Any, grid: Any) -> None:
             axes.contour(xs, ys, margin, levels=[0.0], colors="black", linewidths=1.2)
 
 
-def _markers(axes: Axes, data: Any, classes: Any, names: list[str]) -> None:
+def _draw_points(axes: Axes, data: Any, classes: Any, names: list[str]) -> None:
     """Draw the points of each class in its colour and with its marker."""
     unknown = sorted(set(classes.tolist()) - set(range(len(names))))
     if unknown:
@@ -397,7 +397,7 @@ def _markers(axes: Axes, data: Any, classes: Any, names: list[str]) -> None:
     for c, name in enumerate(names):
         x, y = data[classes == c].T
         marker = MARKERS[c % len(MARKERS)]
-        axes.scatter(x, y, c=colour(c), marker=marker, edgecolors="white", label=name)
+        axes.scatter(x, y, c=class_colour(c), marker=marker, edgecolors="white", label=name)
 
 
 def confusion_matrix(
@@ -441,7 +441,7 @@ def confusion_matrix(
             f"{pluralize(len(truths), 'truth')} and {pluralize(len(predictions), 'prediction')} "
             "given: give one prediction for each truth, and at least one"
         )
-    classes = _classes([*truths, *predictions], are_named=names is not None)
+    classes = _find_classes([*truths, *predictions], are_named=names is not None)
     rows, columns = ([classes.index(label) for label in x] for x in (truths, predictions))
     count, labels = len(classes), [f"{c}".replace("-", "−") for c in classes]
     if names is not None:
@@ -470,7 +470,7 @@ def confusion_matrix(
     return axes
 
 
-def _classes(labels: Sequence[Any], *, are_named: bool) -> Sequence[int]:
+def _find_classes(labels: Sequence[Any], *, are_named: bool) -> Sequence[int]:
     """Return the classes of labels: from 0, from 1 unless named, or -1 and 1."""
     if all(map(is_real, labels)) and -1 in labels and {*labels} <= {-1, 1}:
         return [-1, 1]
@@ -513,15 +513,15 @@ def activation_curves(
         raise OperandError("activations is []; give at least one function")
     for i, activation in enumerate(given):
         function(activation, f"activations[{i}]", "of one number")
-    xs = interval(low, high, points)
+    xs = grid_points(low, high, points)
     axes = axes_or_new(ax)
     for i, activation in enumerate(given):
         values, slopes = zip(*(_value_and_slope(activation, x) for x in xs), strict=True)
         name = getattr(activation, "name", None) or getattr(activation, "__name__", "f")
-        axes.plot(xs, values, color=colour(i), label=name)
-        axes.plot(xs, slopes, color=colour(i), ls="--", label=f"{name}'")
+        axes.plot(xs, values, color=class_colour(i), label=name)
+        axes.plot(xs, slopes, color=class_colour(i), ls="--", label=f"{name}'")
     axes.set(xlabel="x", title="Activations, and dashed their derivatives")
-    styled(axes, 0.0)
+    style_axes(axes, 0.0)
     axes.legend(ncols=max(1, len(given) // 3), fontsize="small")
     return axes
 
@@ -530,7 +530,7 @@ def _value_and_slope(activation: Callable[[Any], Any], x: float) -> tuple[float,
     leaf = Value(x)
     result = activation(leaf)
     if not isinstance(result, Value):
-        return as_number(result), 0.0
+        return data_as_float(result), 0.0
     slope: float = gradients(result, leaf)
     return result.data, slope
 
@@ -567,7 +567,7 @@ def first_layer_weights(
     import numpy as np
 
     rows_of_weights = listed(weights, "weights", "rows of weights")
-    images = [np.array(column(row, f"weights[{i}]")) for i, row in enumerate(rows_of_weights)]
+    images = [np.array(as_floats(row, f"weights[{i}]")) for i, row in enumerate(rows_of_weights)]
     sides = listed(shape, "shape", "two whole numbers")
     if len(sides) != 2 or not images:
         raise OperandError(
@@ -621,13 +621,13 @@ def profile_curve(profile: Any, rise: float = 1.92, ax: Axes | None = None) -> A
             f"profile is {format_value(profile)}; give what fit.profile(name) returns"
         )
     name, values, minima = profile
-    values, minima = column(values, "values"), column(minima, "minima")
+    values, minima = as_floats(values, "values"), as_floats(minima, "minima")
     rise = number(rise, "rise", 0.0)
     axes = axes_or_new(ax)
     axes.plot(values, minima, color=BLUE, marker=".", label="lowest")
     low = min((x for x in minima if x == x), default=0.0)
     axes.axhline(low + rise, color=ORANGE, ls="--", label=f"{rise:g} above the minimum")
     axes.set(xlabel=str(name), ylabel="function")
-    styled(axes)
+    style_axes(axes)
     legend_above(axes, f"Profile of {name}", axes.get_lines())
     return axes

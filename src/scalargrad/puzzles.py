@@ -167,7 +167,7 @@ def _describe_mistake(puzzle: Puzzle, answer: Callable[..., Any], point: list[fl
     return f"it gives {given}; the engine finds {expected}"
 
 
-def _call(answer: Callable[..., Any], *point: float) -> Any:
+def _call_at_point(answer: Callable[..., Any], *point: float) -> Any:
     return answer(*point)
 
 
@@ -200,35 +200,37 @@ def _valley(w: Any) -> Any:
     return (w - 3) ** 2
 
 
-def _curve(a: Any, b: Any, x: Any) -> Any:
+def _sine_and_cubic(a: Any, b: Any, x: Any) -> Any:
     return sin(a * x) + b * x**3
 
 
-def _error(w: Any, x: Any, t: Any) -> Any:
+def _squared_error(w: Any, x: Any, t: Any) -> Any:
     return (tanh(w * x) - t) ** 2
 
 
 #: For each puzzle: the function, how to evaluate an answer, and the correct result if it is not the
 #: partial derivatives.
 _CHECKS: list[tuple[Any, Any, Any]] = [
-    (tanh, _call, None),
-    (lambda a, b: a / b, _call, None),
-    (lambda w, x, b: sigmoid(w * x + b), _call, None),
-    (lambda x: x * x * sin(x), _call, None),
+    (tanh, _call_at_point, None),
+    (lambda a, b: a / b, _call_at_point, None),
+    (lambda w, x, b: sigmoid(w * x + b), _call_at_point, None),
+    (lambda x: x * x * sin(x), _call_at_point, None),
     (_valley, _call_with_parameter, _gradient_descent(_valley, 3)),
     (lambda new: exp(new) * new, lambda answer, new: answer(Parameter(1.0, "w"), new), None),
     (lambda x: x * tanh(x), _call_with_parameter, None),
-    (lambda u, v, w: logsumexp([u, v, w]) - u, _call, None),
+    (lambda u, v, w: logsumexp([u, v, w]) - u, _call_at_point, None),
     (
-        _curve,
-        lambda answer, a, b, x: answer(lambda x: _curve(a, b, x), x),
-        lambda *point: [grad(_curve, argnums=2)(*point)],
+        _sine_and_cubic,
+        lambda answer, a, b, x: answer(lambda x: _sine_and_cubic(a, b, x), x),
+        lambda *point: [grad(_sine_and_cubic, argnums=2)(*point)],
     ),
-    (_error, _weight_after_call, _gradient_descent(_error, 1)),
+    (_squared_error, _weight_after_call, _gradient_descent(_squared_error, 1)),
 ]
-_TEXTS = tomllib.loads(files("scalargrad").joinpath("puzzles.toml").read_text("utf-8"))["puzzle"]
+_PUZZLE_TEXTS = tomllib.loads(files("scalargrad").joinpath("puzzles.toml").read_text("utf-8"))[
+    "puzzle"
+]
 #: The puzzles, in the order of their numbers.
 PUZZLES = tuple(
     Puzzle(**text, f=f, ask=ask, truth=truth or _partials(f))
-    for text, (f, ask, truth) in zip(_TEXTS, _CHECKS, strict=True)
+    for text, (f, ask, truth) in zip(_PUZZLE_TEXTS, _CHECKS, strict=True)
 )

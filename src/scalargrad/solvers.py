@@ -20,13 +20,13 @@ from scalargrad.checks.arguments import function, positive, size
 from scalargrad.checks.numbers import as_float
 from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
-from scalargrad.engine.active_derivatives import active_derivatives
+from scalargrad.engine.active_derivatives import derivative_level
 from scalargrad.engine.grad_mode import no_grad
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, is_array
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
-from scalargrad.linalg import as_vector, data_of, is_traced, solve
+from scalargrad.linalg import as_vector, data_of, solve
 from scalargrad.ops import (
     clip,
     dot,
@@ -308,17 +308,20 @@ class _Unknowns(Equations):
 
         with _without_graphs():
             state = {**begin(self.initial), "count": 0.0, "sizes": [abs(x) for x in self.initial]}
-            x = self._check_convergence(while_loop(is_unfinished, count_and_step, state), tol)
+            x = self._solution(while_loop(is_unfinished, count_and_step, state), tol)
             slopes = [[constant(y) for y in row] for row in self.linearize(x)[0]]
         return self.shaped(self._attach_derivatives(x, slopes))
 
-    def _check_convergence(self, state: State, tol: float) -> Numbers:
-        """Return x as constants; if steps are not small, raise an error (nan if traced)."""
+    def _trace_solution(self, state: State, tol: float) -> Numbers:
+        """Return x as constants; nan if steps are not small."""
         is_near = _is_near(state, tol)
-        if recorder() is not None:
-            return [constant(where(is_near, x, math.nan)) for x in state["x"]]
+        return [constant(where(is_near, x, math.nan)) for x in state["x"]]
+
+    @trace_as(_trace_solution)
+    def _solution(self, state: State, tol: float) -> Numbers:
+        """Return x as constants; if steps are not small, raise NumericalError."""
         x = [constant(y) for y in state["x"]]
-        if not is_near:
+        if not _is_near(state, tol):
             count, step = int(data_of(state["count"])), max(abs(data_of(y)) for y in state["step"])
             raise NumericalError(
                 f"{self.name} has not converged in {pluralize(count, 'step')}: at x = "
@@ -335,10 +338,7 @@ class _Unknowns(Equations):
 
         If y has the derivatives of the root up to order k - 1, y - J⁻¹·r(y) has them up to order k.
         """
-        taken = len(active_derivatives.get()) - (
-            recorder() is not None
-        )  # tracing counts as a level
-        order = max(_ORDER, taken + 1)
+        order = max(_ORDER, derivative_level() + 1)
         first = self.residuals(x)
         y = add_scaled(x, -1.0, self._solve_linear(slopes, first, x))
         for _ in range(order - 1):
@@ -348,9 +348,15 @@ class _Unknowns(Equations):
         return [z + sum(beyond) for z in y] if beyond else y
 
 
+def _trace_without_graphs() -> AbstractContextManager[None]:
+    """Return a context that changes nothing: a compiled function drops unused operations."""
+    return nullcontext()
+
+
+@trace_as(_trace_without_graphs)
 def _without_graphs() -> AbstractContextManager[None]:
-    """Return a context without graphs; a traced function drops unused operations by itself."""
-    return no_grad() if recorder() is None else nullcontext()
+    """Return a context in which no graph is built."""
+    return no_grad()
 
 
 def _is_near(state: State, tol: float) -> Any:
@@ -559,25 +565,10 @@ class _AdaptiveSteps:
         y = self._equations.initial
         if not targets:
             return [y]
-        state = self._initial_state(y, first, targets[-1])
-        if recorder() is not None:
-            return [y, *self._run_traced(state, targets)]
-        found = [y]
-        for target in targets:
-            has_arrived = False
-            while not has_arrived:
-                state, has_arrived = self._try_step(state, target)
-                if state["count"] > self._most:
-                    raise NumericalError(
-                        f"odeint has taken {pluralize(self._most, 'step')} up to t = "
-                        f"{data_of(state['t']):g}: give a larger mxstep or rtol. Stiff equations, "
-                        "with parts that decay much faster than others, need another method"
-                    )
-            found.append(state["y"])
-        return found
+        return [y, *self._integrate(self._initial_state(y, first, targets[-1]), targets)]
 
-    def _run_traced(self, state: State, targets: Numbers) -> list[Numbers]:
-        """Return y at each time but the first, from one loop that is compiled."""
+    def _trace_integration(self, state: State, targets: Numbers) -> list[Numbers]:
+        """Return y at each target time, from one loop that is compiled."""
 
         def step(carry: tuple[State, Any, list[Numbers]]) -> tuple[State, Any, list[Numbers]]:
             state, index, found = carry
@@ -593,6 +584,23 @@ class _AdaptiveSteps:
             step,
             (state, 0.0, none),
         )[2]
+        return found
+
+    @trace_as(_trace_integration)
+    def _integrate(self, state: State, targets: Numbers) -> list[Numbers]:
+        """Return y at each target time."""
+        found = []
+        for target in targets:
+            has_arrived = False
+            while not has_arrived:
+                state, has_arrived = self._try_step(state, target)
+                if state["count"] > self._most:
+                    raise NumericalError(
+                        f"odeint has taken {pluralize(self._most, 'step')} up to t = "
+                        f"{data_of(state['t']):g}: give a larger mxstep or rtol. Stiff equations, "
+                        "with parts that decay much faster than others, need another method"
+                    )
+            found.append(state["y"])
         return found
 
     def _initial_state(self, y: Numbers, t: Any, end: Any) -> State:

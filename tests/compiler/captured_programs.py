@@ -261,6 +261,8 @@ def compose(
     name: str = "literal",
 ) -> Program:
     """Return a program of named parts; the rest is drawn."""
+    if "cached property" in route and "dataclass" in kind:
+        place = "global"  # a dataclass that is an argument is a copy, which caches for itself
     reads, held = ROUTES[route], LEAVES[leaf]
     cut = r.randrange(1, len(k)) if len(k) > 1 else 0
     n, lines, setup = NAME_EXPRESSIONS[name]
@@ -290,6 +292,8 @@ def compose(
     ]  # fmt: skip
     parts += [helper for call, helper in HELPERS.items() if call in reads.read]
     source = "\n".join(filled(part, holes) for part in parts if part)
+    if "class Meta(type)" in source:  # a class without a hash cannot be used with functools, either
+        source = source.replace("__hash__ = None", "__hash__ = type.__hash__")
     if re.search(r"\b(Inner|Other|times|of_globals|head|FACTOR|Node)\b", source):
         source = OF_LEAVES + source
     for j in range(1, CALLS):
@@ -308,7 +312,7 @@ def _change(r: random.Random, j: int, leaf: Leaf, holes: dict[str, str], source:
     else:
         likely = ["assignment", "assignment", "in place"] if leaf.in_place else ["assignment"] * 2
         names = [*likely] * 8 + [name for name in CHANGES if leaf.in_place or "place" not in name]
-        if "Cfg" not in source:  # classes of libraries are not changed
+        if "Cfg" not in source or "Cfg[" in source:  # classes of libraries are not changed
             names = [name for name in names if "type(o)" not in CHANGES[name]]
         elif "class Cfg(" in source and "class Base" not in source:
             names = [name for name in names if "__mro__" not in CHANGES[name]]

@@ -1,4 +1,4 @@
-"""Nests compiled by gcc and by LLVM, and operations with the digits that they have there."""
+"""Nests compiled by gcc and by LLVM, and operations with the digits of compiled code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from tests.compiler.nests import (
     Operation,
     Program,
     machine_code,
-    numpy_code,
     plan,
     print_c,
     print_llvm,
@@ -61,32 +60,23 @@ class CompiledNest:
         self._run.argtypes = [ctypes.c_void_p]
 
     def view(self, array: Array) -> Any:
-        """Return the cells of an array in memory."""
+        """Return the elements of an array in memory."""
         return self.plan.view(self.memory, array)
 
     def run(self) -> None:
-        """Run it on what memory holds."""
+        """Run the function on its memory."""
         self._run(self._address)
 
     def __call__(self, given: Mapping[Array, Any]) -> dict[Array, Any]:
-        """Return the outputs for what is given."""
+        """Return the outputs for these inputs."""
         for array, numbers in given.items():
             self.view(array)[...] = numbers
         self.run()
         return {a: self.view(a).copy() for a in self.plan.offsets if a.kind == "out"}
 
 
-class NumpyNest(CompiledNest):
-    """A program as Python on arrays, to be run once."""
-
-    def build(self, body: Body, _: int) -> None:
-        """Print it."""
-        code = numpy_code(body, self.plan)
-        self._run = lambda _: code(self.memory)
-
-
 class _Numbers(FunctionBody):
-    """Registers that hold numbers already."""
+    """Registers whose contents are numbers."""
 
     def __init__(self) -> None:
         super().__init__(IRModule(), "")
@@ -106,7 +96,7 @@ class _Numbers(FunctionBody):
 
 
 class _Exact(Emitter):
-    """Computes operations instead of printing them, rounded as the processor rounds."""
+    """An emitter that computes operations instead of emitting them, with equal rounding."""
 
     def __init__(self) -> None:
         self.numbers = _Numbers()
@@ -168,7 +158,7 @@ _WHOLE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def exactly(op: Operation, *operands: float) -> float:
-    """Apply an operation with every digit that compiled code gives it."""
+    """Apply an operation with the digits of compiled code."""
     e = _Exact()
     return float(e.value(write(e, op, *operands)))
 

@@ -1,4 +1,4 @@
-"""Compiled functions compared with the loops they stand for, with gradients and theirs."""
+"""Compare compiled functions with eager ones: results, gradients and second derivatives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Function = Callable[..., Any]
 
 
 def table(rows: int, columns: int, seed: int) -> list[list[float]]:
-    """Return random numbers."""
+    """Return rows of random numbers in [-1, 1]."""
     generator = random.Random(seed)
     return [[generator.uniform(-1.0, 1.0) for _ in range(columns)] for _ in range(rows)]
 
@@ -25,7 +25,7 @@ def leaves(tree: Any) -> Any:
 
 
 def check(f: Function, *args: Any) -> None:
-    """Compare results, their gradients, and the gradient of these, with eager ones."""
+    """Assert that results, gradients and second derivatives are those of an eager call."""
     compiled = jit(f)
     compiled(*args)
     expected, found = numbers(f(*args)), numbers(compiled(*args))

@@ -1,9 +1,9 @@
-"""The meaning of equations, to the last bit: the interpreter that compiled code must equal.
+"""The reference interpreter of the loop IR, whose bits compiled code must reproduce.
 
-A step runs once for each turn of the loops around it, as soon as the cells that it reads have their
-final numbers: the interpreter finds this order by waiting, and needs none.
+A statement runs once in each iteration of the enclosing loops, as soon as the elements that it
+reads have their final values. The program has no order; the interpreter finds one by waiting.
 
-Sums are added up by the rule in `scalargrad.compiler.nests.equations`.
+Sums are added by the rule in `scalargrad.compiler.nests.equations`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Term = tuple[float, ...]
 
 
 def by_table(op: Operation, *operands: float) -> float:
-    """Apply an operation as the table declares it."""
+    """Apply an operation by its definition."""
     return op.of_floats_unchecked(*operands)
 
 
@@ -72,7 +72,7 @@ def interpret(
 
 
 class Turn:
-    """A step at one turn of the loops around it, with how many cells it waits for."""
+    """A statement at one iteration, with the number of elements it waits for."""
 
     __slots__ = ("key", "out", "reads", "step", "waits")
 
@@ -88,12 +88,14 @@ class Interpreter:
         self.apply = apply
         self.numbers = {a: _numbers(a, given) for a in program.arrays}
         self.turns = list(self.iterations(program.body, {}, {}))
-        self.missing: dict[Address, int] = defaultdict(int)  # turns that have yet to write a cell
+        self.missing: dict[Address, int] = defaultdict(
+            int
+        )  # iterations that have yet to write an element
         self.waiting: dict[Address, list[Turn]] = defaultdict(list)
         self.terms: dict[Address, list[tuple[Turn, Term]]] = defaultdict(list)
 
     def run(self) -> dict[Array, Floats]:
-        """Run each turn as soon as it waits for nothing."""
+        """Run each iteration as soon as it does not wait for an element."""
         ready, done = self._begin(), 0
         while ready:
             turn = ready.pop()
@@ -109,7 +111,7 @@ class Interpreter:
         return {a: np.array(x).reshape(a.shape) for a, x in self.numbers.items()}
 
     def _begin(self) -> list[Turn]:
-        """Note the cells that each turn waits for; return the turns that wait for none."""
+        """Record the elements that each iteration waits for; return those that wait for none."""
         for turn in self.turns:
             self.missing[turn.out] += 1
             if turn.step.how == SET and self.missing[turn.out] > 1:
@@ -122,7 +124,7 @@ class Interpreter:
         return [turn for turn in self.turns if not turn.waits]
 
     def _write(self, turn: Turn) -> bool:
-        """Run a step; return whether its cell then has its final number."""
+        """Run a statement; return True if its element then has its final value."""
         step, (array, at) = turn.step, turn.out
         operands = [x if isinstance(x, float) else self._number(x) for x in turn.reads]
         self.missing[turn.out] -= 1
@@ -194,7 +196,7 @@ def _numbers(array: Array, given: Mapping[Array, Any]) -> list[float]:
 def total(terms: Sequence[tuple[tuple[tuple[int, int], ...], Term]]) -> float:
     """Return the sum of terms by the rule.
 
-    Each has the values of the sum's variables, with the extents of their loops.
+    Each term has the values of the induction variables of the sum, with their trip counts.
     """
     (_, extent), *_ = terms[0][0]
     classes = [-0.0] * (CLASSES if extent > SEQUENTIAL else 1)
@@ -209,7 +211,7 @@ def total(terms: Sequence[tuple[tuple[tuple[int, int], ...], Term]]) -> float:
 
 
 def added(held: float, term: Term) -> float:
-    """Return a sum with one more term, a product rounded once with it."""
+    """Return a sum with one more term; a product is rounded once, together with the sum."""
     return held + term[0] if len(term) == 1 else fma(term[0], term[1], held)
 
 

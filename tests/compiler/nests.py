@@ -1,4 +1,4 @@
-"""The names of the compiler's nests that tests read."""
+"""The inner names of the loop compiler that tests use, and a builder of programs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ from scalargrad.compiler.nests.finder.instructions import COMPUTED, GIVEN, Instr
 from scalargrad.compiler.nests.finder.to_equations import operation_of, to_equations
 from scalargrad.compiler.nests.finder.tree import Table, Tree, computes
 from scalargrad.compiler.nests.lowering_error import LoweringError
-from scalargrad.compiler.nests.numpy_runner import numpy_code
 from scalargrad.compiler.nests.output_arrays import (
     with_room_for_empty_sums,
     without_output_copies,
@@ -111,7 +110,6 @@ __all__ = [
     "gradient",
     "in_blocks",
     "machine_code",
-    "numpy_code",
     "operation_of",
     "plan",
     "print_c",
@@ -136,7 +134,7 @@ __all__ = [
 
 
 class Cell(Symbol):
-    """A cell that is read, as an operand of expressions."""
+    """An element that is read, as an operand of expressions."""
 
     __slots__ = ("access",)
 
@@ -146,7 +144,7 @@ class Cell(Symbol):
 
 
 class Cells:
-    """An array of a program being built: ``x[i]`` is a cell, ``x[i] = …`` sets it."""
+    """An array of a program under construction: ``x[i]`` is an element, ``x[i] = …`` sets it."""
 
     def __init__(self, builder: Builder, array: Array) -> None:
         self.array, self.builder = array, builder
@@ -160,15 +158,15 @@ class Cells:
 
 
 def _index(place: Any) -> Index:
-    """Return an index; a cell of a table is one, too."""
+    """Return an index; an element of an index array is one as well."""
     return Index(0, (), place.access) if isinstance(place, Cell) else as_index(place)
 
 
 class Builder(builder.Builder):
-    """Writes equations as plain Python."""
+    """Builder of programs of the loop IR, in Python notation."""
 
     def input(self, name: str, *shape: int) -> Cells:
-        """Add an array that is given at each run."""
+        """Add an input array."""
         return Cells(self, self.array(name, shape, "in"))
 
     def const(self, name: str, data: Any) -> Cells:
@@ -177,11 +175,11 @@ class Builder(builder.Builder):
         return Cells(self, self.array(name, numbers.shape, "const", numbers))
 
     def temp(self, name: str, *shape: int) -> Cells:
-        """Add an array that steps write."""
+        """Add a temporary array, written by statements."""
         return Cells(self, self.array(name, shape))
 
     def output(self, name: str, *shape: int) -> Cells:
-        """Add an array that steps write and that is returned."""
+        """Add an output array, written by statements."""
         return Cells(self, self.array(name, shape, "out"))
 
     def var(self, extent: Any, name: str = "i") -> Var:
@@ -189,7 +187,7 @@ class Builder(builder.Builder):
         return super().var(_index(extent), name)
 
     def write(self, out: Access, value: Any, how: str) -> None:
-        """Write the steps of an expression, the last of which sets `out`, or is added to it."""
+        """Append the statements of an expression; the last one sets `out` or is added to it."""
         op, operands = TABLE["identity"], tuple[Any, ...]([value])
         if isinstance(value, Symbol) and not isinstance(value, Cell):
             assert value.op is not None
@@ -199,12 +197,12 @@ class Builder(builder.Builder):
         self.append(Step(out, op, tuple([self.arg(x, known) for x in operands]), how))
 
     def add(self, to: Cell, value: Any) -> None:
-        """Add a number to a cell; the loops around of which the cell has no index are a sum."""
+        """Add a number to an element: a sum over the loops that do not occur in its indices."""
         self.write(to.access, value, ADD)
 
 
 def machine_code(text: str, level: int) -> Any:
-    """Return the machine code of LLVM IR; without llvmlite, the rest is read alike."""
+    """Return the machine code of LLVM IR; llvmlite is imported only here."""
     from scalargrad.compiler.backend.llvm import machine_code as native
 
     return native.Code(native.compiled(text, level))
@@ -221,7 +219,7 @@ def run_as_nests(function: Callable[[list[Any]], Any], numbers: Sequence[float])
 def recorded(
     function: Callable[[list[Any]], Any], numbers: Sequence[float]
 ) -> tuple[Instructions, int]:
-    """Return the recording of a function of a list of numbers, and the node of its result."""
+    """Return the trace of a function of a list of numbers, and the node of its result."""
     leaves = [Value(x) for x in numbers]
     unfolded = unfold(record(lambda *xs: function([*xs]), leaves)[0].program)
     assert unfolded is not None
@@ -230,7 +228,7 @@ def recorded(
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
-    """Let the next simplification of equations raise an error, as a mistake in the compiler may."""
+    """Make the next simplification raise an error, like a mistake in the compiler."""
 
     def mistaken(*_: object) -> Any:
         monkeypatch.undo()  # so that another candidate would be compiled

@@ -21,7 +21,7 @@ import time
 import types
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
@@ -35,14 +35,14 @@ from scalargrad import Value, nn
 #: Depth to which objects within objects are described.
 _DEPTH = 12
 _LIBRARIES = {*sys.stdlib_module_names, "numpy", "scalargrad"}
-#: Methods that tell the state of locks, events and queues.
+#: Methods that return the state of locks, events and queues.
 _ASKED = ("is_set", "locked", "qsize")
 
 # Text of a state ----------------------------------------------------------------------------------
 
 
 class Description:
-    """A text that tells states apart, and the Values in the state.
+    """A text that differs for different states, and the Values in the state.
 
     Equal states have equal texts: no text holds an address, and repeated objects are numbered.
     """
@@ -65,7 +65,7 @@ class Description:
         self._known[id(x)] = len(self._known), x
         if isinstance(x, Value):
             self.values.append(x)
-        parts = next((read(x) for base, read in _PARTS.items() if isinstance(x, base)), [])
+        parts = [*next((read(x) for base, read in _PARTS.items() if isinstance(x, base)), [])]
         if isinstance(x, type):
             return [x.__name__, *(self.of(y, depth + 1) for y in parts)]
         parts += _attributes(x)
@@ -116,13 +116,15 @@ def _of_set(x: Any) -> list[Any]:
 
 
 #: The parts of objects besides their attributes, by class.
-_PARTS: dict[Any, Callable[[Any], list[Any]]] = {
+_PARTS: dict[Any, Callable[[Any], Iterable[Any]]] = {
     Value: lambda x: [repr(x.data)],
     np.ndarray: _of_array,
     (types.MappingProxyType, WeakKeyDictionary): lambda x: [],
     Mapping: _items,
     (set, frozenset): _of_set,
-    (list, tuple, deque): lambda x: [*x],
+    list: list.__iter__,
+    tuple: tuple.__iter__,
+    deque: deque.__iter__,
     types.FunctionType: _of_function,
     types.MethodType: lambda x: [x.__self__],
     type: _of_class,
@@ -137,7 +139,7 @@ _WITHOUT_ATTRIBUTES = (types.ModuleType, logging.Logger, WeakKeyDictionary)
 
 
 def _attributes(x: Any) -> list[Any]:
-    """Return the attributes of an object with their names, as they lie in its dict and slots."""
+    """Return the attributes in the dict and the slots of an object, with their names."""
     kind, found = type(x), list[Any]()
     if kind.__module__ in {"threading", "queue", "_thread", "_queue"}:
         with suppress(AttributeError):  # where a program has replaced the dict

@@ -1,6 +1,7 @@
-"""Arguments of random structure, given to one compiled function in turns.
+"""Random arguments: one jitted function is called with arguments of different structure.
 
-``python -m tests.compiler.random_arguments --from 0 --count 4000`` compares calls of so many.
+``python -m tests.compiler.random_arguments --from 0 --count 4000`` compares the calls of 4,000
+seeds with eager calls.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ Weighed: Any = make_dataclass("Weighed", ["point", "weight", "count"], namespace
 
 
 class Box:
-    """An object of no dataclass, whose numbers are constants.
+    """An object that is not a dataclass, whose numbers are constants.
 
-    While a call is recorded it is itself, and dataclasses are copies: it holds none that are given.
+    In a traced call it is the object itself, whereas dataclasses are copies; so it contains no
+    dataclass of the arguments.
     """
 
     def __init__(self, x: Any) -> None:
@@ -38,7 +40,7 @@ class Box:
 
 
 def _made(rng: random.Random, depth: int, met: list[Any]) -> Any:
-    """Return something that holds numbers; at times, what was made before."""
+    """Return a random container of numbers, or one that was made before."""
     if met and rng.random() < 0.12:
         return rng.choice(met)
     kind = rng.randrange(12 if depth else 3)
@@ -46,7 +48,7 @@ def _made(rng: random.Random, depth: int, met: list[Any]) -> Any:
         return [float(rng.randrange(9)), float(rng.randrange(9)), rng.randrange(4)][kind]
     inner = [_made(rng, depth - 1, met) for _ in range(rng.randrange(1, 4))]
     found: Any
-    if kind <= 5:  # many that are alike, as in data
+    if kind <= 5:  # many of equal structure, as in data
         one, found = inner[0], []
         for _ in range(rng.choice([1, 2, 9, 9] if depth == 1 else [1, 3, 9])):
             found.append(_anew(one, rng))
@@ -66,7 +68,7 @@ def _made(rng: random.Random, depth: int, met: list[Any]) -> Any:
 
 
 def _argument(rng: random.Random, met: list[Any]) -> Any:
-    """Return an argument: at times an array, or a text like that of its shape."""
+    """Return a random argument: a container, an array, or a text like the shape of an array."""
     if rng.random() < 0.8:
         return _made(rng, rng.randrange(1, 4), met)
     shape = rng.choice([(2,), (4,), (2, 2), (1, 4)])
@@ -74,7 +76,7 @@ def _argument(rng: random.Random, met: list[Any]) -> Any:
 
 
 def _anew(x: Any, rng: random.Random) -> Any:
-    """Return the same structure with other floats."""
+    """Return a copy with other floats."""
     if type(x) is float:
         return float(rng.randrange(9))
     if isinstance(x, list | tuple):
@@ -87,7 +89,7 @@ def _anew(x: Any, rng: random.Random) -> Any:
 
 
 def _inside(x: Any) -> tuple[str, list[Any]] | None:
-    """Return what kind of container something is, and what it holds; None of a number or text."""
+    """Return the kind of a container and its contents; None for a number or text."""
     kind = type(x).__name__
     if isinstance(x, dict):
         return f"{kind} {[*x]}", [*x.values()]
@@ -97,8 +99,8 @@ def _inside(x: Any) -> tuple[str, list[Any]] | None:
     return (f"{kind} {names}", [getattr(x, name) for name in names]) if names else None
 
 
-def described(*args: Any) -> Any:
-    """Return a number that tells arguments apart by structure, sizes, text and numbers."""
+def fingerprint(*args: Any) -> Any:
+    """Return a number that depends on the structure, sizes, text and numbers of arguments."""
     words: list[Any] = []
     met: dict[int, int] = {}
     total: Any = 0.0
@@ -125,16 +127,16 @@ def _number(x: Any) -> float:
 
 
 def differing(seed: int) -> list[str]:
-    """Return what calls of one compiled function answered otherwise than eager ones."""
+    """Return the differences between calls of a jitted function and eager calls."""
     rng = random.Random(seed)
     calls = []
     for _ in range(rng.choice([1, 2, 3])):
         met: list[Any] = []
         calls.append([_argument(rng, met) for _ in range(rng.choice([1, 2, 3]))])
-    for args in [*calls]:  # another one alike but for one argument, and one with other numbers
+    for args in [*calls]:  # another call that differs in one argument, and one with other numbers
         calls.append([*args[:-1], _argument(rng, [*args])])
         calls.append(_anew(args, rng))
-    compiled, found = jit(described), []
+    compiled, found = jit(fingerprint), []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for k in [rng.randrange(len(calls)) for _ in range(6 * len(calls))]:
@@ -143,7 +145,7 @@ def differing(seed: int) -> list[str]:
                 value = _number(compiled(*now))
             except TraceError:  # refused, with a remedy
                 continue
-            expected = _number(described(*now))
+            expected = _number(fingerprint(*now))
             if abs(value - expected) > 1e-9 * abs(expected):
                 found.append(f"seed {seed}, call {k}: {value}, eagerly {expected}: {now}")
     return found

@@ -1,6 +1,7 @@
-"""Objects and containers drawn at random around a function, changed at random between its calls.
+"""Random captured objects and containers, which are changed at random between calls.
 
-``python -m tests.compiler.random_containers --from 0 --count 4000`` compares calls of so many.
+``python -m tests.compiler.random_containers --from 0 --count 4000`` compares the calls of 4,000
+seeds with eager calls.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class Plain:
 
 
 class Derived(Plain):
-    """One of a class derived from that."""
+    """An object of a derived class."""
 
 
 class Slotted:
-    """An object without a dict of attributes."""
+    """An object without a `__dict__`."""
 
     __slots__ = ("a", "b", "c")
 
@@ -50,14 +51,14 @@ LEAVES: list[Any] = [
 ]  # fmt: skip
 
 
-def drawn(r: random.Random, depth: int, known: list[Any]) -> Any:
-    """Return something to be read, and note it among what is known."""
+def draw_object(r: random.Random, depth: int, known: list[Any]) -> Any:
+    """Return a random object or container, and append it to the list of known ones."""
     if known and r.random() < 0.1:
         return r.choice(known)
     if not depth or r.random() < 0.3:
         found = r.choice(LEAVES)(r)
     else:
-        items = [drawn(r, depth - 1, known) for _ in range(r.randrange(4))]
+        items = [draw_object(r, depth - 1, known) for _ in range(r.randrange(4))]
         kind = r.choice([list, Listed, tuple, dict, OrderedDict, set, deque, *OBJECTS])
         if issubclass(kind, dict):
             found = kind({r.choice(["p", "q", 1, True, 2.0, (1, 2)]): x for x in items})
@@ -76,7 +77,7 @@ def drawn(r: random.Random, depth: int, known: list[Any]) -> Any:
 
 
 def read(x: Any, depth: int = 0) -> Any:
-    """Return a number that tells types, signs, order and contents; `c` and `d` are not read."""
+    """Return a number that depends on types, signs, order and contents, but not on `c` and `d`."""
     if depth > 6 or x is None:
         return 0.125
     if isinstance(x, Value):
@@ -103,7 +104,7 @@ def read(x: Any, depth: int = 0) -> Any:
 
 
 def looks_alike(r: random.Random, x: Any) -> Any:
-    """Return what equals or resembles something, and is another."""
+    """Return another object that is equal or similar."""
     if isinstance(x, int | float):
         return r.choice([float(x), -x if x == 0 else x, bool(x), int(x)])
     if isinstance(x, list | tuple):
@@ -114,7 +115,7 @@ def looks_alike(r: random.Random, x: Any) -> Any:
 
 
 def change(r: random.Random, known: list[Any]) -> None:
-    """Change one of the things that are known, if it can be."""
+    """Change one of the known objects, if it is mutable."""
     x, depth = r.choice(known), r.randrange(3)
     if isinstance(x, Value):
         x.data = r.uniform(-2, 2)
@@ -122,7 +123,7 @@ def change(r: random.Random, known: list[Any]) -> None:
         x[r.randrange(len(x))] = r.uniform(-1, 1)
     elif isinstance(x, list | deque) and x:
         k = r.randrange(len(x))
-        x[k] = r.choice([drawn(r, depth, known), looks_alike(r, x[k])])
+        x[k] = r.choice([draw_object(r, depth, known), looks_alike(r, x[k])])
         turn: list[Any] = [x.reverse, x.pop, lambda: x.append(1.0), list]
         turn += [lambda: setattr(x, "a", 1.0 * k)] if isinstance(x, Listed) else []
         r.choice(turn)()
@@ -133,11 +134,13 @@ def change(r: random.Random, known: list[Any]) -> None:
     elif isinstance(x, dict) and x:
         key = r.choice([*x])
         held = x.pop(key)
-        x[r.choice([key, key, "z"])] = r.choice([drawn(r, depth, known), looks_alike(r, held)])
+        x[r.choice([key, key, "z"])] = r.choice(
+            [draw_object(r, depth, known), looks_alike(r, held)]
+        )
     elif type(x) in OBJECTS:
         name = r.choice("abc" if isinstance(x, Slotted) else [*NAMES, "rate"])
         held = getattr(x, name, None)
-        setattr(x, name, r.choice([drawn(r, depth, known), looks_alike(r, held)]))
+        setattr(x, name, r.choice([draw_object(r, depth, known), looks_alike(r, held)]))
         if type(x) in {Plain, Derived} and r.random() < 0.2:
             x.__class__ = r.choice([Plain, Derived])
 
@@ -148,9 +151,9 @@ def number(x: Any) -> float:
 
 
 def stale(seed: int, *, changes: int = 25) -> str:
-    """Return how a compiled call differs from an eager one after changes; empty if none does."""
+    """Return the differences between jitted and eager calls after changes; '' if there are none."""
     r, known = random.Random(seed), list[Any]()
-    held = SimpleNamespace(x=drawn(r, 4, known), unread=known)
+    held = SimpleNamespace(x=draw_object(r, 4, known), unread=known)
     around, given = jit(lambda y: read(held.x) * y), jit(lambda x, y: read(x.x) * y)
     for k in range(changes):
         try:

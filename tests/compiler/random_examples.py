@@ -1,6 +1,6 @@
-"""Recurrences under vmap drawn at random, in programs around them: compiled and eager.
+"""Random recurrences in vmap, within random programs: jitted and eager.
 
-``python -m tests.compiler.random_examples --from 0 --count 4000`` compares so many.
+``python -m tests.compiler.random_examples --from 0 --count 4000`` compares 4,000 seeds.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _second(rng: random.Random, f: Callable[[Any, Any], Any]) -> Callable[[Any, 
 
 
 def difference(seed: int) -> str:
-    """Return where a program is compiled to other numbers than it has eagerly."""
+    """Return the differences between the jitted and the eager results of a random program."""
     rng = random.Random(seed)
     width, count = rng.randint(1, 4), rng.choice([2, 3, 5, 8, 9, 17, 33])
     f, p = _program(rng, width), [rng.uniform(-1.0, 1.0) for _ in range(4)]

@@ -1,8 +1,9 @@
-"""Nests of loops that a seed draws, compared with the same loops run on Values.
+"""Random loop nests, compared with Python loops on Values.
 
-``python -m tests.compiler.random_nests --from 0 --count 2000`` compares value and gradient, notes
-each seed in a file and prints those that differ; the same command goes on after the last one noted.
-Nests hold sums, recurrences, stencils, convolutions, tables, triangles, ragged rows and maxima.
+``python -m tests.compiler.random_nests --from 0 --count 2000`` compares values and gradients,
+writes each seed to a file and prints the seeds that differ; if run again, it continues after the
+last seed in the file. Nests have sums, recurrences, stencils, convolutions, gathers, triangles,
+ragged rows and maxima.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tests.compiler.compiled_nests import CompiledNest, LLVMNest, NumpyNest, exactly
+from tests.compiler.compiled_nests import CompiledNest, LLVMNest, exactly
 from tests.compiler.interpreter import interpret
 from tests.compiler.nests import (
     Array,
@@ -27,7 +28,6 @@ from tests.compiler.nests import (
     simplify,
 )
 from tests.compiler.search import main
-from tests.environment import WITHOUT_LLVM
 
 import scalargrad as sg
 from scalargrad import Value
@@ -38,7 +38,7 @@ EXTENTS = [1, 2, 3, 3, 4, 5, 5, 7, 8, 9, 11, 66]
 
 
 class Eager:
-    """The arrays and loops of a program, run on Values as it is written."""
+    """The arrays and loops of a program, run eagerly on Values."""
 
     def __init__(self, parameters: Sequence[float]) -> None:
         self.parameters: Any = [Value(x) for x in parameters]
@@ -48,40 +48,40 @@ class Eager:
         return np.asarray(numbers, float)
 
     def array(self, *shape: int) -> Any:
-        """Return a new array, of zeros."""
+        """Return a new array of zeros."""
         found = np.empty(shape, object)
         found[...] = 0.0
         return found
 
     def var(self, extent: Any) -> Any:
-        """Return what loops up to an extent are over."""
+        """Return the range of a loop with this trip count."""
         return int(extent)
 
     def each(self, over: Any, body: Callable[[Any], None]) -> None:
-        """Run a body for each number of a loop."""
+        """Run a body in each iteration of a loop."""
         for k in range(int(over)):
             body(k)
 
     def entry(self, table: Any, k: Any) -> Any:
-        """Return an entry of a table, as an index."""
+        """Return an element of an index array, as an index."""
         return int(table[k])
 
     def read(self, array: Any, *at: Any) -> Any:
-        """Return a cell."""
+        """Return an element."""
         found = array[at]
         return float(found) if isinstance(found, np.floating) else found
 
     def write(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
-        """Set a cell."""
+        """Set an element."""
         array[at] = x
 
     def add(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
-        """Add to a cell."""
+        """Add to an element."""
         array[at] = array[at] + x
 
 
 class Nests:
-    """The same written as equations."""
+    """The arrays and loops of a program, written in the loop IR."""
 
     def __init__(self) -> None:
         self.builder = Builder()
@@ -92,32 +92,32 @@ class Nests:
         return self.builder.const(name, numbers)
 
     def array(self, *shape: int) -> Any:
-        """Return a new array, of zeros."""
+        """Return a new array of zeros."""
         return self.builder.temp("a", *shape)
 
     def var(self, extent: Any) -> Any:
-        """Return what loops up to an extent are over."""
+        """Return the range of a loop with this trip count."""
         return self.builder.var(extent)
 
     def each(self, over: Any, body: Callable[[Any], None]) -> None:
-        """Run a body for each number of a loop."""
+        """Run a body in each iteration of a loop."""
         with self.builder.loop(over) as var:
             body(var)
 
     def entry(self, table: Any, k: Any) -> Any:
-        """Return an entry of a table, as an index."""
+        """Return an element of an index array, as an index."""
         return table[k]
 
     def read(self, array: Any, *at: Any) -> Any:
-        """Return a cell."""
+        """Return an element."""
         return array[at]
 
     def write(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
-        """Set a cell."""
+        """Set an element."""
         array[at] = x
 
     def add(self, array: Any, at: tuple[Any, ...], x: Any) -> None:
-        """Add to a cell."""
+        """Add to an element."""
         self.builder.add(array[at], x)
 
 
@@ -135,14 +135,14 @@ Expression = Callable[[Any, list[Any]], Any]
 
 
 class Known:
-    """An array that a program has: its name, and the loops that its dimensions are over."""
+    """An array of a program: its name, and the loop of each dimension."""
 
     def __init__(self, name: str, over: Sequence[int]) -> None:
         self.name, self.over = name, list(over)
 
 
 class Drawn:
-    """A program drawn by a seed, to be run by a machine."""
+    """A random program, to be run by a machine."""
 
     def __init__(self, seed: int) -> None:
         self.rng = rng = random.Random(seed)
@@ -154,7 +154,7 @@ class Drawn:
         self.statements = [self._statement(k) for k in range(rng.randint(2, 5))]
 
     def run(self, machine: Any) -> Any:
-        """Run the program; return the array that holds the loss."""
+        """Run the program and return the array of the loss."""
         m = machine
         m.arrays = {"data": m.data("data", self.numbers)}
         m.vars = [m.var(n) for n in self.extents]
@@ -172,7 +172,7 @@ class Drawn:
     # Terms -------------------------------------------------------------------------------------
 
     def _value(self, over: Sequence[int]) -> Expression:
-        """Draw a parameter, a number of the data or a cell of an array, at loops `over`."""
+        """Draw a parameter, a constant or an element of an array, in the loops `over`."""
         rng, kind = self.rng, self.rng.random()
         k = rng.randrange(PARAMETERS)
         if kind < 0.3:
@@ -281,7 +281,7 @@ class Drawn:
         return made, over
 
     def _network(self, name: str, _: list[int]) -> Any:
-        """Draw a recurrence of a few numbers, each a sum of all before."""
+        """Draw a recurrence in which each number is a sum of all earlier ones."""
         rng = self.rng
         s, j = sorted(rng.sample(range(3), 2), key=lambda v: -self.extents[v])
         n, size = self.extents[s], self.extents[j]
@@ -426,7 +426,7 @@ class Drawn:
 
 
 def _around(m: Any, over: Sequence[int], body: Callable[[list[Any]], None]) -> None:
-    """Run a body within loops."""
+    """Run a body in nested loops."""
 
     def inside(at: list[Any]) -> None:
         if len(at) == len(over):
@@ -438,7 +438,7 @@ def _around(m: Any, over: Sequence[int], body: Callable[[list[Any]], None]) -> N
 
 
 class Case:
-    """A drawn program as equations, with its gradient, and by Values."""
+    """A random program with its gradient, in the loop IR and on Values."""
 
     def __init__(self, seed: int) -> None:
         self.drawn = Drawn(seed)
@@ -472,7 +472,7 @@ class Case:
         return float(found[self.value]), found[self.slopes].tolist()
 
     def second_derivatives(self) -> str:
-        """Return what differs in the Hessian times a vector, reverse over reverse."""
+        """Return the difference in a Hessian-vector product, reverse over reverse."""
         rng = random.Random(len(self.program.arrays))
         vector = [rng.uniform(-1.0, 1.0) for _ in range(PARAMETERS)]
         _, product_by_values = sg.hvp(self._function, self.point, vector)
@@ -484,7 +484,7 @@ class Case:
         program, found = gradient(outside.program(), product.array, [self.parameters])
         short = contract(simplify(_returning(program, found[self.parameters])))
         out = next(x for x in short.arrays if x.name == "returned")
-        numbers = NumpyNest(short)({self.parameters: self.point})[out]
+        numbers = interpret(short, {self.parameters: self.point}, exactly)[out]
         if not np.abs(numbers - expected).max() <= 1e-9 * max(1.0, np.abs(expected).max()):
             return f"second derivatives: {numbers} for {expected}"
         return ""
@@ -505,17 +505,16 @@ def _returning(program: Program, array: Array) -> Program:
 
 
 def compare(seed: int) -> str:
-    """Return what differs for a seed: '' if nothing.
+    """Return the difference for a seed, '' if there is none.
 
-    The interpreter is compared with Values, to rounding; C and LLVM with the interpreter, to the
-    bit.
+    The interpreter is compared with Values, up to rounding; C and LLVM are compared with the
+    interpreter, to the bit.
     """
     case = Case(seed)
     expected = case.eager()
     given = {case.parameters: case.point}
     cases = {name: case.interpreted(program) for name, program in
              (("written", case.written), ("short", case.program))}  # fmt: skip
-    cases["NumPy"] = case.outputs(NumpyNest(case.program)(given))
     for name, found in cases.items():
         if not is_close(found, expected):
             return f"{name}: {found} for {expected}"
@@ -524,7 +523,7 @@ def compare(seed: int) -> str:
         if difference:
             return difference
     printers: dict[str, type[CompiledNest]] = {"C": CompiledNest} if shutil.which("gcc") else {}
-    printers |= {} if WITHOUT_LLVM else {"LLVM": LLVMNest}
+    printers["LLVM"] = LLVMNest
     exact = interpret(case.program, given, exactly)
     for name, printed in printers.items():
         run = printed(case.program, seed % 3)
@@ -536,7 +535,7 @@ def compare(seed: int) -> str:
 
 
 def is_close(found: tuple[float, list[float]], expected: tuple[float, list[float]]) -> bool:
-    """Return whether two values and gradients agree, to rounding."""
+    """Return True if two values and gradients agree up to rounding."""
     scale = max(1.0, *map(abs, expected[1]))
     slopes = zip(found[1], expected[1], strict=True)
     return math.isclose(found[0], expected[0], rel_tol=1e-11, abs_tol=1e-11) and all(

@@ -72,7 +72,7 @@ EPSILON = sys.float_info.epsilon
 
 
 class PassError(AssertionError):
-    """What a pass has changed; its name comes first."""
+    """A difference before and after a pass; the message begins with the name of the pass."""
 
 
 class Comparison:
@@ -146,7 +146,7 @@ class Comparison:
                 raise PassError(f"{name}: {array} is {y} for {x}")
 
     def moved(self, program: Program, array: Array) -> Any:
-        """Return how much the numbers of an array change if all results are rounded otherwise."""
+        """Return how much the elements of an array change by another rounding of all results."""
         noise = random.Random(self.seed)
 
         def apply(op: Operation, *operands: float) -> float:
@@ -231,7 +231,7 @@ def recordings(seed: int, comparison: Comparison) -> str:
     program = random_recordings.Drawn(seed, in_place=seed % 2 == 0)
     numbers = [0.1 * x for x in natural.draws(400 - 303 * program.in_place, seed + 1)]
     recording, node = recorded(program, numbers)
-    every = _evaluated(recording, numbers)
+    every = _evaluate(recording, numbers)
     try:
         with sg.disable_jit():
             value = float(program(numbers))
@@ -276,7 +276,7 @@ def found_loops(
     return ""
 
 
-def _evaluated(recording: Instructions, numbers: Sequence[float]) -> list[float]:
+def _evaluate(recording: Instructions, numbers: Sequence[float]) -> list[float]:
     """Return the number of each node of a recording."""
     found: list[float] = []
     constants = recording.places.view(np.float64).tolist()
@@ -328,7 +328,7 @@ KINDS: Sequence[Callable[[int, Comparison], str]] = (nests, recordings, nests, r
 
 
 def compare(seed: int) -> str:
-    """Return the first pass after which something differs, and what; '' if nothing."""
+    """Return the first pass that changes a result, and the difference; '' if there is none."""
     kind = blocks if seed % 50 == 49 else KINDS[seed % len(KINDS)]
     comparison = Comparison(seed)
     try:

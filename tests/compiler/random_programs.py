@@ -1,16 +1,16 @@
-"""Programs made of statements that a seed draws, compared compiled with what they are eagerly.
+"""Programs of random statements: jitted calls are compared with eager calls.
 
-``python -m tests.compiler.random_programs --from 0 --count 1600`` compares 100,000 calls, notes
-each seed in a file and prints those that differ; the same command goes on after the last one noted.
-It runs in check mode, which compares each result with that of an eager call; errors, and functions
-that are compiled inside others, are compared here, the latter in the first two calls.
-``SCALARGRAD_JIT=numpy`` before it runs them on NumPy instead.
+``python -m tests.compiler.random_programs --from 0 --count 1600`` compares 100,000 calls, writes
+each seed to a file and prints the seeds that differ; if run again, it continues after the last
+seed in the file. It runs in check mode, which compares each result with that of an eager call.
+Errors, and functions that are jitted inside others, are compared here, the latter in the first two
+calls.
 
-One comparison is one call of a compiled function, with arguments, or numbers around it, that it was
-not called with before: its value or its error, the gradients of a call with Values, and the state
-of the generator. A call that ends in a refusal counts for nothing, nor does one with an error of
-eager code for a nan that its result does not depend on, which compiled code does not compute.
-Of ten calls two are made eagerly by jit itself: a number is not finite, or paths are too many.
+One comparison is one call of a jitted function with new arguments or new captured numbers: its
+value or error, the gradients of a call with Values, and the state of the generator. A refused call
+does not count, nor does one in which eager code raises an error for a nan that the result does
+not depend on, since compiled code does not compute it. Of ten calls jit itself makes two eagerly,
+because a number is not finite or there are too many paths.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ FORMS: list[tuple[Callable[[Numbers], Any], Callable[[Any], Numbers]]] = [
 
 
 class Program:
-    """A function of a list of numbers, made of statements.
+    """A function of a list of numbers, composed of statements.
 
-    None of its code makes a generator: else each recording would be made twice.
+    Its code makes no generator, since each trace would then be made twice.
     """
 
     def __init__(self, weight: float, data: Any) -> None:
@@ -98,14 +98,14 @@ class Program:
         self.statements: list[Step] = []
 
     def __call__(self, xs: Numbers, source: random.Random) -> Any:
-        """Run the statements, each on the results of those before."""
+        """Run the statements, each on the results of earlier ones."""
         known = list(xs)
         for statement in self.statements:
             known.append(statement(known, source))
         return known[-1] + 0.5 * known[-2]
 
     def change(self) -> None:
-        """Change the numbers that statements read around them."""
+        """Change the captured numbers of the statements."""
         self.weight = 0.5 - self.weight
         for table in self.tables:
             table[0] *= -0.5
@@ -117,14 +117,14 @@ class Program:
 
 
 class Drawing:
-    """What draws the statements of a program.
+    """A generator of random statements.
 
     Parameters
     ----------
     rng : random.Random
-        What draws the statements.
+        The random numbers.
     depth : int
-        How deep derivatives and maps may be nested.
+        Maximum nesting of derivatives and vmap.
     """
 
     def __init__(self, rng: random.Random, depth: int = 2) -> None:
@@ -180,7 +180,7 @@ class Drawing:
         return lambda known, source: around.weight * x(known) + around.weight
 
     def _delays(self, rng: random.Random, _: int) -> Step:
-        """Draw a recurrence that reads what it came to some steps before."""
+        """Draw a recurrence that reads a state several steps back."""
         op, inner, back = rng.choice(BINARY), rng.choice(UNARY[:12]), rng.randint(1, 3)
         x, count = self._place(rng), rng.choice([8, 20])
 
@@ -213,7 +213,7 @@ class Drawing:
         return still
 
     def _bounded(self, rng: random.Random, _: int) -> Step:
-        """Draw a loop that ends where a condition says so."""
+        """Draw a loop that ends by a condition."""
         x, limit = self._place(rng), rng.uniform(0.3, 1.0)
 
         def bounded(known: Numbers, source: random.Random) -> Any:
@@ -227,7 +227,7 @@ class Drawing:
         return bounded
 
     def _looked_up(self, rng: random.Random, _: int) -> Step:
-        """Draw an entry of a table, by a computed index."""
+        """Draw a `take` with a computed index."""
         x, y, limit = self._place(rng), self._place(rng), rng.uniform(-0.5, 0.5)
 
         def looked_up(known: Numbers, source: random.Random) -> Any:
@@ -237,7 +237,7 @@ class Drawing:
         return looked_up
 
     def _rows(self, rng: random.Random, _: int) -> Step:
-        """Draw examples that are rows of an array, with results along one axis or the other."""
+        """Draw a vmap over the rows of an array, with results along a random axis."""
         f, x, axis = self._smooth(rng), self._place(rng), rng.randrange(2)
         data = self.program.data
 
@@ -251,7 +251,7 @@ class Drawing:
         return rows
 
     def _examples(self, rng: random.Random, _: int) -> Step:
-        """Draw a mean over many examples that are closed over, with its slope or without."""
+        """Draw a mean over many captured examples, with or without its derivative."""
         f, x, count, sloped = (
             self._smooth(rng),
             self._place(rng),
@@ -280,7 +280,7 @@ class Drawing:
         return lambda known, source: model([x(known), y(known)])
 
     def _several(self, rng: random.Random, _: int) -> Step:
-        """Draw a sum over results that are computed alike."""
+        """Draw a sum over results of one function."""
         op, x, count = rng.choice(UNARY[:12]), self._place(rng), rng.choice([5, 20, 40])
         total: Any = rng.choice([sum, sg.sum])
 
@@ -320,7 +320,7 @@ class Drawing:
         return derived
 
     def _gradients(self, rng: random.Random, depth: int) -> Step:
-        """Draw a derivative of what is made of a derivative, by its graph or without it."""
+        """Draw a derivative of an expression with a derivative, with or without its graph."""
         f, x, twice = self._inner(rng, depth), self._place(rng), rng.random() < 0.5
 
         def derived(known: Numbers, source: random.Random) -> Any:
@@ -390,7 +390,7 @@ class Drawing:
         return derived
 
     def _grad_by_gradient(self, rng: random.Random, _: int) -> Step:
-        """Draw a derivative by a number that is itself a derivative."""
+        """Draw a derivative at a number that is itself a derivative."""
         f, x, by_slope = self._smooth(rng), self._place(rng), rng.random() < 0.5
 
         def derived(known: Numbers, source: random.Random) -> Any:
@@ -407,7 +407,7 @@ class Drawing:
         )
 
     def _vmap_of_grad(self, rng: random.Random, depth: int) -> Step:
-        """Draw values and slopes for several examples, with an argument that they share."""
+        """Draw values and derivatives for several examples, with a shared argument."""
         f = self._inner(rng, depth)
         count = 3 if isinstance(f, Program) else rng.choice([3, 12, 33])
 
@@ -432,7 +432,7 @@ class Drawing:
         return scanned
 
     def _scan_of_dict(self, rng: random.Random, depth: int) -> Step:
-        """Draw a scan whose carry, entries and results have several numbers each."""
+        """Draw a scan whose carry, elements and results have several numbers each."""
         f, g = self._smooth(rng), self._inner(rng, depth)
         x, often = self._place(rng), rng.choice(OFTEN[0 if isinstance(g, Program) else depth])
 
@@ -450,7 +450,9 @@ class Drawing:
 
     def _jit(self, rng: random.Random, depth: int) -> Step:
         f = self._inner(rng, depth)
-        return lambda known, source: jit(lambda ys: f(ys, source))([*known])  # as it is now
+        return lambda known, source: jit(lambda ys: f(ys, source))(
+            [*known]
+        )  # with its present value
 
     def _draw(self, rng: random.Random, _: int) -> Step:
         x = self._place(rng)
@@ -459,7 +461,7 @@ class Drawing:
 
 @dataclass
 class Case:
-    """A program with the form of its argument and, with some seeds, a large array beside it."""
+    """A program with the form of its argument and, for some seeds, a large array as another."""
 
     program: Program
     form: Callable[[Numbers], Any]
@@ -467,7 +469,7 @@ class Case:
     data: Any
 
     def __call__(self, given: Any, data: Any, source: random.Random) -> Any:
-        """Return what the program makes of three numbers, and of the array."""
+        """Return the result of the program for three numbers and the array."""
         xs = self.read(given)
         y = self.program(xs, source)
         if data is not None:
@@ -476,7 +478,7 @@ class Case:
 
 
 def case_of(seed: int) -> Case:
-    """Return what a seed draws."""
+    """Return the case of a seed."""
     rng = random.Random(seed)
     program, form, data = Drawing(rng).program, rng.choice(FORMS), None
     if rng.random() < 0.2:
@@ -490,7 +492,7 @@ HUGE = 1e290
 
 
 def arguments(rng: random.Random, count: int) -> list[list[float]]:
-    """Return so many points, some of them special; the last is the first again."""
+    """Return random points, some of them special; the last point is the first one again."""
     found = [[rng.uniform(-2.0, 2.0) for _ in range(3)] for _ in range(4)]
     while len(found) < count - 1:
         found.append([rng.choice(SPECIAL) if rng.random() < 0.5 else x for x in found[0]])
@@ -499,10 +501,10 @@ def arguments(rng: random.Random, count: int) -> list[list[float]]:
 
 
 def compare(seed: int, by_values: bool, points: int = 6) -> str:
-    """Return how a random program differs compiled: in numbers, slopes, errors, the generator.
+    """Return the difference between jitted and eager calls: numbers, gradients, errors, generator.
 
-    Half-way, what the program reads around it changes. A refusal ends the comparison: by a
-    condition on the examples of vmap, or by what a draw decides.
+    Captured state changes after half of the calls. A refusal, for a condition on the examples of
+    vmap or on a draw, ends the comparison.
     """
     case = case_of(seed)
     eager, mine = random.Random(seed), random.Random(seed)
@@ -535,7 +537,7 @@ def compare(seed: int, by_values: bool, points: int = 6) -> str:
 
 
 def _outcome(f: Callable[[], Any], source: random.Random) -> Any:
-    """Return what a call comes to, with where it leaves the generator."""
+    """Return the outcome of a call, and the state of the generator after it."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", JitWarning)
         try:
@@ -556,7 +558,7 @@ def _by_values(case: Case, f: Callable[[Any], Any]) -> Callable[[Numbers], Numbe
     def both(xs: Numbers) -> Numbers:
         leaves = [Value(x) for x in xs]
         y = f(case.form(leaves))
-        if not isinstance(y, Value):  # as what `take` chose here does not depend on any
+        if not isinstance(y, Value):  # as the element that `take` selected does not depend on any
             return [y, *[0.0] * len(xs)]
         return [y, *sg.gradients(y, leaves, allow_nonfinite=True)]
 
@@ -569,7 +571,7 @@ def _close(a: float, b: float) -> bool:
 
 
 def _agree(found: Any, expected: Any, errors: Callable[[], list[float]]) -> bool:
-    """Return whether two outcomes are the same, to what rounding may make of them."""
+    """Return True if two outcomes agree within the possible effects of rounding."""
     if not isinstance(found[0], list) or not isinstance(expected[0], list):
         return bool(found == expected)
     if found[1] != expected[1]:
@@ -585,11 +587,11 @@ def _agree(found: Any, expected: Any, errors: Callable[[], list[float]]) -> bool
 
 
 def _errors(case: Case, xs: Numbers, state: Any) -> list[float]:
-    """Return by how much rounding may change value and slopes of a program.
+    """Return bounds of the effect of rounding on the value and the gradients of a program.
 
-    Each node may be another by some units in its last place, which the value sees as much of as
-    its derivative says: x / s'(9) does, of which s' = s (1 - s) keeps few digits. A slope is a sum
-    of products along all ways, which may cancel.
+    Each node may differ by some units in its last place. The effect on the value is its derivative
+    with respect to the node: it is large for x / s'(9), since s' = s (1 - s) has few digits. A
+    gradient is a sum of products along all paths, which may cancel.
     """
     leaves = [Value(x) for x in xs]
     source = random.Random()
@@ -613,7 +615,7 @@ def _errors(case: Case, xs: Numbers, state: Any) -> list[float]:
 
 
 def _is_of_nan(outcome: Any) -> bool:
-    """Return whether a call ended in an error for a nan, also one of a function compiled inside."""
+    """Return True if a call raised an error for a nan, also in a function jitted inside."""
     said = outcome[0]
     return said is NumericalError or (isinstance(said, str) and any(x in said for x in _OF_NAN))
 
@@ -626,10 +628,10 @@ def _nan_among(outcome: Any) -> bool:
 
 
 def _as_python(expected: Any, f: Callable[[], Any], source: random.Random, before: Any) -> Any:
-    """Return an outcome with what Python alone, without any jit, has where it has nan.
+    """Return an outcome in which nan is replaced by the numbers of a run without any jit.
 
-    A compiled function in the eager one looks entries up, sends 0 to those not chosen, and
-    meets an infinite slope behind them; where an entry is chosen in Python, no edge leads there.
+    A function jitted inside the eager one sends 0 to the elements that `take` does not select, and
+    multiplies it by an infinite derivative; in eager code these elements are not operands.
     """
     source.setstate(before)
     with sg.disable_jit():
@@ -641,7 +643,7 @@ def _as_python(expected: Any, f: Callable[[], Any], source: random.Random, befor
 
 
 def difference(seed: int) -> str:
-    """Return what differs for a seed in 32 calls, with floats or with Values."""
+    """Return the difference for a seed in 32 calls, with floats or with Values."""
     return "; ".join({compare(seed, by_values, points=32) for by_values in (False, True)} - {""})
 
 

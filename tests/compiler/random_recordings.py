@@ -1,9 +1,9 @@
-"""Loops over cells drawn at random, recorded flat, found again and run as nests.
+"""Random loops over array elements: traced, found again by the finder, and run as nests.
 
-In a third of them an `if` on data chooses at each turn what is done.
+A third of them have an `if` on data in each iteration.
 
-``python -m tests.compiler.random_recordings --from 0 --count 5000`` compares so many with Values,
-notes each seed in a file and goes on after the last one noted.
+``python -m tests.compiler.random_recordings --from 0 --count 5000`` compares 5,000 seeds with
+Values, writes each seed to a file and, if run again, continues after the last seed in the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EPSILON = sys.float_info.epsilon
 
 
 class Drawn:
-    """Loops drawn at random: fixed, triangular and ragged, over cells, some changed in place."""
+    """Random loops: fixed, triangular and ragged, over elements, some of them mutated."""
 
     def __init__(self, seed: int, *, in_place: bool = True) -> None:
         self.rng = random.Random(seed)
@@ -35,7 +35,7 @@ class Drawn:
         self.data = natural.draws(97, seed)
 
     def loop(self, depth: int) -> Any:
-        """Return the kind, the extent and the body of a loop."""
+        """Return the kind, the trip count and the body of a loop."""
         draw = self.rng
         kind = draw.choice(["fixed", "fixed", "triangle", "ragged"]) if depth else "fixed"
         extents = ([8, 12, 20], [3, 4, 5, 7, 10]) if self.in_place else ([5, 8], [3, 4, 5])
@@ -53,7 +53,7 @@ class Drawn:
         return kind, extent, body
 
     def statement(self) -> Any:
-        """Return where a result goes, an operation, and two operands."""
+        """Return the target of a result, an operation and two operands."""
         draw = self.rng
         cells = [
             (draw.choice(["cell", "held", "data"]), [draw.choice([0, 1, 1, 2, 7]) for _ in "ijk"],
@@ -70,7 +70,7 @@ class Drawn:
         return "held", op, [*fixed[:2], ("held", [0, 0, 0], draw.randrange(3))]
 
     def __call__(self, p: list[Any]) -> Any:
-        """Run the loops on cells that begin as `p`."""
+        """Run the loops on elements with the initial values `p`."""
         self.cells, self.held = [*p], [*p[:20]]
         for x in self.loops:
             self.run(x, ())
@@ -102,7 +102,7 @@ class Drawn:
 
 
 def compare(seed: int) -> str:
-    """Return what differs for a seed: '' if nothing."""
+    """Return the difference for a seed, '' if there is none."""
     program = Drawn(seed, in_place=seed % 2 == 0)
     numbers = [0.1 * x for x in natural.draws(400 - 303 * program.in_place, seed + 1)]
     try:

@@ -31,11 +31,11 @@ from tests.compiler.nests import (
 
 
 class ScheduleError(AssertionError):
-    """Scheduled loops do not compute their equations."""
+    """Scheduled loops do not compute their program."""
 
 
 class LayoutError(ScheduleError):
-    """An address or a register holds another element than the one that is read."""
+    """An address or a register has another element than the one that is read."""
 
 
 class Iteration(NamedTuple):
@@ -117,7 +117,7 @@ class ScheduledInterpreter:
         out = self.equations.address(step.out, iteration.at)
         self.due[out] -= 1
         if self.due[out] < 0:
-            raise ScheduleError(f"{step} writes {_shown(out)} once more than is due")
+            raise ScheduleError(f"{step} writes {_format(out)} once more than is due")
         if step.how != ADD:
             self._complete(step, iteration, out, self.apply(step.op, *operands))
             return
@@ -136,13 +136,15 @@ class ScheduledInterpreter:
     def _read(self, step: Step, x: Access, iteration: Iteration) -> float:
         element = self.equations.address(x, iteration.at)
         if self.due[element]:
-            raise ScheduleError(f"{step} reads {_shown(element)}, {self.due[element]} writes early")
+            raise ScheduleError(
+                f"{step} reads {_format(element)}, {self.due[element]} writes early"
+            )
         place = self._place(x, iteration)
         held, is_given = self.holds.get(place), x.array.kind in {"in", "const"}
-        # What is not due is given, or the sum of no terms, which is stored there.
+        # An element without due writes is an input, or an empty sum, which is stored there.
         if held != element and (element in self.due or (held and is_given)):
-            other = _shown(held) if held else "nothing"
-            raise LayoutError(f"{step} reads {_shown(element)} at {place}, which holds {other}")
+            other = _format(held) if held else "nothing"
+            raise LayoutError(f"{step} reads {_format(element)} at {place}, which holds {other}")
         return self.numbers[element[0]][element[1]]
 
     def _complete(self, step: Step, iteration: Iteration, element: Address, number: float) -> None:
@@ -213,7 +215,7 @@ def _partial(terms: Sequence[tuple[tuple[tuple[int, int], ...], Term]]) -> float
     return found
 
 
-def _shown(element: Address) -> str:
+def _format(element: Address) -> str:
     array, at = element
     places = np.unravel_index(at, array.shape) if array.shape else ()
     return f"{array}[{', '.join(map(str, places))}]"

@@ -1,4 +1,4 @@
-"""A search through seeds from the command line, which goes on where it stopped."""
+"""A search through seeds from the command line, which continues where it stopped."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: What is said of a seed that draws what is refused, or what is not of the kind that is compared.
+#: The result of a seed whose program is refused, or is not of the kind that is compared.
 NOT_COMPARED = "not compared"
 
 
 def main(compare: Callable[[int], str], name: str) -> int:
-    """Compare the seeds asked for, but for those noted in the file; return 1 if any differs.
+    """Compare seeds, except those in the file of notes; return 1 if any differs.
 
     Parameters
     ----------
     compare : callable
-        Returns what differs for a seed: '' if nothing.
+        Returns the difference for a seed, '' if there is none.
     """
     parser = argparse.ArgumentParser(prog=f"python -m tests.compiler.{name}")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
@@ -31,16 +31,16 @@ def main(compare: Callable[[int], str], name: str) -> int:
     options = parser.parse_args()
     notes = options.notes or Path(f"fuzz/found/{name}.txt")
     notes.parent.mkdir(parents=True, exist_ok=True)
-    known = _noted(notes)
+    known = _read_notes(notes)
     begun, count, wrong = time.monotonic(), 0, 0
     for seed in range(options.first, options.first + options.count):
         if seed not in known and time.monotonic() - begun < options.seconds:
-            _note(notes, f"{seed} ended the process")  # unless it is noted otherwise
+            _append_note(notes, f"{seed} ended the process")  # unless a later line replaces it
             try:
                 known[seed] = compare(seed)
-            except Exception as error:  # noqa: BLE001 - noted, and the next seed goes on
+            except Exception as error:  # noqa: BLE001 - recorded; the next seed follows
                 known[seed] = f"{type(error).__name__}: {error}"
-            _note(notes, f"{seed} {known[seed]}")
+            _append_note(notes, f"{seed} {known[seed]}")
         count += seed in known
         if known.get(seed) not in {None, "", NOT_COMPARED}:
             wrong += 1
@@ -52,12 +52,12 @@ def main(compare: Callable[[int], str], name: str) -> int:
     return wrong > 0
 
 
-def _note(notes: Path, line: str) -> None:
+def _append_note(notes: Path, line: str) -> None:
     with notes.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 
 
-def _noted(notes: Path) -> dict[int, str]:
-    """Return what is noted of each seed, the latest line of it."""
+def _read_notes(notes: Path) -> dict[int, str]:
+    """Return the latest line of each seed in the file of notes."""
     lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
     return {int(seed): rest for seed, _, rest in (line.partition(" ") for line in lines)}

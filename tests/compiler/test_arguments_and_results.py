@@ -1,4 +1,4 @@
-"""What a compiled function takes and what it returns: kinds, trees, static arguments, aliases."""
+"""Arguments and results of jit: types, containers, static arguments, aliases."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from scalargrad import (
 from scalargrad.nn import Linear
 from scalargrad.solvers import root
 
-# Arguments that are no numbers ------------------------------------------------------------------
+# Arguments that are not numbers -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "given",
+    "other",
     [
         np.datetime64("2020-01-01", "ns"),
         np.array([1.0 + 2.0j]),
@@ -49,15 +49,15 @@ from scalargrad.solvers import root
     ],
     ids=repr,
 )
-def test_arguments_after_one_that_is_no_number_keep_theirs(given: Any) -> None:
-    """A date of NumPy's is a number to no program: ``tolist`` makes an integer of it."""
-    compiled = jit(lambda x, when, y: 10.0 * x + y)
-    assert compiled(Value(1.0), given, 2.0).data == 12.0
-    assert compiled(Value(2.0), given, 3.0).data == 23.0
+def test_jit_takes_numbers_after_an_argument_that_is_not_a_number(other: Any) -> None:
+    """In particular a NumPy date, of which ``tolist`` makes an integer."""
+    compiled = jit(lambda x, other, y: 10.0 * x + y)
+    assert compiled(Value(1.0), other, 2.0).data == 12.0
+    assert compiled(Value(2.0), other, 3.0).data == 23.0
 
 
 class Mode(enum.IntEnum):
-    """How to compute."""
+    """Mode of a computation."""
 
     SLOW = 1
     FAST = 2
@@ -65,15 +65,15 @@ class Mode(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """Constants alone."""
+    """An object of constants."""
 
     phase: complex
     sizes: tuple[int, ...] = (3, 4)
 
 
 UTC, EAST = dt.UTC, dt.timezone(dt.timedelta(hours=1))
-#: A function of a number and something else, and two of those that it tells apart.
-APART: list[tuple[Callable[..., Any], Any, Any]] = [
+#: A function of a number and a constant, and two constants for which its results differ.
+CONSTANT_PAIRS: list[tuple[Callable[..., Any], Any, Any]] = [
     (
         lambda x, t: x * t.hour,
         dt.datetime(2020, 1, 1, 12, tzinfo=UTC),
@@ -99,32 +99,43 @@ APART: list[tuple[Callable[..., Any], Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("f", "one", "other"), APART, ids=lambda x: str(x)[:20])
+@pytest.mark.parametrize(("f", "one", "other"), CONSTANT_PAIRS, ids=lambda x: str(x)[:20])
 @pytest.mark.parametrize("how", ["traced", "static", "in an object"])
-def test_what_differs_has_a_program_of_its_own(f: Any, one: Any, other: Any, how: str) -> None:
-    """Two moments in different time zones are equal, and have different hours."""
+def test_jit_distinguishes_constant_arguments(f: Any, one: Any, other: Any, how: str) -> None:
+    """Even equal ones: two moments in different time zones are equal and have different hours."""
     compiled: Any = jit(f, static_argnums=1 if how == "static" else ())
-    given = [one, other, one]
+    arguments = [one, other, one]
     if how == "in an object" or (how == "static" and isinstance(one, dict)):
-        compiled = jit(lambda x, held: f(x, held.it))
-        given = [SimpleNamespace(it=x) for x in given]
+        compiled = jit(lambda x, holder: f(x, holder.constant))
+        arguments = [SimpleNamespace(constant=x) for x in arguments]
     expected = [float(f(3.0, x)) for x in (one, other, one)]
     assert expected[0] != expected[1]
-    assert [compiled(3.0, x) for x in given] == expected
+    assert [compiled(3.0, x) for x in arguments] == expected
 
 
-def test_static_arguments_are_known_by_position_and_name() -> None:
-    """Whichever way one is passed; a negative position counts back; a wrong one is refused."""
+def select_factor(x: float, n: int) -> float:
+    """Return x or 2x; n must be a constant index."""
+    return x * [1.0, 2.0][n]
 
-    def chosen(x: float, n: int) -> float:
-        return x * [1.0, 2.0][n]
 
-    for options in ({"static_argnames": "n"}, {"static_argnums": 1}, {"static_argnums": -1}):
-        compiled: Any = jit(chosen, **options)
-        assert compiled(3.0, 1) == compiled(3.0, n=1) == 6.0
-    for wrong in ({"static_argnames": "k"}, {"static_argnums": 2}):
-        with pytest.raises(OperandError, match="static_arg"):
-            jit(chosen, **wrong)
+@pytest.mark.parametrize(
+    "options", [{"static_argnames": "n"}, {"static_argnums": 1}, {"static_argnums": -1}], ids=str
+)
+def test_jit_static_arguments_by_position_and_name(options: Any) -> None:
+    """The call may pass them in either form; a negative position counts from the end."""
+    compiled: Any = jit(select_factor, **options)
+    assert compiled(3.0, 1) == compiled(3.0, n=1) == 6.0
+
+
+@pytest.mark.parametrize("options", [{"static_argnames": "k"}, {"static_argnums": 2}], ids=str)
+def test_jit_refuses_static_arguments_that_the_function_does_not_have(options: Any) -> None:
+    """When the function is decorated, not at the first call."""
+    with pytest.raises(OperandError, match="static_arg"):
+        jit(select_factor, **options)
+
+
+def test_jit_refuses_an_object_that_cannot_be_called() -> None:
+    """When it is decorated."""
     with pytest.raises(OperandError, match="called"):
         jit(3)  # type: ignore[call-overload]
 
@@ -134,26 +145,26 @@ BUFFER = memoryview(array.array("d", [1.0]))
 
 
 class Tensor:
-    """Another library's array."""
+    """An array of another library."""
 
     dtype = object()
 
     def ravel(self) -> Any:
-        """Be flat."""
+        """Return a flat array, as arrays of NumPy do."""
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        """Convert."""
+        """Convert to NumPy."""
         return np.ones(2)
 
     __hash__ = object.__hash__
 
     def __reduce__(self) -> Any:
-        """Pickle in a way of its own."""
+        """Define pickling."""
         return Tensor, ()
 
 
 class Poly(list[Any]):
-    """Coefficients, with a factor."""
+    """A list of coefficients with a class attribute."""
 
     scale = 1.0
 
@@ -172,92 +183,100 @@ class Loud(Value):
         return 2.0 * Value(self.data + float(other))
 
 
-def scaled(made: Any, scale: float) -> Any:
-    """Return an object with this factor."""
-    made.scale = scale
-    return made
+def set_scale(target: Any, scale: float) -> Any:
+    """Assign the attribute `scale` and return the object."""
+    target.scale = scale
+    return target
 
 
-NO_ARGUMENTS: dict[str, tuple[Any, str]] = {
+INVALID_ARGUMENTS: dict[str, tuple[Any, str]] = {
     "records": (RECORDS, "columns"),
-    "a buffer": (BUFFER, "asarray"),
-    "a masked array": (np.ma.array([1.0, 2.0], mask=[False, True]), "filled"),
-    "an array of a library": (Tensor(), "asarray"),
-    "a deque": (collections.deque([1.0]), "list"),
-    "a set": ({1.0}, "list"),
-    "an iterator": (iter([1.0]), "list"),
-    "a list with an attribute": (scaled(Poly([1.0, 2.0]), 10.0), "scale"),
-    "a number with operators": (Modular(5), "__add__"),
-    "a Value with operators": (Loud(5.0), "__add__"),
+    "buffer": (BUFFER, "asarray"),
+    "masked array": (np.ma.array([1.0, 2.0], mask=[False, True]), "filled"),
+    "array of another library": (Tensor(), "asarray"),
+    "deque": (collections.deque([1.0]), "list"),
+    "set": ({1.0}, "list"),
+    "iterator": (iter([1.0]), "list"),
+    "list with an attribute": (set_scale(Poly([1.0, 2.0]), 10.0), "scale"),
+    "int with operators": (Modular(5), "__add__"),
+    "Value with operators": (Loud(5.0), "__add__"),
 }
 
 
-@pytest.mark.parametrize(("given", "noun"), NO_ARGUMENTS.values(), ids=NO_ARGUMENTS)
-def test_what_cannot_be_an_argument_is_refused(given: Any, noun: str) -> None:
-    """By position, by keyword and in a list; the message names the argument, and what helps."""
+@pytest.mark.parametrize(("argument", "remedy"), INVALID_ARGUMENTS.values(), ids=INVALID_ARGUMENTS)
+def test_jit_refuses_an_invalid_argument(argument: Any, remedy: str) -> None:
+    """By position, by keyword and in a list; the message names the argument and a remedy."""
     compiled: Any = jit(lambda x, rows: x)
-    for args, kwargs in (((given,), {}), ((), {"rows": given}), (([given],), {})):
-        with pytest.raises(TraceError, match=noun) as caught:
+    for args, kwargs in (((argument,), {}), ((), {"rows": argument}), (([argument],), {})):
+        with pytest.raises(TraceError, match=remedy) as caught:
             compiled(2.0, *args, **kwargs)
         assert "rows" in str(caught.value)
     with pytest.raises(TraceError):
-        jit(lambda *args: args[0])(2.0, given)
+        jit(lambda *args: args[0])(2.0, argument)
 
 
-# Kinds and trees --------------------------------------------------------------------------------
+# Types and containers ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("last", [3.0, np.array(3.0), np.array(3), np.array([3.0])], ids=repr)
-def test_arrays_of_one_number_may_stand_in_lists(last: Any) -> None:
-    """An array without a dimension is the number that it holds."""
+def test_jit_takes_arrays_of_one_number_in_lists(last: Any) -> None:
+    """A zero-dimensional array counts as its number."""
     product = jit(lambda xs: xs[0] * xs[-1])
     for first in (2.0, 5.0):
         assert product([np.array(first), np.array(7.0), last]) == 3.0 * first
 
 
-def test_masks_are_numbers_of_each_call() -> None:
-    """A mask that has changed is seen, and what follows it gets its own number."""
-    for size in (2, 500):
-        none, some = np.zeros(size, bool), np.arange(size) < 1
-        masked: Any = jit(lambda mask, x: (sum(x for flag in mask if flag), x))
-        assert [masked(none, 5.0), masked(some, 7.0), masked(none, 2.0)] == [(0, 5), (7, 7), (0, 2)]
-    held, x = np.array([True, False, True]), np.array([1.0, 2.0, 3.0])
-    assert jit(lambda x: x[held] * 2.0)(x).tolist() == [2.0, 6.0]
+@pytest.mark.parametrize("size", [2, 500])
+def test_jit_reads_a_boolean_mask_at_each_call(size: int) -> None:
+    """The argument after the mask has its own number."""
+    none, one = np.zeros(size, bool), np.arange(size) < 1
+    masked: Any = jit(lambda mask, x: (sum(x for flag in mask if flag), x))
+    assert [masked(none, 5.0), masked(one, 7.0), masked(none, 2.0)] == [(0, 5), (7, 7), (0, 2)]
 
 
-@pytest.mark.parametrize("lay", [np.transpose, np.asfortranarray, np.fliplr, lambda w: w[:, 1]])
-def test_arrays_hold_the_same_however_they_lie_in_memory(lay: Callable[[Any], Any]) -> None:
-    """In rows, in columns, backwards or apart: alone and in objects, given and returned."""
-    names = lay(np.array([["a", "b", "c"], ["d", "e", "f"]], dtype=object))
+def test_jit_indexes_an_argument_with_a_captured_mask() -> None:
+    """As NumPy does."""
+    mask, x = np.array([True, False, True]), np.array([1.0, 2.0, 3.0])
+    assert jit(lambda x: x[mask] * 2.0)(x).tolist() == [2.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [np.transpose, np.asfortranarray, np.fliplr, lambda w: w[:, 1]],
+    ids=["transpose", "fortran", "reversed", "column"],
+)
+def test_jit_takes_and_returns_arrays_of_any_memory_layout(layout: Callable[[Any], Any]) -> None:
+    """As arguments, in objects, captured and as results."""
+    names = layout(np.array([["a", "b", "c"], ["d", "e", "f"]], dtype=object))
     compiled: Any = jit(lambda model, x: (model.weight * x, len(names)))
     for scale in (1.0, 3.0):
-        given = lay(np.array([[Value(scale * k) for k in (1, 2, 3)]] * 2))
-        found, count = compiled(SimpleNamespace(weight=given), 2.0)
-        assert (found.shape, count) == (given.shape, len(names))
-        assert [x.data for x in found.flat] == [2.0 * x.data for x in given.flat]
-        plain = lay(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, scale]]))
-        assert jit(lambda w: w * 2.0)(plain).tolist() == (plain * 2.0).tolist()
+        weight = layout(np.array([[Value(scale * k) for k in (1, 2, 3)]] * 2))
+        found, count = compiled(SimpleNamespace(weight=weight), 2.0)
+        assert (found.shape, count) == (weight.shape, len(names))
+        assert [x.data for x in found.flat] == [2.0 * x.data for x in weight.flat]
+        numbers = layout(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, scale]]))
+        assert jit(lambda w: w * 2.0)(numbers).tolist() == (numbers * 2.0).tolist()
 
 
 # Aliases ----------------------------------------------------------------------------------------
 
 
 class Body:
-    """Knows all bodies, itself among them."""
+    """A body whose methods compare it with all bodies, by identity."""
 
     def __init__(self, mass: float) -> None:
         self.mass = mass
 
-    def pulled(self, x: Any) -> Any:
-        """Return x times the mass of all others."""
+    def attract(self, x: Any) -> Any:
+        """Return x times the mass of all other bodies."""
         return x * sum(other.mass for other in WORLD if other is not self)
 
-    def numbered(self, x: Any) -> Any:
-        """Return x times its own place."""
+    def multiply_by_index(self, x: Any) -> Any:
+        """Return x times the index of this body."""
         return x * WORLD.index(self)
 
-    def weighed(self, x: Any) -> Any:
-        """Return x times a weight that is looked up."""
+    def multiply_by_weight(self, x: Any) -> Any:
+        """Return x times a weight from a dict with this key."""
         return x * WEIGHTS[self]
 
 
@@ -266,81 +285,99 @@ WORLD = [FIRST, SECOND]
 WEIGHTS = {FIRST: 10.0, SECOND: 20.0}
 
 
-@pytest.mark.parametrize("name", ["pulled", "numbered", "weighed"])
-def test_an_object_may_be_an_argument_and_around(name: str) -> None:
-    """It is itself: one that is another of those around has another program."""
+@pytest.mark.parametrize("name", ["attract", "multiply_by_index", "multiply_by_weight"])
+def test_jit_takes_an_object_that_is_also_captured(name: str) -> None:
+    """Identity is preserved: each captured object has its own program."""
     method = getattr(Body, name)
     for compiled in (jit(method), jit(lambda body, x: method(body, 1.0 * x))):
         for body in (SECOND, FIRST, Body(3.0), SECOND):
-            if name not in {"numbered", "weighed"} or body in WORLD:
+            if name == "attract" or body in WORLD:
                 assert compiled(body, 2.0) == method(body, 2.0)
     in_a_list = jit(lambda bodies, x: method(bodies[0], x))
     assert in_a_list([SECOND], 2.0) == method(SECOND, 2.0)
 
 
-def test_a_list_as_two_arguments_or_closed_over_is_refused_where_code_asks() -> None:
-    """Before and after calls with two; given once, it is one; without `is`, it may be both."""
-    asking = jit(lambda xs, ys: 1.0 if xs is ys else 0.0)
-    held: Any = [3.0]
-    closing = jit(lambda xs: 2.0 if xs is held else 1.0)
-    for points in ([0.0, 1.0], np.array([0.0, 1.0]), {"a": 0.0, "b": 1.0}, held, (0.0, 1.0)):
-        for _ in range(2):
-            with pytest.raises(TraceError, match="twice"):
-                asking(points, points)
-            assert asking(points, (0.0, 9.0) if type(points) is tuple else copy.copy(points)) == 0.0
-        assert jit(lambda xs: 1.0 if xs is xs else 0.0)(points) == 1.0
-    for held in ([3.0], [3.0]):  # one in place of another that equals it
-        assert closing([3.0]) == 1.0
+@pytest.mark.parametrize(
+    "points",
+    [[0.0, 1.0], np.array([0.0, 1.0]), {"a": 0.0, "b": 1.0}, [3.0], (0.0, 1.0)],
+    ids=["list", "array", "dict", "list of one", "tuple"],
+)
+def test_jit_refuses_one_container_as_two_arguments_if_code_compares_with_is(points: Any) -> None:
+    """Before and after calls with two containers; a single argument may be compared with itself."""
+    compare = jit(lambda xs, ys: 1.0 if xs is ys else 0.0)
+    for _ in range(2):
+        with pytest.raises(TraceError, match="twice"):
+            compare(points, points)
+        assert compare(points, (0.0, 9.0) if type(points) is tuple else copy.copy(points)) == 0.0
+    assert jit(lambda xs: 1.0 if xs is xs else 0.0)(points) == 1.0
+
+
+def test_jit_refuses_a_captured_list_as_argument_if_code_compares_with_is() -> None:
+    """Also after the captured list was replaced by an equal one."""
+    captured: Any = [3.0]
+    compare = jit(lambda xs: 2.0 if xs is captured else 1.0)
+    for captured in ([3.0], [3.0]):
+        assert compare([3.0]) == 1.0
         with pytest.raises(TraceError, match="list"):
-            closing(held)
-    assert closing([3.0]) == 1.0
+            compare(captured)
+    assert compare([3.0]) == 1.0
+
+
+@pytest.mark.parametrize(
+    "rows", [[[1.0], [2.0]], ((1.0,), (2.0,)), {0: [1.0], 1: [2.0]}], ids=["list", "tuple", "dict"]
+)
+def test_jit_refuses_an_item_of_captured_rows_if_code_compares_with_is(rows: Any) -> None:
+    """An equal list that is not captured is allowed."""
+    others = jit(lambda row: sum(rows[k][0] for k in (0, 1) if rows[k] is not row))
+    with pytest.raises(TraceError, match="also reads by a name"):
+        others(rows[0])
+    assert others([1.0]) == 3.0
+
+
+def test_jit_takes_one_list_as_two_arguments_if_code_does_not_compare_them() -> None:
+    """Comparisons of other objects with `is`, and of methods of dataclasses, do not count."""
     xs = [1.0, 2.0]
     assert jit(lambda a, b: sum(x * y for x, y in zip(a, b, strict=True)))(xs, xs) == 5.0
     assert jit(lambda a, b: a[0] if a.__class__ is b.__class__ else b)(xs, xs) == 1.0
-    for rows in ([[1.0], [2.0]], ((1.0,), (2.0,)), {0: [1.0], 1: [2.0]}):
-        others = jit(lambda row: sum(rows[k][0] for k in (0, 1) if rows[k] is not row))  # noqa: B023
-        with pytest.raises(TraceError, match="also reads by a name"):
-            others(rows[0])
-        assert others([1.0]) == 3.0
-    # A batch that is drawn with replacement holds a pair twice.
+    # A batch drawn with replacement contains a pair twice.
     assert jit(lambda ps: sum(x * y for x, y in ps if xs is xs))([(2.0, 3.0)] * 2) == 12.0
-    # A frozen class asks by `is` in a method that `dataclass` has made.
+    # A method that `dataclass` generates for a frozen class compares with `is`.
     assert jit(lambda a, b: a[0].phase * b[0].phase)(*[[Layout(2.0)]] * 2) == 4.0
 
 
 # Results ----------------------------------------------------------------------------------------
 
 
-def test_results_of_derived_classes_keep_what_they_hold_besides_items() -> None:
-    """And are not initialised again; a computed attribute would belong to the first call."""
-    found: Any = jit(lambda x: scaled(Poly([x, 2.0 * x]), 7.0))(3.0)
+def test_jit_returns_subclasses_of_list_with_constant_attributes() -> None:
+    """Without calling `__init__`; a computed attribute would be that of the first call."""
+    found: Any = jit(lambda x: set_scale(Poly([x, 2.0 * x]), 7.0))(3.0)
     assert (type(found), found, found.scale) == (Poly, [3.0, 6.0], 7.0)
     with pytest.raises(TraceError, match="return"):
-        jit(lambda x: scaled(Poly([x]), x))(3.0).scale * 2.0
+        jit(lambda x: set_scale(Poly([x]), x))(3.0).scale * 2.0
 
 
-NO_RESULTS: dict[str, Callable[[Any], Any]] = {
-    "a set": lambda x: {x},
-    "an iterator": lambda x: (x for _ in range(2)),
-    "a deque": lambda x: collections.deque([x]),
-    "a module": lambda x: Linear(1, 1, rng=0),
-    "an exception": ValueError,
-    "a masked array": lambda x: np.ma.masked_array([x, 2.0 * x], mask=[True, False]),
+INVALID_RESULTS: dict[str, Callable[[Any], Any]] = {
+    "set": lambda x: {x},
+    "iterator": lambda x: (x for _ in range(2)),
+    "deque": lambda x: collections.deque([x]),
+    "module": lambda x: Linear(1, 1, rng=0),
+    "exception": ValueError,
+    "masked array": lambda x: np.ma.masked_array([x, 2.0 * x], mask=[True, False]),
     "records": lambda x: np.array([(x, 1)], dtype=[("x", object), ("n", int)]),
-    "a closure": lambda x: lambda: x * 2.0,
-    "a pull-back": lambda x: vjp(lambda y: y * y, x),
+    "closure": lambda x: lambda: x * 2.0,
+    "pullback": lambda x: vjp(lambda y: y * y, x),
 }
 
 
-@pytest.mark.parametrize("made", NO_RESULTS.values(), ids=NO_RESULTS)
-def test_what_hides_results_is_refused(made: Callable[[Any], Any]) -> None:
-    """It would hold numbers of a recording that is over; found out when the function returns."""
+@pytest.mark.parametrize("f", INVALID_RESULTS.values(), ids=INVALID_RESULTS)
+def test_jit_refuses_a_result_that_hides_traced_numbers(f: Callable[[Any], Any]) -> None:
+    """It would contain numbers of a trace that has ended."""
     with pytest.raises(TraceError, match="return"):
-        jit(made)(Value(3.0))
+        jit(f)(Value(3.0))
 
 
-def test_a_result_is_nested_as_deep_as_it_was() -> None:
-    """Pairs of a number and the rest, as functional programs write a list of 300."""
+def test_jit_returns_a_deeply_nested_result() -> None:
+    """Pairs of a number and the rest, like a linked list of 300."""
 
     def chain(x: Any) -> Any:
         return functools.reduce(lambda rest, k: [x * k, 0.0, None, rest], map(float, range(300)), x)
@@ -349,7 +386,7 @@ def test_a_result_is_nested_as_deep_as_it_was() -> None:
 
 
 class Ends(NamedTuple):
-    """Two rows, which may be empty."""
+    """Two sequences, which may be empty."""
 
     first: tuple[float, ...]
     last: list[float]
@@ -363,8 +400,8 @@ class Ends(NamedTuple):
     ],
     ids=repr,
 )  # fmt: skip
-def test_jit_returns_empty_containers_of_the_type_they_had(empty: Any) -> None:
-    """Alone, beside a number, and as an argument that is returned; also in a gradient."""
+def test_jit_returns_empty_containers_with_their_type(empty: Any) -> None:
+    """Alone, next to a number, and as a returned argument; also in a gradient."""
 
     def types(x: Any) -> Any:
         inside = x.values() if isinstance(x, dict) else x
@@ -374,29 +411,29 @@ def test_jit_returns_empty_containers_of_the_type_they_had(empty: Any) -> None:
         jit(lambda x: (x, empty))(1.0)[1],
         jit(lambda _: empty)(1.0),
         jit(lambda xs: xs[1])((1.0, empty)),
-        jit(lambda **named: named["held"])(held=empty),
+        jit(lambda **options: options["empty"])(empty=empty),
     ):
         assert types(found) == types(empty)
         assert found == empty
     assert types(jit(grad(lambda xs: xs[0] ** 2))((3.0, ()))) == (tuple, 6.0, (tuple,))
 
 
-def test_keys_of_results_are_text_and_constants() -> None:
-    """Of a Value around the function, the next call may have another."""
+def test_jit_returns_dicts_whose_keys_are_constants() -> None:
+    """A captured Value is not a constant, since the next call may capture another."""
     weight = Parameter(2.0)
-    named: Any = jit(lambda x: {Mode.FAST: 3.0 * x, "x": x, (1, "y"): weight})
-    assert (named(3.0)[Mode.FAST], named(3.0)["x"], named(3.0)[1, "y"].data) == (9.0, 3.0, 2.0)
+    found: Any = jit(lambda x: {Mode.FAST: 3.0 * x, "x": x, (1, "y"): weight})(3.0)
+    assert (found[Mode.FAST], found["x"], found[1, "y"].data) == (9.0, 3.0, 2.0)
     with pytest.raises(TraceError, match="keys"):
         jit(lambda x: {weight: weight * x})(2.0)
     inside: Any = jit(lambda v, xs: vmap(lambda x: {v: v * x})(xs)[1][v])
     assert inside(weight, [1.0, 2.0]).data == 4.0
 
 
-# Compiled functions are copied ------------------------------------------------------------------
+# Copies of jitted functions ---------------------------------------------------------------------
 
 
-def test_copies_compute_on() -> None:
-    """A copy takes arguments of shapes never recorded, and reads the same Values around it."""
+def test_a_copy_of_a_jitted_function_can_be_called() -> None:
+    """With signatures not traced before; it captures the original Values."""
     w = Value(2.0)
     compiled = jit(lambda x: w * x)
     assert compiled(Value(3.0)).data == 6.0
@@ -407,12 +444,12 @@ def test_copies_compute_on() -> None:
         w.data = 2.0
 
 
-@pytest.mark.parametrize("kind", [bool, np.int8, np.int64, np.float32, object])
-def test_arrays_of_any_kind_stand_beside_values(kind: Any) -> None:
-    """Few numbers or many, which are those of each call: (w·Σx²)' = Σx² by w."""
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float32, object])
+def test_jit_takes_arrays_of_any_dtype_together_with_values(dtype: Any) -> None:
+    """Short and long arrays, whose elements are read at each call; ∂(w·Σx²)/∂w = Σx²."""
     compiled = jit(lambda w, x: w * sum(y * y for y in x))
     for size, fill in ((2, 1), (100, 1), (2, 0), (100, 0), (2, 1)):
-        x, w = np.full(size, fill).astype(kind), Value(0.5)
+        x, w = np.full(size, fill).astype(dtype), Value(0.5)
         y = compiled(w, x)
         y.backward()
         assert (y.data, w.grad) == (0.5 * fill * size, fill * size)
@@ -420,78 +457,82 @@ def test_arrays_of_any_kind_stand_beside_values(kind: Any) -> None:
         compiled(Value(1.0), np.array([2**53 + 1, 1]))
 
 
-# Numbers in nested containers, found in one pass where calls are alike -------------------------
+# Numbers in nested containers, read in one pass if the signature repeats -------------------------
 
 
-def test_numbers_of_any_size_are_found_in_nested_lists() -> None:
-    """Signed zeros, subnormal numbers, 10³⁰⁸ and nan, with their bits, and by their keys."""
+def test_jit_reads_special_numbers_in_nested_lists_to_the_bit() -> None:
+    """Signed zeros, subnormal numbers, 10³⁰⁸ and nan."""
     rows = [[float(k), -0.5 * k, 2.0] for k in range(100)]
     compiled = jit(lambda m, x: [[1.0 * y for y in row] for row in m] + [[x]])
     compiled(rows, 1.0)
     special = [-0.0, 5e-324, -1e308, 0.1, 1.0 + 2.0**-52, 2.0**-1074]
-    for turn in range(3):
-        given = [[special[(turn + i + k) % 6] for i in range(3)] for k in range(100)]
-        found = compiled(given, 2.0)
-        assert np.array(found[:-1]).tobytes() == np.array(given).tobytes()
+    for call in range(3):
+        shifted = [[special[(call + i + k) % 6] for i in range(3)] for k in range(100)]
+        found = compiled(shifted, 2.0)
+        assert np.array(found[:-1]).tobytes() == np.array(shifted).tobytes()
         assert found[-1] == [2.0]
     rows[7][1] = math.nan
     assert math.isnan(compiled(rows, 1.0)[7][1])
-    named = jit(lambda held: {key: sum(x) for key, x in held.items()})
-    counted = jit(lambda held: 1.0 * len(held))
+
+
+def test_jit_distinguishes_the_keys_of_long_dict_arguments() -> None:
+    """Of text and of numbers."""
+    totals = jit(lambda named: {key: sum(x) for key, x in named.items()})
+    count = jit(lambda named: 1.0 * len(named))
     for key in "bbcb":
-        assert counted({key: ["of text alone" * 20]}) == 1.0
-        assert named({key: [0.5] * 300}) == {key: 150.0}
+        assert count({key: ["only text" * 20]}) == 1.0
+        assert totals({key: [0.5] * 300}) == {key: 150.0}
 
 
-def test_nested_numbers_stand_beside_all_else() -> None:
-    """Beside an array, a Value and a static text, by position and by name, in turns of lengths."""
+def test_jit_reads_nested_lists_together_with_other_arguments() -> None:
+    """Next to an array, a Value and a static text, by position and name, in changing lengths."""
 
-    def f(w: Any, rows: Any, x: Any, how: str, *, held: Any) -> Any:
+    def f(w: Any, rows: Any, x: Any, how: str, *, named: Any) -> Any:
         total = sum(k * y for k, y in enumerate([z for row in rows for z in row]))
-        return w * total + (x * held["a"][0]).sum() + (held["b"] if how == "b" else 0.0)
+        return w * total + (x * named["a"][0]).sum() + (named["b"] if how == "b" else 0.0)
 
     compiled = jit(f, static_argnames="how")
-    for turn, how in enumerate("abbaabab"):
-        rows = [[float(turn + k), 0.5 * turn] for k in range(20 + turn % 2)]
-        held = {"a": [1.5 + turn, 2.0], "b": 7.0 * turn}
-        w, x = Value(0.25 + turn), np.full(3, turn + 1.0)
-        for given in (rows, [[3.0 * y for y in row] for row in rows]):
-            assert compiled(w, given, x, how, held=held).data == f(w, given, x, how, held=held).data
+    for call, how in enumerate("abbaabab"):
+        rows = [[float(call + k), 0.5 * call] for k in range(20 + call % 2)]
+        named = {"a": [1.5 + call, 2.0], "b": 7.0 * call}
+        w, x = Value(0.25 + call), np.full(3, call + 1.0)
+        for xs in (rows, [[3.0 * y for y in row] for row in rows]):
+            assert compiled(w, xs, x, how, named=named).data == f(w, xs, x, how, named=named).data
 
 
-def cyclic(make: Callable[[], Any]) -> Any:
-    """Return a container that holds 1.0 and itself."""
-    made = make()
-    if isinstance(made, list):
-        made += [1.0, made]
+def make_cyclic(make: Callable[[], Any]) -> Any:
+    """Return a list or dict that contains 1.0 and itself."""
+    container = make()
+    if isinstance(container, list):
+        container += [1.0, container]
     else:
-        made |= {"x": 1.0, "rest": made}
-    return made
+        container |= {"x": 1.0, "rest": container}
+    return container
 
 
-def nested(level: Callable[[Any], Any]) -> Any:
+def nest(wrap: Callable[[Any], Any]) -> Any:
     """Return 1.0 in 1,000 containers."""
-    return functools.reduce(lambda x, _: level(x), range(1000), 1.0)
+    return functools.reduce(lambda x, _: wrap(x), range(1000), 1.0)
 
 
 @dataclass
 class Box:
-    """What holds one thing."""
+    """An object with one field."""
 
     content: Any
 
 
-ENDLESS: dict[str, Callable[[], Any]] = {
-    "a list of itself": lambda: cyclic(list),
-    "a dict of itself": lambda: cyclic(dict),
-    "lists": lambda: nested(lambda x: [x]),
-    "tuples": lambda: nested(lambda x: (x, 2.0)),
-    "dicts": lambda: nested(lambda x: {"x": x}),
-    "dataclasses": lambda: nested(Box),
+INVALID_TREES: dict[str, Callable[[], Any]] = {
+    "cyclic list": lambda: make_cyclic(list),
+    "cyclic dict": lambda: make_cyclic(dict),
+    "deep lists": lambda: nest(lambda x: [x]),
+    "deep tuples": lambda: nest(lambda x: (x, 2.0)),
+    "deep dicts": lambda: nest(lambda x: {"x": x}),
+    "deep dataclasses": lambda: nest(Box),
 }
 
 
-@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("name", INVALID_TREES)
 @pytest.mark.parametrize(
     ("call", "where"),
     [
@@ -510,32 +551,32 @@ ENDLESS: dict[str, Callable[[], Any]] = {
         (lambda x: root(lambda y: y, x), "x0"),
     ],
 )  # fmt: skip
-def test_jit_and_grad_name_a_tree_that_contains_itself_or_is_nested_too_deep(
+def test_jit_and_transforms_name_a_cyclic_or_too_deep_tree(
     name: str, call: Any, where: str
 ) -> None:
-    """Python's RecursionError said neither which argument it was nor why."""
+    """A RecursionError would say neither which argument it is nor why."""
     with pytest.raises(OperandError, match=r"contains itself|nested .* levels deep") as caught:
-        call(ENDLESS[name]())
+        call(INVALID_TREES[name]())
     assert where in str(caught.value)
 
 
 def test_jit_names_a_list_that_contains_itself_twice() -> None:
-    """Each level holds more than the one before."""
+    """Each level has twice as many items as the one before."""
     xs: list[Any] = []
     xs += [xs, xs]
     with pytest.raises(OperandError, match="the argument xs: a container in it contains itself"):
         jit(lambda xs: xs[0])(xs)
 
 
-@pytest.mark.parametrize("name", [x for x in ENDLESS if x != "dataclasses"])
-def test_vmap_names_a_result_that_contains_itself_or_is_nested_too_deep(name: str) -> None:
-    """Which it would stack in arrays."""
+@pytest.mark.parametrize("name", [x for x in INVALID_TREES if x != "deep dataclasses"])
+def test_vmap_names_a_cyclic_or_too_deep_result(name: str) -> None:
+    """Instead of stacking it in arrays."""
     with pytest.raises(OperandError, match="result of vmap"):
-        vmap(lambda _: ENDLESS[name]())(np.ones(1))
+        vmap(lambda _: INVALID_TREES[name]())(np.ones(1))
 
 
-def test_grad_of_a_function_that_calls_itself_for_ever_is_a_recursion_error() -> None:
-    """No tree has caused it."""
+def test_grad_of_endless_recursion_raises_recursion_error() -> None:
+    """It is not reported as a cyclic tree."""
 
     def endless(x: Any) -> Any:
         return grad(endless)(x)

@@ -25,12 +25,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, TraceError, Value, custom_vjp, jit, nn
+from scalargrad import Parameter, TraceError, Value, custom_vjp, jit, nn, where
 
 #: A program, what changes its state, and whether jit must compile it rather than refuse it.
 Program = tuple[Callable[..., Any], Callable[[], Any], bool]
@@ -513,6 +513,7 @@ def _imported_module(x: Any) -> Any:
 _bound = dt.datetime.now
 _class = dt.datetime
 _default_clock = time.monotonic
+_clocks = SimpleNamespace(stamp=np.datetime64, unit="now", day="today")
 CLOCKS: dict[str, Callable[[Any], Any]] = {
     "from time import inside": _imported,
     "import time inside": _imported_module,
@@ -525,6 +526,12 @@ CLOCKS: dict[str, Callable[[Any], Any]] = {
     "datetime.now bound outside": lambda x: x * _bound().timestamp(),
     "an alias of datetime": lambda x: x * _class.now().timestamp(),
     "np.datetime64": lambda x: x * np.datetime64("now", "us").astype(float),
+    "np.datetime64 of an object": lambda x: x * _clocks.stamp("now", "us").astype(float),
+    "np.datetime64 of a dict": lambda x: x * vars(_clocks)["stamp"]("now", "us").astype(float),
+    "np.datetime64 of a name": lambda x: x * np.datetime64(_clocks.unit, "us").astype(float),
+    "getattr(datetime, computed)": lambda x: x * getattr(dt.datetime, _clocks.unit)().timestamp(),
+    "getattr(getattr(…))": lambda x: x * getattr(getattr(dt, "date"), _clocks.day)().toordinal(),  # noqa: B009
+    "getattr(random, computed)": lambda x: x * getattr(random, "Ran" + "dom")().random(),
     "a default": lambda x, now=_default_clock: x * now(),  # type: ignore[misc]
     "datetime.date.today": lambda x: x * dt.date.today().toordinal(),
 }
@@ -549,6 +556,38 @@ def test_jit_refuses_a_clock_in_a_method_reached_by_a_computed_name() -> None:
 
     with pytest.raises(TraceError):
         jit(Clocked().f)(0.5)
+
+
+@compiled
+def _module_in_a_dict_by_computed_name() -> Any:
+    settings: Any = types.ModuleType("settings")
+    settings.w1 = 2.0
+    held = {"settings": settings}
+    return (
+        lambda x: x * getattr(held["settings"], f"w{1}"),
+        lambda: setattr(settings, "w1", 5.0),
+    )
+
+
+@compiled
+def _metaclass_exchanged() -> Any:
+    class Meta(type):
+        scale = 2.0
+
+    class Other(Meta):
+        scale = property(lambda cls: 5.0)
+
+    class Scaled(metaclass=Meta):
+        pass
+
+    return lambda x: x * getattr(Scaled, "sca" + "le"), lambda: setattr(Scaled, "__class__", Other)
+
+
+@program
+def _hits_of_a_cache() -> Any:
+    squared = functools.lru_cache(lambda n: n * n)
+    squared(2)
+    return lambda x: x * (1 + squared.cache_info().hits), lambda: squared(2)
 
 
 @program
@@ -733,6 +772,63 @@ def test_jit_answers_isinstance_as_eager_code(f: Callable[[Any], Any], x: Any) -
             continue
         assert number(found) == number(expected)
         assert isinstance(found, Value) == isinstance(expected, Value)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: 2 * x if isinstance(x > 1.0, int) else 3 * x,
+        lambda x: 2 * x if isinstance((x > 1.0) * 2, float) else 3 * x,
+        lambda x: 2 * x if isinstance(where(x > 1.0, x, 0.5), float) else 3 * x,
+        lambda x: 2 * x if isinstance(x * np.float64(2.0), float) else 3 * x,
+        lambda x: 2 * x if hasattr(x, "shape") else 3 * x,
+        lambda x: 2 * x if hasattr(x, "unit") else 3 * x,
+        lambda x: getattr(x, "unit", 2.0) * x,
+    ],
+)
+def test_jit_answers_for_classes_of_comparisons_choices_and_numpy(f: Callable[[Any], Any]) -> None:
+    """As eager code, or refused: NumPy's bool is no int, and a choice is one of its operands."""
+
+    class Length(float):
+        unit = 3.0
+
+    both, named = jit(f), cast("Any", Value(2.0))
+    named.unit = 5.0
+    for x in (0.5, 2.0, np.float64(2.0), Length(2.0), Value(0.5), named, Value(2.0), True):
+        try:
+            found = both(x)
+        except TraceError:
+            continue
+        assert number(found) == number(f(x))
+
+
+def test_jit_sets_again_what_another_has_changed() -> None:
+    """An attribute that a function assigns, and does not read."""
+    mode: Any = SimpleNamespace(k=2.0)
+
+    def f(x: Any) -> Any:
+        mode.k = 2.0
+        return 3 * x
+
+    compiled_f = jit(f)
+    for _ in range(2):
+        assert (compiled_f(0.5), mode.k) == (1.5, 2.0)
+        mode.k = 9.0
+
+
+def test_jit_names_an_error_that_only_tracing_raises() -> None:
+    """A comparison of a Value is no bool while a function is traced."""
+
+    class Positive:
+        def __init__(self, x: Any) -> None:
+            self.x = x
+
+        def __bool__(self) -> bool:
+            return self.x > 1.0  # type: ignore[no-any-return]
+
+    with pytest.raises(TraceError, match="__bool__ should return bool") as caught:
+        jit(lambda x: 2 * x if Positive(x) else 3 * x)(Value(2.0))
+    assert isinstance(caught.value.__cause__, TypeError)
 
 
 @pytest.mark.parametrize("x", [0.5, Value(0.5)], ids=repr)

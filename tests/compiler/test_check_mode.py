@@ -1,4 +1,4 @@
-"""Check mode: each call is made eagerly as well, and what differs is an error that says where."""
+"""jit with check=True: each call is repeated eagerly, and a difference is an error."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from scalargrad import DomainError, JitWarning, TraceError, Value, drawn, grad, jit, log, no_grad
 
 
-def test_a_sound_function_gives_what_it_gives_without_the_check() -> None:
-    """Values, gradients, containers and numbers drawn are those of an unchecked call."""
+def test_jit_check_returns_the_results_of_an_unchecked_call() -> None:
+    """Values, gradients, containers and numbers drawn."""
     first, second = random.Random(1), random.Random(1)
 
     def step(rng: random.Random, w: Value, x: float) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def test_a_sound_function_gives_what_it_gives_without_the_check() -> None:
     assert w.grad == 18.0
 
 
-def test_a_number_that_a_program_froze_is_an_error() -> None:
-    """What ctypes reads from memory is nothing that jit compares."""
+def test_jit_check_raises_an_error_for_a_stale_number() -> None:
+    """A number that ctypes reads from memory is not captured state that jit compares."""
     cell = ctypes.c_double(2.0)
     address = ctypes.addressof(cell)
 
@@ -51,8 +51,8 @@ def from_memory(address: int) -> float:
     return float(ctypes.cast(address, ctypes.POINTER(ctypes.c_double))[0])
 
 
-def test_a_slope_near_0_at_an_optimum_is_no_difference() -> None:
-    """The terms of a gradient cancel there; by how much they may differ depends on their size."""
+def test_jit_check_tolerates_cancellation_in_a_gradient() -> None:
+    """At an optimum, the tolerance depends on the size of the terms, not of the sum."""
     data = [5.0 + (k * 7919 % 1000) / 500 for k in range(1000)]
     slope = jit(grad(lambda p: sum((x - p) ** 2 for x in data)), check=True)
     many = jit(lambda p: 1e12 * sum((x - p) ** 2 for x in data), check=True)
@@ -62,8 +62,8 @@ def test_a_slope_near_0_at_an_optimum_is_no_difference() -> None:
         assert many(Value(p)).data == pytest.approx(333.333e12)
 
 
-def test_a_call_that_is_made_eagerly_is_no_difference() -> None:
-    """Values made inside without a gradient are its own, whichever way it takes."""
+def test_jit_check_accepts_calls_that_run_eagerly() -> None:
+    """Also with Values made under no_grad."""
 
     def stairs(x: Value) -> Value:
         steps = sum(1.0 for k in range(8) if x > k)
@@ -72,19 +72,19 @@ def test_a_call_that_is_made_eagerly_is_no_difference() -> None:
         return y + x
 
     compiled = jit(stairs, check=True)
-    with pytest.warns(JitWarning, match="paths"):
+    with pytest.warns(JitWarning, match="branches"):
         found = [compiled(Value(k + 0.5)).data for k in range(8)]
     assert found == [3.0 * k + 2.0 for k in range(8)]
 
 
-def test_an_error_of_eager_code_is_that_of_the_call() -> None:
-    """Outside a domain the two agree."""
+def test_jit_check_raises_the_domain_error_of_eager_code() -> None:
+    """Both calls raise it."""
     with pytest.raises(DomainError, match="log"):
         jit(log, check=True)(-1.0)
 
 
-def test_a_whole_process_is_checked_by_a_variable(tmp_path: Path) -> None:
-    """SCALARGRAD_JIT=check needs no change of the code."""
+def test_scalargrad_jit_check_checks_a_whole_process(tmp_path: Path) -> None:
+    """The environment variable needs no change of the code."""
     script = tmp_path / "script.py"
     script.write_text(
         "import ctypes\n"

@@ -1,7 +1,7 @@
-"""What jit compiles is kept for the next process; a cache that fails harms nothing, nor do others.
+"""The disk cache of compiled code: use by later processes, damage, size, forks.
 
-The cache is the folder below XDG_CACHE_HOME. A program made again, with other constants or by other
-threads, has its own numbers, whatever is kept.
+The cache is in a folder below XDG_CACHE_HOME. A program with other constants or custom operations
+is never confused with a cached one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.timeouts import TIMEOUT
 import scalargrad as sg
 from scalargrad import jit, value_and_grad
 
-#: A loss in no order, which is a long program; and one of a constant.
+#: A script with an irregular loss, which is a long program, with constants, and a custom operation.
 SCRIPT = """
 import sys
 from scalargrad import atan2, custom_op, jit, sin, value_and_grad, vmap
@@ -44,7 +44,7 @@ print(jit(lambda y: sum(vmap(lambda x: sin(x * y))([0.1 * k for k in range(500)]
 
 
 def run(cache: Path, *arguments: str, script: str = SCRIPT, **environment: str) -> Any:
-    """Run a script in a process of its own, with a folder for its cache."""
+    """Run a script in a new process with its own cache folder."""
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script, *arguments],
         env={**os.environ, "XDG_CACHE_HOME": str(cache), "HOME": str(cache.parent), **environment},
@@ -55,42 +55,41 @@ def run(cache: Path, *arguments: str, script: str = SCRIPT, **environment: str) 
     )
 
 
-def kept(cache: Path) -> dict[Path, tuple[int, bytes]]:
-    """Return the files in a cache: which file each is, and its content."""
+def cached_files(cache: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return the inode and the content of each file in a cache."""
     files = [x for x in cache.rglob("*") if x.is_file()]
     return {x: (x.stat().st_ino, x.read_bytes()) for x in files}
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Return the cache that a first process leaves, and what it printed."""
+    """Return the cache of a first process, and its output."""
     cache = tmp_path_factory.mktemp("first") / "cache"
     return cache, run(cache, "2").stdout
 
 
-@pytest.mark.native
-def test_a_second_process_uses_what_the_first_compiled(first: tuple[Path, str]) -> None:
-    """It writes no file, and finds the same digits; another operation of a user has its own."""
-    cache, shown = first
-    files = kept(cache)
+def test_a_second_process_uses_the_disk_cache(first: tuple[Path, str]) -> None:
+    """It writes no file and has equal digits; another custom operation has its own results."""
+    cache, output = first
+    files = cached_files(cache)
     assert files
-    assert run(cache, "2").stdout == shown
-    assert kept(cache) == files
+    assert run(cache, "2").stdout == output
+    assert cached_files(cache) == files
     other = run(cache, "3").stdout
-    assert other == shown.replace("(1498500.0, 999000.0)", "(2247750.0, 1498500.0)")
-    assert other != shown
+    assert other == output.replace("(1498500.0, 999000.0)", "(2247750.0, 1498500.0)")
+    assert other != output
 
 
-@pytest.mark.native
-def test_a_damaged_cache_is_made_anew(first: tuple[Path, str]) -> None:
-    """Files that are empty, cut short or changed are never run, and are whole afterwards."""
-    cache, shown = first
-    whole = {path: content for path, (_, content) in kept(cache).items()}
+def test_damaged_files_in_the_disk_cache_are_replaced(tmp_path: Path) -> None:
+    """Files that are empty, truncated or changed are not run."""
+    cache = tmp_path / "cache"
+    output = run(cache, "2").stdout
+    whole = {path: content for path, (_, content) in cached_files(cache).items()}
     for k, (path, content) in enumerate(sorted(whole.items())):
         path.write_bytes((b"", content[:-1], content[:99] + b"!" * 9)[k % 3])
     done = run(cache, "2")
-    assert (done.stdout, done.stderr) == (shown, "")
-    found = kept(cache)
+    assert (done.stdout, done.stderr) == (output, "")
+    found = cached_files(cache)
     assert {path: len(content) for path, (_, content) in found.items()} == {
         path: len(content) for path, content in whole.items()
     }
@@ -99,20 +98,19 @@ def test_a_damaged_cache_is_made_anew(first: tuple[Path, str]) -> None:
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
 
 
-@pytest.mark.native
-@pytest.mark.parametrize("obstacle", ["a file in its place", "a full disk"])
-def test_a_cache_that_cannot_be_written_harms_nothing(
+@pytest.mark.parametrize("obstacle", ["file in its place", "full disk"])
+def test_a_disk_cache_that_cannot_be_written_is_one_warning(
     first: tuple[Path, str], tmp_path: Path, obstacle: str
 ) -> None:
-    """Code is then compiled for this process alone, with one word of it."""
+    """Code is then compiled for this process only."""
     cache = tmp_path / "cache"
-    if obstacle == "a file in its place":
+    if obstacle == "file in its place":
         cache.write_text("a file")
         done = run(cache, "2")
     else:
         pytest.importorskip("resource", reason="a limit on files stands for a full disk")
         done = run(cache, "2", script=FULL + SCRIPT)
-        assert not [content for _, content in kept(cache).values() if content]
+        assert not [content for _, content in cached_files(cache).values() if content]
     assert done.stdout == first[1]
     assert done.stderr.count("cannot be kept") == 1
 
@@ -125,13 +123,12 @@ sg.jit(lambda p: sum(sg.sin(p[i] * p[j]) * p[j] for i, j in terms))([0.1] * 50)
 """
 
 
-@pytest.mark.native
 @pytest.mark.wide
-def test_the_cache_is_bounded(tmp_path: Path) -> None:
-    """Of a gigabyte that was left there years ago, less than half stays; what is in use does."""
+def test_disk_cache_removes_old_files_beyond_its_maximum_size(tmp_path: Path) -> None:
+    """Of a gigabyte of old files less than half remains; files in use remain."""
     cache = tmp_path / "cache"
     run(cache, "2")
-    (folder,) = {path.parent for path in kept(cache)}
+    (folder,) = {path.parent for path in cached_files(cache)}
     used = {path.name for path in folder.iterdir()}
     for k in range(64):
         old = folder / f"{k:032x}"
@@ -172,16 +169,16 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fork_waits_for_a_compilation(tmp_path: Path) -> None:
-    """A child process never inherits a lock that nobody is left to release."""
+def test_fork_during_compilation_does_not_deadlock(tmp_path: Path) -> None:
+    """The child does not inherit a lock that no thread would release."""
     assert run(tmp_path / "cache", script=FORK).returncode == 0
 
 
-# Programs made again in one process ---------------------------------------------------------------
+# Cache in memory ----------------------------------------------------------------------------------
 
 
-def test_operations_of_the_user_are_not_known_by_their_name() -> None:
-    """A cell that is run again may define one otherwise."""
+def test_jit_distinguishes_custom_operations_of_equal_name() -> None:
+    """A notebook cell that is run again may define it differently."""
 
     def times(factor: float) -> Callable[[Any], Any]:
         @sg.custom_op(partials=lambda y, x: (factor,))

@@ -1,4 +1,4 @@
-"""Each program of the replay corpus gives compiled what it gives eagerly, values and gradients."""
+"""The replay corpus: values and gradients of jit are those of eager code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scalargrad import Value, disable_jit, gradients
 for module in pkgutil.iter_modules(corpus.__path__):
     importlib.import_module(f"{corpus.__name__}.{module.name}")
 
-#: Programs that take about a second or longer; of most there is another of the kind.
+#: Programs that take about a second or longer; most of them have a shorter relative.
 SLOW = {
     *map("gradbench.{}".format, ("ba", "gmm", "kmeans", "lstm", "particle", "saddle")),
     *("gpt.of_parameters", "gpt.of_three_layers", "gradbench.data_handed_on", "models.gpt"),
@@ -26,7 +26,7 @@ SLOW = {
     *("sums.covariance", "sums.page_rank", "textbook.gauss_jordan", "textbook.householder"),
     *("training.momentum_in_one_program", "vmap_and_scan.planets"),
 }
-#: Two that take several seconds, and the way of `headlines.moons_by_scan` and of momentum.
+#: Programs that take several seconds; `headlines.moons_by_scan` and momentum test the same code.
 LEFT_OUT = {"headlines.moons_of_tanh_by_scan", "training.descent_by_scan"}
 
 
@@ -44,7 +44,7 @@ def numbers(tree: Any) -> list[Any]:
 
 
 def outcome(call: Callable[[], Any], leaves: Sequence[Value]) -> list[float] | type[Exception]:
-    """Return what a call gives, with gradients of its sum; or the class of its error."""
+    """Return the numbers of a result and the gradients of their sum, or the class of an error."""
     try:
         found = numbers(call())
         total = [x for x in found if isinstance(x, Value)]
@@ -55,7 +55,7 @@ def outcome(call: Callable[[], Any], leaves: Sequence[Value]) -> list[float] | t
 
 
 def close(x: float, y: float, magnitude: float) -> bool:
-    """Return whether two numbers agree, beside numbers of this magnitude."""
+    """Return True if two numbers agree, relative to this magnitude."""
     if not (math.isfinite(x) and math.isfinite(y)):
         return x == y or (math.isnan(x) and math.isnan(y))
     return math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12 * magnitude)
@@ -69,14 +69,14 @@ def close(x: float, y: float, magnitude: float) -> bool:
         for x in sorted({*PROGRAMS} - LEFT_OUT)
     ],
 )
-def test_a_program_gives_compiled_what_it_gives_eagerly(name: str) -> None:
-    """At its first call, and at another."""
-    function, given = PROGRAMS[name]()
-    leaves = [x for x in numbers(given) if isinstance(x, Value)]
+def test_jit_of_a_corpus_program_matches_eager_code(name: str) -> None:
+    """At the first call and at the second."""
+    function, args = PROGRAMS[name]()
+    leaves = [x for x in numbers(args) if isinstance(x, Value)]
     with disable_jit():
-        expected = outcome(lambda: function(*given), leaves)
+        expected = outcome(lambda: function(*args), leaves)
     for _ in range(2):
-        found = outcome(lambda: function(*given), leaves)
+        found = outcome(lambda: function(*args), leaves)
         if isinstance(expected, type) or isinstance(found, type):
             assert found == expected
         else:
@@ -86,9 +86,8 @@ def test_a_program_gives_compiled_what_it_gives_eagerly(name: str) -> None:
             assert [pair for pair in pairs if not close(*pair, magnitude)] == []
 
 
-@pytest.mark.native
-def test_a_network_of_several_layers_is_short_code() -> None:
-    """Tens of thousands of operations are loops, whose text is some hundreds of lines."""
+def test_explain_of_a_gpt_of_three_layers_has_fewer_than_2_000_lines() -> None:
+    """Its tens of thousands of operations are compiled as loops."""
     function: Any
-    function, given = PROGRAMS["gpt.of_three_layers"]()
-    assert len(str(function.explain(*given)).splitlines()) < 2000
+    function, args = PROGRAMS["gpt.of_three_layers"]()
+    assert len(str(function.explain(*args)).splitlines()) < 2000

@@ -1,8 +1,8 @@
-"""A number has the same digits in a batch of any size, by any number of threads.
+"""Digits of jit: equal in batches of any size and with any number of threads.
 
-Alone, or in a list, it is of another program, which may round its last digit otherwise. Terms of a
-sum are added as an independent reference adds them: up to 64 one after the other, more as eight
-sums of every eighth term. A sum in brackets is rounded where Python rounds it.
+A single example, or a list of examples, is another program, whose last digit may differ. The terms
+of a sum are added in the order of an independent reference: up to 64 terms one after the other,
+more terms as eight partial sums of every eighth term. A sum in brackets is rounded as in Python.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.compiler.loops import close, draws
-from tests.environment import WITHOUT_LLVM
 from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
@@ -26,39 +25,36 @@ from scalargrad import erf, exp, jit, log, sigmoid, sin, tanh, value_and_grad, v
 
 Example = Callable[[Any, Any], Any]
 
-FEWER_EXAMPLES, MANY, MOST = 5, 90, 40
+FEW, MANY, MOST = 5, 90, 40
 
 
 def neuron(w: Any, x: Any) -> Any:
-    """Compute one neuron with a bias."""
+    """Return the output of a neuron with a bias."""
     return tanh(sum(a * b for a, b in zip(w, x, strict=True)) + 0.3)
 
 
 def layers(w: Any, x: Any) -> Any:
-    """Compute two layers, the second over all outputs of the first."""
+    """Return the output of two layers, the second over all outputs of the first."""
     n = len(x)
     hidden = [sigmoid(sum(w[(i + j) % n] * x[j] for j in range(n)) + w[i % n]) for i in range(6)]
     return sum(w[i % n] * h for i, h in enumerate(hidden)) + x[0] * 1.5
 
 
 def elementary(w: Any, x: Any) -> Any:
-    """Use functions that are written out, and those of the C library."""
+    """Return a number computed by emitted functions and by functions of the C library."""
     terms = [exp(x[0] * w[0]), log(x[1] * x[1] + 1.0), sin(x[2]), erf(x[3]), abs(x[4]) ** 1.3]
     return sum(terms) * x[0] - x[1] / (1.0 + x[2] * x[2])
 
 
 def rows(width: int, count: int = MOST) -> list[list[float]]:
-    """Return examples."""
+    """Return random examples."""
     found: list[list[float]] = np.random.default_rng(7).uniform(-2.0, 2.0, (count, width)).tolist()
     return found
 
 
-@pytest.mark.native  # NumPy's own tanh serves where no slope is asked for, with other last digits
-@pytest.mark.parametrize(
-    ("f", "width"), [(layers, FEWER_EXAMPLES), (elementary, FEWER_EXAMPLES), (neuron, MANY)]
-)
-def test_an_example_has_the_same_digits_in_any_batch(f: Example, width: int) -> None:
-    """Values with their gradients, in batches of any size; alone and in lists, nearly the same."""
+@pytest.mark.parametrize(("f", "width"), [(layers, FEW), (elementary, FEW), (neuron, MANY)])
+def test_jitted_vmap_has_equal_digits_in_batches_of_any_size(f: Example, width: int) -> None:
+    """Values and gradients; single examples and lists differ at most in the last digits."""
     w, xs = draws(width), rows(width, 120)
     one, value = jit(value_and_grad(lambda x: f(w, x))), jit(lambda x: f(w, x))
     alone = [one(x) for x in xs]
@@ -77,9 +73,9 @@ def test_an_example_has_the_same_digits_in_any_batch(f: Example, width: int) -> 
 
 
 class Formula:
-    """A random formula of shared numbers w and an example x, with sums of few terms and of many.
+    """A random formula of shared numbers w and an example x, with short and long sums.
 
-    Nothing in it is computed from shared numbers alone, which `vmap` computes once.
+    No part depends on shared numbers only; `vmap` would compute it once.
     """
 
     def __init__(self, seed: int) -> None:
@@ -89,7 +85,7 @@ class Formula:
         self.w, *self.rows = (draws(shapes[k > 0], seed + k, -1.5, 1.5) for k in range(101))
 
     def __call__(self, w: Any, x: Any) -> Any:
-        """Compute the formula."""
+        """Return the value of the formula."""
         generator = random.Random(self.seed)
         known = [*(a * b for a in w for b in x), *(tanh(a + x[0]) for a in w), *x]
         for _ in range(generator.randint(4, 12)):
@@ -102,20 +98,20 @@ class Formula:
         return sum(tanh(a) * known[-1] for a in known[-4:])
 
     def terms(self, generator: random.Random, known: list[Any], count: int) -> list[Any]:
-        """Return terms of all kinds."""
+        """Return random terms: products, multiples and differences."""
         pairs = [(generator.choice(known), generator.choice(known)) for _ in range(count)]
         return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
 
 
 @pytest.mark.parametrize("seed", seed_parameters(4, light=1))
-def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
-    """In batches of any size, in blocks; whether shared numbers come first or last."""
+def test_digits_of_random_formulas_in_jit_depend_only_on_the_example(seed: int) -> None:
+    """In batches of any size, with the shared numbers as first or last argument."""
     f = Formula(seed + 1)
     value = value_and_grad(f if seed % 2 else lambda x, w: f(w, x), argnums=(0, 1))
     order = 1 if seed % 2 else -1
 
-    def each(*given: Any) -> Any:
-        w, xs = given[::order]
+    def each(*args: Any) -> Any:
+        w, xs = args[::order]
         return [value(*(w, x)[::order]) for x in xs]
 
     single = jit(value)
@@ -129,37 +125,39 @@ def test_digits_of_random_formulas_depend_on_nothing_else(seed: int) -> None:
         assert lanes(*(f.w, f.rows[:size])[::order]) == every[:size], size
 
 
-def fused(a: float, b: float, c: float) -> float:
+def fused_multiply_add(a: float, b: float, c: float) -> float:
     """Return a·b + c, rounded once; NumPy rounds the product as well."""
-    if WITHOUT_LLVM or not all(map(math.isfinite, (a, b, c))):
+    if not all(map(math.isfinite, (a, b, c))):
         return a * b + c
     exact = Fraction(a) * Fraction(b) + Fraction(c)
     return float(exact) if exact else a * b + c
 
 
-def in_order(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Return the sum of products from the first to the last."""
+def sum_in_order(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Return the sum of products, one after the other."""
     total = -0.0
     for x, y in zip(xs, ys, strict=True):
-        total = fused(x, y, total)
+        total = fused_multiply_add(x, y, total)
     return total
 
 
-def in_eights(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Return the sum of eight sums of every eighth product."""
-    return functools.reduce(operator.add, (in_order(xs[k::8], ys[k::8]) for k in range(8)), -0.0)
+def sum_of_eighths(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Return the sum of eight partial sums of every eighth product."""
+    return functools.reduce(
+        operator.add, (sum_in_order(xs[k::8], ys[k::8]) for k in range(8)), -0.0
+    )
 
 
-def chained(xs: Any, ys: Any) -> Any:
-    """Add products to a sum, one after the other."""
+def chain(xs: Any, ys: Any) -> Any:
+    """Return a sum of products, added by a loop."""
     total = xs[0] * ys[0]
     for x, y in zip(xs[1:], ys[1:], strict=True):
         total = total + x * y
     return total
 
 
-SPELLED: dict[str, Callable[[Any, Any], Any]] = {
-    "chain": chained,
+SUMS: dict[str, Callable[[Any, Any], Any]] = {
+    "chain": chain,
     "sum": lambda xs, ys: sum(x * y for x, y in zip(xs, ys, strict=True)),
     "sum of a list": lambda xs, ys: sg.sum([x * y for x, y in zip(xs, ys, strict=True)]),
     "dot": sg.dot,
@@ -167,22 +165,28 @@ SPELLED: dict[str, Callable[[Any, Any], Any]] = {
 
 
 @pytest.mark.parametrize("count", [2, 63, 64, 65, 128, 203])
-def test_a_sum_has_the_order_that_the_number_of_its_terms_chooses(count: int) -> None:
-    """However it is written, alone and beside its gradient; in a list of sums, nearly."""
+@pytest.mark.parametrize("f", SUMS.values(), ids=SUMS)
+def test_order_of_a_jitted_sum_depends_on_the_number_of_terms(f: Any, count: int) -> None:
+    """Not on how it is written; with and without its gradient; nearly so in a list of sums."""
     xs, ys = draws(count, 1), draws(count, 2)
-    expected = (in_order if count <= 64 else in_eights)(xs, ys)
-    for name, f in SPELLED.items():
-        assert jit(f)(xs, ys) == expected, name
-        assert jit(value_and_grad(f))(xs, ys)[0] == expected, name
-        several = jit(lambda rows, ys, f=f: [f(row, ys) for row in rows])
-        assert several([ys, xs, xs[::-1]], ys)[1] == pytest.approx(expected, rel=1e-13), name
+    expected = (sum_in_order if count <= 64 else sum_of_eighths)(xs, ys)
+    assert jit(f)(xs, ys) == expected
+    assert jit(value_and_grad(f))(xs, ys)[0] == expected
+    several = jit(lambda rows, ys: [f(row, ys) for row in rows])
+    assert several([ys, xs, xs[::-1]], ys)[1] == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("count", [2, 63, 64, 65, 128, 203])
+def test_jitted_sum_over_vmap_is_the_sum_of_a_loop_up_to_rounding(count: int) -> None:
+    """Its order is that of the batch."""
+    xs, ys = draws(count, 1), draws(count, 2)
+    expected = (sum_in_order if count <= 64 else sum_of_eighths)(xs, ys)
     mapped = jit(lambda xs, ys: sum(vmap(lambda x, y: x * y)(xs, ys)))
     assert mapped(xs, ys) == pytest.approx(expected, rel=1e-13)
 
 
-@pytest.mark.native
-def test_a_step_has_the_same_digits_however_many_follow() -> None:
-    """What a recurrence computes, and what lanes make of it, is the same for all counts."""
+def test_digits_of_a_jitted_recurrence_do_not_depend_on_its_length() -> None:
+    """Of the states, and of a vectorized function of the states."""
     data = draws(203)
 
     def states(p: Any, count: int) -> list[Any]:
@@ -201,8 +205,8 @@ def test_a_step_has_the_same_digits_however_many_follow() -> None:
 # Brackets -----------------------------------------------------------------------------------------
 
 
-def kahan(terms: Sequence[Any]) -> Any:
-    """Add numbers with a running compensation (Kahan, 1965)."""
+def kahan_sum(terms: Sequence[Any]) -> Any:
+    """Return a sum with a running compensation (Kahan, 1965)."""
     total = lost = 0.0
     for x in terms:
         term = x - lost
@@ -213,18 +217,23 @@ def kahan(terms: Sequence[Any]) -> Any:
 
 
 @pytest.mark.parametrize("count", [3, 10, 100])
-def test_a_compensated_sum_stays_one(count: int) -> None:
-    """What cancels in exact arithmetic is what rounding dropped."""
+def test_jit_keeps_the_compensation_of_a_kahan_sum(count: int) -> None:
+    """Terms that cancel in exact arithmetic are the rounding errors."""
     terms = [0.1 * (k % 7) + 1e10 * (-1) ** k for k in range(count)]
-    assert jit(kahan)(terms) == pytest.approx(math.fsum(terms), rel=1e-15)
+    assert jit(kahan_sum)(terms) == pytest.approx(math.fsum(terms), rel=1e-15)
 
 
-def test_a_sum_of_zeros_keeps_its_sign() -> None:
-    """-0.0 + -0.0 is -0.0, 0.0 + -0.0 is 0.0; a sum of lanes begins as one of a list does."""
+@pytest.mark.parametrize(("x", "y"), [(-0.0, -0.0), (0.0, -0.0), (-0.0, 0.0)], ids=str)
+def test_jit_keeps_the_sign_of_zero_in_sums_and_products(x: float, y: float) -> None:
+    """-0.0 + -0.0 is -0.0 and 0.0 + -0.0 is 0.0."""
     compiled = jit(lambda x, y: (x + y, x - y, 0.0 + x, x * 0.0, x * -0.0))
-    for x, y in ((-0.0, -0.0), (0.0, -0.0), (-0.0, 0.0)):
-        expected = (x + y, x - y, 0.0 + x, x * 0.0, x * -0.0)
-        assert [z.hex() for z in compiled(x, y)] == [z.hex() for z in expected]
+    expected = (x + y, x - y, 0.0 + x, x * 0.0, x * -0.0)
+    assert [z.hex() for z in compiled(x, y)] == [z.hex() for z in expected]
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_jit_keeps_the_sign_of_zero_in_sums_over_vmap(count: int) -> None:
+    """Python's sum begins with 0.0, so that a sum of -0.0 is 0.0."""
 
     def sums(xs: Any) -> Any:
         found = vmap(lambda x: x * 2.0)(xs)
@@ -232,20 +241,19 @@ def test_a_sum_of_zeros_keeps_its_sign() -> None:
         sums = sum(found), sg.sum(found), found[0] + total
         return [sg.atan2(x, -1.0) for x in sums]
 
-    for count in (3, 300):
-        assert jit(sums)([-0.0] * count) == [math.pi] * 3
+    assert jit(sums)([-0.0] * count) == [math.pi] * 3
 
 
 @pytest.mark.parametrize("count", [3, 30, 300])
-def test_differences_are_taken_before_they_are_added(count: int) -> None:
-    """They are exact here: multiples of a quarter."""
+def test_jit_subtracts_before_it_adds_differences(count: int) -> None:
+    """The differences are exact: multiples of a quarter."""
     generator = random.Random(count)
     a = [generator.uniform(1, 2) * 10.0 ** generator.randint(0, 15) for _ in range(count)]
     b = [x + generator.choice([0.0, 0.25, -0.5]) for x in a]
     expected = math.fsum(x - y for x, y in zip(a, b, strict=True))
-    apart = jit(lambda a, b: sum(x - y for x, y in zip(a, b, strict=True)))
-    abreast = jit(lambda a, b: sum(vmap(lambda x, y: x - y)(a, b)))
-    assert apart(a, b) == abreast(a, b) == expected
+    looped = jit(lambda a, b: sum(x - y for x, y in zip(a, b, strict=True)))
+    mapped = jit(lambda a, b: sum(vmap(lambda x, y: x - y)(a, b)))
+    assert looped(a, b) == mapped(a, b) == expected
 
 
 def formula(generator: random.Random, depth: int) -> str:
@@ -259,11 +267,11 @@ def formula(generator: random.Random, depth: int) -> str:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_sums_of_sums_have_all_digits_of_python(seed: int) -> None:
-    """Sums of up to eight terms, in brackets, with constants anywhere."""
+def test_jit_of_nested_sums_has_all_digits_of_python(seed: int) -> None:
+    """Sums of up to eight terms, in brackets, with constants in any position."""
     generator = random.Random(seed)
     texts = [formula(generator, 3) for _ in range(80)]  # longer sums may have another order
     f = eval(f"lambda a, b, c, d: [{', '.join(f'a + {text}' for text in texts)}]")
-    given = [generator.gauss(0, 1) * 10.0 ** generator.choice([0, 8, -8, 16]) for _ in "abcd"]
-    for text, found, expected in zip(texts, jit(f)(*given), f(*given), strict=True):
-        assert found.hex() == expected.hex(), (text, given)
+    numbers = [generator.gauss(0, 1) * 10.0 ** generator.choice([0, 8, -8, 16]) for _ in "abcd"]
+    for text, found, expected in zip(texts, jit(f)(*numbers), f(*numbers), strict=True):
+        assert found.hex() == expected.hex(), (text, numbers)

@@ -1,4 +1,4 @@
-"""Random draws in compiled functions: redrawn at each call as eagerly, or refused."""
+"""drawn in jit and vmap: each call draws the numbers of an eager call, or is refused."""
 
 from __future__ import annotations
 
@@ -20,52 +20,52 @@ from scalargrad import OperandError, TraceError, Value, drawn, gradients, jit, l
 XS = [0.3, -0.7, 0.5, 1.1, -0.2, 0.9, 0.1]
 
 
-def several(rng: Random, xs: Any) -> Any:
+def four_methods(rng: Random, xs: Any) -> Any:
     """Draw by four methods."""
     a, b = drawn(rng.random), drawn(rng.gauss, 1.0, 2.0)
     return sin(xs[0] * a) + b * drawn(rng.uniform, -1.0, 1.0) + drawn(rng.randrange, 7)
 
 
-def in_loops(rng: Any, xs: Any) -> Any:
-    """Draw in loops: those that differ in a zero's sign, a list or the method are of other rows."""
+def draws_in_loops(rng: Any, xs: Any) -> Any:
+    """Draw in loops; a zero of other sign, a list and another method begin a new run of draws."""
     found = [drawn(rng.uniform, -0.0, 1.0) for _ in range(20)]
     found += [drawn(rng.uniform, 0.0, 1.0) for _ in range(20)]
     found += [drawn(rng.choice, [0.0, 1.0]) for _ in range(5)]
     return [xs[0] + y for y in found + [drawn(rng.random) for _ in range(20)]]
 
 
-def either_way(rng: Random, xs: Any) -> Any:
-    """Take a way by a number drawn; a way given up consumes no draw of its own."""
+def draw_in_branch(rng: Random, xs: Any) -> Any:
+    """Branch on a number drawn; a branch that is not taken draws nothing."""
     a = drawn(rng.random)
     return xs[0] + a + drawn(rng.random) if a > 0.5 else xs[1] - a
 
 
-def two_draws(rng: Random, xs: Any) -> Any:
+def two_draws_per_example(rng: Random, xs: Any) -> Any:
     """Draw twice in each example."""
     return vmap(lambda x: sin(x * drawn(rng.random)) + drawn(rng.gauss, 0.0, 1.0))(xs)
 
 
-def around(rng: Random, xs: Any) -> Any:
-    """Draw before, in and after the examples, by both ways."""
+def draws_around_vmap(rng: Random, xs: Any) -> Any:
+    """Draw before, in and after the examples of vmap."""
     scale = drawn(rng.random)
     found = vmap(lambda x: x * scale + drawn(rng.uniform, -1.0, 1.0))(xs)
     return sum(found) * drawn(rng.random) + drawn(rng.gauss, 0.0, 1.0)
 
 
-def masked(rng: Random, xs: Any) -> Any:
-    """Drop numbers without a condition."""
+def dropout(rng: Random, xs: Any) -> Any:
+    """Drop numbers by `where`."""
     return sum(vmap(lambda x: sg.where(drawn(rng.random) < 0.4, 0.0, x / 0.6) ** 2)(xs))
 
 
-def nested(rng: Random, xs: Any) -> Any:
-    """Draw for each of the examples inside an example."""
+def nested_vmap(rng: Random, xs: Any) -> Any:
+    """Draw for each example of a vmap inside an example."""
     return vmap(
         lambda x: sum(vmap(lambda y: x * y * drawn(rng.random))(xs[:3])) + drawn(rng.random)
     )(xs)
 
 
-def looked_up(rng: Random, xs: Any) -> Any:
-    """Look up what a draw says, in a table all share and in one of each example."""
+def take_by_draw(rng: Random, xs: Any) -> Any:
+    """Index a shared and an own list by numbers drawn."""
 
     def one(x: Any) -> Any:
         return take(xs, drawn(rng.randrange, 7)) * take([x, -x, 2.0], drawn(rng.randrange, 3))
@@ -73,22 +73,24 @@ def looked_up(rng: Random, xs: Any) -> Any:
     return sum(vmap(one)(xs))
 
 
-def recorded_anew(rng: Random, xs: Any) -> Any:
-    """Draw before examples turn out to leave a domain while one stands for all."""
+def leave_domain(rng: Random, xs: Any) -> Any:
+    """Draw before an example leaves the domain, so that vmap traces the examples one by one."""
     shift = drawn(rng.random)
     return vmap(lambda x: log(2.5 + x + shift + drawn(rng.random) + log(2.0 + x)))(xs)
 
 
 SHAPES: list[Callable[[Random, Any], Any]] = [
-    several, in_loops, either_way, two_draws, around, masked, nested, looked_up,
-    recorded_anew,
+    four_methods, draws_in_loops, draw_in_branch, two_draws_per_example, draws_around_vmap,
+    dropout, nested_vmap, take_by_draw, leave_domain,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("f", SHAPES, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("kind", [float, Value])
-def test_each_call_draws_as_an_eager_one(f: Callable[[Random, Any], Any], kind: Any) -> None:
-    """Example 0 makes all its draws, then example 1; gradients belong to the numbers drawn."""
+def test_drawn_in_jit_draws_the_numbers_of_eager_calls(
+    f: Callable[[Random, Any], Any], kind: Any
+) -> None:
+    """Example 0 makes all its draws before example 1; gradients are those at the numbers drawn."""
     eager, mine = Random(3), Random(3)
     xs = [kind(x) for x in XS]
     compiled = jit(functools.partial(f, mine))
@@ -101,8 +103,8 @@ def test_each_call_draws_as_an_eager_one(f: Callable[[Random, Any], Any], kind: 
             assert close(gradients(y, xs), gradients(loop, xs))
 
 
-def test_many_examples_draw_as_the_loop() -> None:
-    """A thousand of them, in an array, from one generator and another by turns."""
+def test_drawn_in_vmap_of_a_thousand_examples() -> None:
+    """From two generators alternately, as in a loop."""
     eager, mine = (Random(3), Random(5)), (Random(3), Random(5))
 
     def f(rngs: tuple[Random, Random], xs: Any) -> Any:
@@ -127,10 +129,10 @@ def test_many_examples_draw_as_the_loop() -> None:
         ("integers", (7,)),
     ],
 )
-def test_numpys_generators_draw_the_same_for_all_examples_as_one_by_one(
+def test_drawn_with_numpy_generators_has_the_bits_of_single_draws(
     method: str, args: tuple[float, ...]
 ) -> None:
-    """To the bit, call by call, and they end up in the same state; so does what follows."""
+    """At each call, and the generators end in the same state."""
     rng, again = np.random.default_rng(5), np.random.default_rng(5)
     compiled = jit(
         lambda xs: [*vmap(lambda x: x * drawn(getattr(rng, method), *args))(xs), drawn(rng.random)]
@@ -143,17 +145,17 @@ def test_numpys_generators_draw_the_same_for_all_examples_as_one_by_one(
 
 
 @pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState, Random])
-def test_a_method_of_a_generator_may_be_closed_over_or_given(make: Any) -> None:
-    """NumPy's are functions of Cython, whose class does not name its module."""
-    draw, given, again = make(7).random, make(7).random, make(7)
-    outside, inside = jit(lambda x: x + drawn(draw)), jit(lambda f, x: x + drawn(f))
+def test_drawn_with_a_captured_method_and_with_an_argument(make: Any) -> None:
+    """NumPy's methods are Cython functions, whose class does not name its module."""
+    draw, argument, again = make(7).random, make(7).random, make(7)
+    captured, passed = jit(lambda x: x + drawn(draw)), jit(lambda f, x: x + drawn(f))
     for _ in range(3):
         expected = 1.0 + again.random()
-        assert (outside(1.0), inside(given, 1.0)) == (expected, expected)
+        assert (captured(1.0), passed(argument, 1.0)) == (expected, expected)
 
 
-def test_the_module_and_numpy_draw_too() -> None:
-    """The functions of the module random and NumPy's generators, old and new, follow their seed."""
+def test_drawn_in_jit_follows_the_seeds_of_random_and_numpy() -> None:
+    """The functions of the module random, and NumPy's generators, old and new."""
     old, new = np.random.RandomState(5), np.random.default_rng(5)
     f = jit(lambda x: x + drawn(random.gauss, 0.0, 1.0) + drawn(old.normal) + drawn(new.uniform))
     before, found = random.getstate(), []
@@ -171,7 +173,7 @@ def test_the_module_and_numpy_draw_too() -> None:
     assert found[0] == pytest.approx(expected + np.random.default_rng(5).uniform(), rel=1e-14)
 
 
-def test_an_error_is_that_of_the_numbers_drawn() -> None:
+def test_errors_in_jit_are_those_of_the_numbers_drawn() -> None:
     """A result that is not finite is evaluated again with the same draw."""
 
     def f(rng: Random, x: Any) -> Any:
@@ -191,47 +193,60 @@ def test_an_error_is_that_of_the_numbers_drawn() -> None:
     assert {type(x) for x in found} == {float, type}
 
 
-def test_explain_draws_nothing() -> None:
-    """Looking at a program leaves its generators as they are, alone and of examples."""
-    for f in (several, two_draws):
-        rng = Random(2)
-        state = rng.getstate()
-        compiled = jit(functools.partial(f, rng))
-        for _ in range(2):
-            compiled.explain(XS)
-            assert rng.getstate() == state
+@pytest.mark.parametrize("f", [four_methods, two_draws_per_example])
+def test_explain_draws_nothing(f: Any) -> None:
+    """The generator keeps its state, with and without examples."""
+    rng = Random(2)
+    state = rng.getstate()
+    compiled = jit(functools.partial(f, rng))
+    for _ in range(2):
+        compiled.explain(XS)
+        assert rng.getstate() == state
 
 
-def test_draws_that_are_the_same_at_each_call_are_no_matter() -> None:
-    """A generator seeded inside, one that is only held, a module that warns, another thread."""
+def test_jit_allows_a_generator_seeded_inside_vmap() -> None:
+    """It draws the same number in each example, as in eager code."""
     assert close(
         jit(vmap(lambda x: x * Random(4).random()))(XS), [x * Random(4).random() for x in XS]
     )
-    held = SimpleNamespace(rng=Random(0), weight=2.0)
-    assert jit(lambda x: held.weight * x)(1.5) == 3.0
-    touchy = ModuleType("touchy")
-    touchy.factor = 3.0  # type: ignore[attr-defined]
 
-    def complain(name: str) -> Any:
+
+def test_jit_allows_a_captured_generator_that_is_not_used() -> None:
+    """It is an attribute of a captured object."""
+    settings = SimpleNamespace(rng=Random(0), weight=2.0)
+    assert jit(lambda x: settings.weight * x)(1.5) == 3.0
+
+
+def test_jit_looks_for_generators_without_calling_getattr_of_modules() -> None:
+    """A module may warn when a missing attribute is read."""
+    module = ModuleType("module_that_warns")
+    module.factor = 3.0  # type: ignore[attr-defined]
+
+    def warn(name: str) -> Any:
         raise DeprecationWarning(name)
 
-    touchy.__getattr__ = complain  # type: ignore[method-assign]
-    assert jit(lambda x: x * touchy.factor)(2.0) == 6.0
+    module.__getattr__ = warn  # type: ignore[method-assign]
+    assert jit(lambda x: x * module.factor)(2.0) == 6.0
 
 
-def test_a_condition_on_a_draw_of_each_example_is_refused() -> None:
-    """They take one way together; the remedy is a choice."""
+def test_jitted_vmap_refuses_a_condition_on_a_draw_of_each_example() -> None:
+    """All examples take one branch; the remedy is `where`."""
     rng = Random(1)
     with pytest.raises(TraceError, match="where"):
         jit(vmap(lambda x: x if drawn(rng.random) < 0.5 else 0.0))(XS)
 
 
-def test_only_methods_of_generators_are_drawn_by() -> None:
-    """Other functions, system randomness and Values as parameters are refused with a reason."""
-    refused: list[tuple[Any, ...]] = [
-        (lambda: 1.0,), (math.sin, 1.0), (random.SystemRandom().random,),
-        (random.gauss, 0.0, Value(1.0)),
-    ]  # fmt: skip
-    for method, *args in refused:
-        with pytest.raises(OperandError):
-            drawn(method, *args)
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        (lambda: 1.0, ()),
+        (math.sin, (1.0,)),
+        (random.SystemRandom().random, ()),
+        (random.gauss, (0.0, Value(1.0))),
+    ],
+    ids=["lambda", "sin", "SystemRandom", "Value as argument"],
+)
+def test_drawn_refuses_functions_other_than_methods_of_generators(method: Any, args: Any) -> None:
+    """And Values as arguments of a method."""
+    with pytest.raises(OperandError):
+        drawn(method, *args)

@@ -1,4 +1,4 @@
-"""Nests found in flat recordings: programs as people write them, and loops drawn at random."""
+"""The loop finder: loop trees of natural programs and of random loops, from flat traces."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from benchmarks.replay.corpus.nests import Natural, point
 pytestmark = [pytest.mark.behaviour, pytest.mark.differential]
 
 
-def of(program: Natural) -> Instructions:
-    """Return the recording of a program."""
+def trace_program(program: Natural) -> Instructions:
+    """Return the trace of a program."""
     return recorded(program.function, point(program))[0]
 
 
-def found(recording: Instructions) -> Tree:
-    """Return the tree of a recording, which stands for it."""
+def find_tree(recording: Instructions) -> Tree:
+    """Return the loop tree of a trace, after checking that it expands to the trace."""
     tree = next(trees(recording), None)
     assert tree is not None
     assert computes(tree, recording)
     return tree
 
 
-#: Programs found without tables, and their forms.
+#: Programs whose accesses are all affine, and their loop trees.
 AFFINE: list[tuple[Callable[[], Natural], str]] = [
     (natural.moons, "30[6[2[2] 1] 6[1] 6[6[2] 1] 6[1] 6[2] 4] 30[1] 1 67[2] 2"),
     (natural.logistic, "400[10[2] 3] 1"),
@@ -49,12 +49,14 @@ AFFINE: list[tuple[Callable[[], Natural], str]] = [
 ]
 
 
-def test_loops_are_found_as_they_are_written() -> None:
-    """Each loop is one, with its extent and its statements; everything is read affinely."""
-    for make, form in AFFINE:
-        tree = found(of(make()))
-        assert str(tree) == form
-        assert not any(isinstance(x, Table) for s in tree.statements for x in s.operands)
+@pytest.mark.parametrize(("make", "form"), AFFINE, ids=[make.__name__ for make, _ in AFFINE])
+def test_finder_returns_the_loops_of_the_source_with_affine_accesses(
+    make: Callable[[], Natural], form: str
+) -> None:
+    """Each loop of the source is one loop, with its trip count and statements."""
+    tree = find_tree(trace_program(make()))
+    assert str(tree) == form
+    assert not any(isinstance(x, Table) for s in tree.statements for x in s.operands)
 
 
 @pytest.mark.parametrize(
@@ -69,30 +71,27 @@ def test_loops_are_found_as_they_are_written() -> None:
     ids=["runge_kutta", "lstm", "rnn", "attention", "fourier", "edit_distance", "ragged",
          "reductions", "leverage", "levered_states", "regimes", "gaps", "signs"],
 )  # fmt: skip
-def test_programs_are_about_as_short_as_their_text(
+def test_finder_returns_about_as_many_statements_as_the_source(
     make: Callable[[], Natural], factor: float
 ) -> None:
-    """Recurrences, triangles, ragged rows, cells changed in place are found, some by tables.
-
-    Each way that an `if` on data chose stands in the loop once, however often it is taken.
-    """
+    """Recurrences, triangles, ragged rows and mutation; each branch of a condition appears once."""
     program = make()
-    assert len(found(of(program)).statements) <= factor * program.operations
+    assert len(find_tree(trace_program(program)).statements) <= factor * program.operations
 
 
 @pytest.mark.parametrize(("positions", "layers"), [(16, 1), (6, 3)])
-def test_a_gpt_is_one_loop_over_positions(positions: int, layers: int) -> None:
-    """The first has sums of one term, the 16th as many as features: how others grow says so."""
+def test_finder_returns_one_loop_over_the_positions_of_a_gpt(positions: int, layers: int) -> None:
+    """The attention sums of position k have k terms, that is one at the first position."""
     tokens = [*range(positions)]
     weights = natural.draws(4192 + (layers - 1) * gpt.OF_LAYER, 0)
-    tree = found(recorded(lambda p: gpt.loss(p, tokens, tokens, sg, layers), weights)[0])
+    tree = find_tree(recorded(lambda p: gpt.loss(p, tokens, tokens, sg, layers), weights)[0])
     assert str(tree).startswith(f"{positions}[")
     assert len(tree.statements) <= 50
 
 
 @pytest.mark.parametrize("seed", seed_parameters(6, 2))
-def test_random_loops_stand_for_their_recording(seed: int) -> None:
-    """What is found is the recording, operand for operand; an operand changed makes another."""
+def test_finder_returns_a_tree_that_expands_to_the_trace_of_random_loops(seed: int) -> None:
+    """Operand for operand; the tree does not match a trace with another operand."""
     recording, _ = recorded(Drawn(seed), natural.draws(97, seed + 1))
     tree = next(trees(recording), None)
     if tree is None:
@@ -106,8 +105,7 @@ def test_random_loops_stand_for_their_recording(seed: int) -> None:
     assert again is None or computes(again, changed)
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("seed", [0, 1, 1171, 5000201, 25310721, 26300322, 93520025])
-def test_random_loops_run_as_nests_have_the_gradient_of_values(seed: int) -> None:
-    """What is recorded flat, found again and compiled agrees with Values, or is no nest."""
+def test_jit_of_random_loops_has_the_gradients_of_eager_code(seed: int) -> None:
+    """Or the loops cannot be compiled as a nest."""
     assert random_recordings.compare(seed) in {"", NOT_COMPARED}

@@ -1,4 +1,4 @@
-"""Classes of attrs, which are dataclasses to jit, and classes whose lookups raise any error."""
+"""Classes of attrs, which jit treats as dataclasses, and classes whose lookups raise any error."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ WEIGHT = [2.0]
 
 @attrs.define
 class Spring:
-    """With slots."""
+    """A class with slots."""
 
     rate: Any
-    turns: int = 3
+    count: int = 3
 
     def force(self, x: Any) -> Any:
         """Return the force at x."""
-        return self.rate * x * self.turns
+        return self.rate * x * self.count
 
 
 @attrs.frozen
 class Frozen:
-    """Whose fields cannot be assigned."""
+    """A class whose fields cannot be assigned."""
 
     rate: Any
-    turns: int = 3
+    count: int = 3
 
     force = Spring.force
 
 
 @attr.s(auto_attribs=True)
 class Old:
-    """As attrs made them first, without slots."""
+    """A class by the old interface of attrs, without slots."""
 
     rate: Any
-    turns: int = 3
+    count: int = 3
 
     force = Spring.force
 
 
 @attrs.define(eq=False)
 class Single(Spring):
-    """That equals itself alone."""
+    """A class compared by identity."""
 
 
 @attrs.define
 class Pair:
-    """Of another, and numbers."""
+    """An object with another object and a list of numbers."""
 
     first: Any
     weights: list[float] = attrs.field(factory=lambda: [1.0, WEIGHT[0]])
@@ -62,8 +62,8 @@ KINDS = [Spring, Frozen, Old, Single]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_jit_reads_objects_of_attrs_as_those_of_dataclasses(kind: Any) -> None:
-    """Around the function, as an argument, static, made inside, and as a result."""
+def test_jit_takes_and_returns_attrs_objects(kind: Any) -> None:
+    """Captured, as an argument, static, made inside, and as a result."""
     spring = kind(2.0)
     assert jit(lambda x: x * spring.rate)(1.5) == 3.0
     assert jit(spring.force)(1.5) == 9.0
@@ -71,20 +71,20 @@ def test_jit_reads_objects_of_attrs_as_those_of_dataclasses(kind: Any) -> None:
     assert jit(lambda x, held: held.force(x), static_argnums=1)(1.5, spring) == 9.0
     assert jit(lambda x: kind(x).force(x))(1.5) == 6.75
     made = jit(lambda x: kind(x, 5))(1.5)
-    assert (type(made), made.rate, made.turns) == (kind, 1.5, 5)
+    assert (type(made), made.rate, made.count) == (kind, 1.5, 5)
     assert vmap(lambda x, held: held.force(x), in_axes=(0, None))([1.0, 2.0], spring) == [6.0, 12.0]
 
 
 @pytest.mark.parametrize("wrap", [grad, lambda f: jit(grad(f))], ids=["grad", "jit"])
-def test_grad_by_an_object_of_attrs_is_one(wrap: Any) -> None:
-    """Nested in another, beside a list; text stays."""
+def test_grad_with_respect_to_an_attrs_object_is_one(wrap: Any) -> None:
+    """Nested in another object, next to a list."""
     found = wrap(lambda pair: pair.first.rate**2 * pair.weights[1])(Pair(Spring(3.0)))
     assert type(found) is Pair
     assert (found.first.rate, found.weights) == (12.0, [0.0, 9.0])
 
 
-def test_jit_sees_changes_of_an_object_of_attrs() -> None:
-    """An attribute, a Value's number, what a factory reads, a size; a change inside is refused."""
+def test_jit_sees_changes_of_an_attrs_object() -> None:
+    """An attribute, data of a Value, state read by a factory, a size; a mutation is refused."""
     spring, weight = Spring(2.0), Value(3.0)
     held = Spring(weight)
     compiled = jit(lambda x: x * spring.rate + x * held.rate)
@@ -102,16 +102,16 @@ def test_jit_sees_changes_of_an_object_of_attrs() -> None:
     assert (sized(Spring(2.0, 3), 1.0), sized(Spring(2.0, 4), 1.0)) == (6.0, 8.0)
 
     def counting(x: Any) -> Any:
-        spring.turns += 1
+        spring.count += 1
         return x
 
-    with pytest.raises(TraceError, match=r"changes Spring\.turns"):
+    with pytest.raises(TraceError, match=r"changes Spring\.count"):
         jit(counting)(1.0)
-    assert spring.turns == 3
+    assert spring.count == 3
 
 
-def test_jit_compares_frozen_objects_of_attrs_by_what_they_hold() -> None:
-    """An equal one as a static argument needs no recording of its own."""
+def test_jit_compares_frozen_attrs_objects_by_content() -> None:
+    """An equal static argument needs no other trace."""
     compiled = jit(lambda x, held: held.force(x), static_argnums=1)
     assert [compiled(1.0, Frozen(rate)) for rate in (2.0, 2.0, 3.0)] == [6.0, 6.0, 9.0]
     assert len(compiled.all_paths()) == 2
@@ -119,7 +119,7 @@ def test_jit_compares_frozen_objects_of_attrs_by_what_they_hold() -> None:
     assert together(3.0) == 3.0
 
 
-def test_cond_and_scan_carry_objects_of_attrs() -> None:
+def test_cond_and_scan_carry_attrs_objects() -> None:
     """As they carry dataclasses."""
     chosen = jit(lambda x: cond(x > 0.0, Frozen, lambda y: Frozen(-y), x))
     assert (chosen(2.0), chosen(-3.0)) == (Frozen(2.0), Frozen(3.0))
@@ -130,13 +130,13 @@ def test_cond_and_scan_carry_objects_of_attrs() -> None:
 XS = [1.0, 2.0, 3.0]
 
 
-# Classes that look names up in a way of their own -------------------------------------------------
+# Classes with their own attribute lookup ----------------------------------------------------------
 
 
-def foreign() -> tuple[Any, Any]:
-    """Return a class of a class that looks names up in a dict, and an object of another.
+def make_class_and_object() -> tuple[Any, Any]:
+    """Return a class whose metaclass looks attributes up in a dict, and an object with such lookup.
 
-    pytest asks all that a module of tests holds for names.
+    They are not globals, since pytest reads attributes of all globals of a test module.
     """
 
     class Lookup(type):
@@ -162,34 +162,35 @@ def foreign() -> tuple[Any, Any]:
     return Registry, Record()
 
 
-@pytest.mark.parametrize("held", ["class", "object of it", "object"])
-@pytest.mark.parametrize("place", ["around", "made inside", "argument", "static"])
-def test_jit_uses_classes_whose_lookup_raises_a_key_error_as_eager_code(
-    held: str, place: str
+@pytest.mark.parametrize("kind", ["class", "object of the class", "object"])
+@pytest.mark.parametrize("place", ["captured", "made inside", "argument", "static"])
+def test_jit_of_objects_whose_lookup_raises_a_key_error_matches_eager_code(
+    kind: str, place: str
 ) -> None:
-    """`hasattr` lets all errors but AttributeError pass."""
-    registry, record = foreign()
-    known = {"class": registry, "object of it": registry(), "object": record}[held]
+    """`hasattr` does not catch errors other than AttributeError."""
+    registry, record = make_class_and_object()
+    known = {"class": registry, "object of the class": registry(), "object": record}[kind]
 
-    def used(x: Any, y: Any) -> Any:
+    def f(x: Any, y: Any) -> Any:
         if place == "made inside":
             return x * registry().rate + record.scaled(x)
-        y = known if place == "around" else y
-        return x * (y.factor if held == "class" else y.rate)
+        y = known if place == "captured" else y
+        return x * (y.factor if kind == "class" else y.rate)
 
-    expected = used(1.5, known)
-    compiled = jit(used, static_argnums=(1,) if place == "static" else ())
+    expected = f(1.5, known)
+    compiled = jit(f, static_argnums=(1,) if place == "static" else ())
     assert compiled(1.5, known) == compiled(1.5, known) == expected
-    assert jit(grad(used))(1.5, known) == grad(used)(1.5, known)
-    batch = jit(lambda xs: sum(vmap(lambda x: used(x, known))(xs)))
+    assert jit(grad(f))(1.5, known) == grad(f)(1.5, known)
+    batch = jit(lambda xs: sum(vmap(lambda x: f(x, known))(xs)))
     assert batch([1.5, 1.5]) == 2.0 * expected
 
 
-def test_jit_refuses_to_return_an_object_whose_lookup_raises_a_key_error() -> None:
-    """By its class, as any other; as an operand it is named."""
-    registry, record = foreign()
-    for x in (registry(), record):
-        with pytest.raises(TraceError, match="returned an object"):
-            jit(lambda y: (y, x))(1.5)  # noqa: B023
-        with pytest.raises(OperandError, match="argument 0 is"):
-            grad(lambda y: y.rate)(x)
+@pytest.mark.parametrize("kind", ["object of the class", "object"])
+def test_jit_refuses_to_return_an_object_whose_lookup_raises_a_key_error(kind: str) -> None:
+    """The error names its class; as an argument of grad the error names the argument."""
+    registry, record = make_class_and_object()
+    x = record if kind == "object" else registry()
+    with pytest.raises(TraceError, match="returned an object"):
+        jit(lambda y: (y, x))(1.5)
+    with pytest.raises(OperandError, match="argument 0 is"):
+        grad(lambda y: y.rate)(x)

@@ -22,7 +22,7 @@ MOST = 2_500
 
 
 def ragged_rows(k: int) -> None:
-    """Differentiate a recurrent network on words of lengths of their own."""
+    """Compile a recurrent network on words of different lengths, with its gradient."""
     rng = np.random.default_rng(k)
     words = [rng.integers(9, size=n).tolist() for n in rng.integers(3, 9, size=20)]
 
@@ -39,25 +39,25 @@ def ragged_rows(k: int) -> None:
 
 
 def examples_in_a_list(k: int) -> None:
-    """Map over floats that the function closes over."""
+    """Compile a vmap over captured floats."""
     xs = [0.001 * i + k for i in range(1000)]
     sg.jit(lambda w: sum(sg.vmap(lambda x: sg.tanh(w * x))(xs)))(0.5)
 
 
 def examples_in_an_array(k: int) -> None:
-    """Map over arrays of a length that no other program has."""
+    """Compile a vmap over arrays of a new length."""
     f = sg.jit(lambda w, xs: sum(sg.vmap(lambda x: sg.tanh(w * x))(xs)))
     f(0.5, np.linspace(0.0, 1.0, 2000 + k))
 
 
 def steps_of_a_scan(k: int) -> None:
-    """Scan with a compiled step, many steps in one call of machine code."""
+    """Compile a step and a native loop for a scan."""
     step = sg.jit(lambda c, x: (c * 0.5 + x + k, c))
     sg.scan(step, 1.0, [0.1 * j for j in range(200)])
 
 
 def long_sums(k: int) -> None:
-    """Reduce lists of lengths that no other program has; a few latest plans are cached."""
+    """Compile reductions of lists of a new length; a few recent plans are cached."""
     sg.jit(lambda xs: sg.logsumexp(xs) + sg.mean(xs))([0.1 * x for x in range(160 - k)])
 
 
@@ -68,15 +68,14 @@ def branches(k: int) -> None:
         f(sg.Value(x)).backward()
 
 
-def objects() -> Counter[str]:
-    """Return how many objects of each of the compiler's classes there are, and of functions."""
+def count_objects() -> Counter[str]:
+    """Return the number of count_objects of each class of the compiler, and of functions."""
     gc.collect()
     kinds = (type(x) for x in gc.get_objects())
     named = (f"{vars(x).get('__module__', '')}.{x.__qualname__}" for x in kinds)
     return Counter(x for x in named if "scalargrad.compiler" in x or x == ".function")
 
 
-@pytest.mark.native
 @pytest.mark.parametrize(
     "make",
     [
@@ -86,16 +85,15 @@ def objects() -> Counter[str]:
     ],
 )
 def test_jit_programs_are_freed_with_their_last_reference(make: Callable[[int], None]) -> None:
-    """Thirty programs leave no object of the compiler behind, and next to no bytes.
+    """Thirty programs leave no object of the compiler behind, and few bytes.
 
-    Programs for functions that are written again are kept on purpose, up to a total, until they are
-    forgotten.
+    The cache of programs, which is bounded, is cleared before counting.
     """
     numbers = count(1)
-    for _ in range(3):  # what is made once in a process
+    for _ in range(3):  # objects that are made once in a process
         make(next(numbers))
     forget()
-    before = objects()
+    before = count_objects()
     gc.collect()
     tracemalloc.start()
     try:
@@ -106,6 +104,6 @@ def test_jit_programs_are_freed_with_their_last_reference(make: Callable[[int], 
         kept = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    more = objects() - before
+    more = count_objects() - before
     assert not {name: n for name, n in more.items() if n >= PROGRAMS // 2}
     assert kept < MOST * PROGRAMS

@@ -51,13 +51,13 @@ def adjacent(count: int, n: int, rng: np.random.Generator) -> Arrays:
     return [*rng.normal(size=count * n).reshape(count, n)]
 
 
-def rows_apart(count: int, n: int, rng: np.random.Generator) -> Arrays:
-    """Return rows of a table, of which two others are between each two."""
+def every_third_row(count: int, n: int, rng: np.random.Generator) -> Arrays:
+    """Return every third row of a matrix."""
     return [*rng.normal(size=(count, 3, n))[:, 0]]
 
 
 def rows_backward(count: int, n: int, rng: np.random.Generator) -> Arrays:
-    """Return the rows of a table from the last to the first."""
+    """Return the rows of a matrix from the last to the first."""
     return [*rng.normal(size=(count, n))[::-1]]
 
 
@@ -67,7 +67,7 @@ def reversed_views(count: int, n: int, rng: np.random.Generator) -> Arrays:
 
 
 def strided_views(count: int, n: int, rng: np.random.Generator) -> Arrays:
-    """Return columns of a table."""
+    """Return the columns of a matrix."""
     return [*rng.normal(size=(n, count)).T]
 
 
@@ -108,30 +108,30 @@ def unaligned(count: int, n: int, rng: np.random.Generator) -> Arrays:
     return found
 
 
-def the_same(count: int, n: int, rng: np.random.Generator) -> Arrays:
+def repeated_array(count: int, n: int, rng: np.random.Generator) -> Arrays:
     """Return one array several times, and another."""
     first, last = separate(2, n, rng)
     return [*[first] * (count - 1), last]
 
 
 def overlapping(count: int, n: int, rng: np.random.Generator) -> Arrays:
-    """Return windows of one array, each one number further on."""
+    """Return overlapping windows of one array."""
     x = rng.normal(size=n + count)
     return [x[k : k + n] for k in range(count)]
 
 
 LAYOUTS: list[Layout] = [
-    *(separate, adjacent, rows_apart, rows_backward, reversed_views, strided_views, read_only),
-    *(integers, singles, byte_swapped, unaligned, the_same, overlapping),
+    *(separate, adjacent, every_third_row, rows_backward, reversed_views, strided_views, read_only),
+    *(integers, singles, byte_swapped, unaligned, repeated_array, overlapping),
 ]
 
 
-def with_a_weight(w: float, *xs: Any) -> Any:
+def weighted_sum(w: float, *xs: Any) -> Any:
     """Return w times the sum over all examples."""
     return w * sum(vmap(one)(*xs))
 
 
-def of_arrays_alone(*xs: Any) -> Any:
+def plain_sum(*xs: Any) -> Any:
     """Return the sum over all examples."""
     return sum(vmap(one)(*xs))
 
@@ -143,7 +143,7 @@ def of_arrays_alone(*xs: Any) -> Any:
 def test_jit_of_vmap_reads_each_array_from_its_own_memory(count: int, size: int) -> None:
     """A loop over arrays reads all of them by one access, wherever they are in memory."""
     rng = np.random.default_rng([count, size])
-    weighted, alone = jit(with_a_weight), jit(of_arrays_alone)
+    weighted, alone = jit(weighted_sum), jit(plain_sum)
     for layout in LAYOUTS:
         arrays = layout(count, size, rng)
         right = expected_sum(arrays)
@@ -163,7 +163,7 @@ def test_jit_reads_arrays_in_the_order_of_each_call() -> None:
 
 def test_jit_reads_an_array_allocated_where_another_was_freed() -> None:
     """Neither the numbers nor the addresses of an earlier call are kept."""
-    f, rng = jit(of_arrays_alone), np.random.default_rng(1)
+    f, rng = jit(plain_sum), np.random.default_rng(1)
     last = rng.normal(size=40_000)
     addresses = set()
     for _ in range(6):
@@ -177,9 +177,9 @@ def test_jit_reads_an_array_allocated_where_another_was_freed() -> None:
     assert len(addresses) < 12  # else no address was used twice
 
 
-def test_jit_reads_an_array_as_it_is_at_the_call() -> None:
-    """Numbers that are assigned between two calls are seen by the second."""
-    f, arrays = jit(with_a_weight), separate(3, 20_000, np.random.default_rng(2))
+def test_jit_reads_the_elements_of_an_array_at_each_call() -> None:
+    """Elements assigned between two calls are seen by the second."""
+    f, arrays = jit(weighted_sum), separate(3, 20_000, np.random.default_rng(2))
     for k in range(3):
         arrays[k][:] = arrays[k - 1][::-1] + 0.5
         arrays[k - 1][k] = 7.0
@@ -187,8 +187,8 @@ def test_jit_reads_an_array_as_it_is_at_the_call() -> None:
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_jit_reads_tables_in_c_and_fortran_order(order: Any) -> None:
-    """A table of examples, beside its transpose taken as a view and one in the other order."""
+def test_jit_reads_matrices_in_c_and_fortran_order(order: Any) -> None:
+    """A matrix of examples, together with a transposed view and a copy in the other order."""
     rng = np.random.default_rng(3)
     first = np.asarray(rng.normal(size=(20_000, 3)), order=order)
     second = rng.normal(size=(3, 20_000)).T
@@ -199,7 +199,7 @@ def test_jit_reads_tables_in_c_and_fortran_order(order: Any) -> None:
 
 
 def test_jit_reads_arrays_of_different_lengths() -> None:
-    """Each vmap has as many examples as its own arrays, and gradients are by numbers alone."""
+    """Each vmap has as many examples as its own arrays; gradients are with respect to numbers."""
     sizes, rng = [20_000, 29_001, 26_007], np.random.default_rng(4)
     tables = [rng.normal(size=(2, 3, n))[:, 1] for n in sizes]
 
@@ -217,7 +217,6 @@ def test_jit_reads_arrays_of_different_lengths() -> None:
     assert jit(grad(loss))(0.3, *arrays) == pytest.approx(slope, rel=1e-10)
 
 
-@pytest.mark.native
 def test_explain_of_a_function_of_arrays_alone_has_displaced_reads() -> None:
     """Large arrays are read in place with a number among the arguments and without one."""
     x = np.linspace(0.0, 1.0, 50_000)
@@ -232,7 +231,7 @@ def test_explain_of_a_function_of_arrays_alone_has_displaced_reads() -> None:
 def test_jit_reads_two_parts_of_one_array(count: int) -> None:
     """One part is read by itself, another in a loop over several arrays."""
     rng = np.random.default_rng([5, count])
-    whole, *others = rows_apart(count, 45_000, rng)
+    whole, *others = every_third_row(count, 45_000, rng)
 
     def f(w: Any, whole: Any, *others: Any) -> Any:
         alone = sum(vmap(lambda x: tanh(w * x) + x * x)(whole[:20_500]))

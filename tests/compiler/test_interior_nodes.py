@@ -1,7 +1,7 @@
-"""Gradients with respect to nodes inside a graph, of gradients that depend on them in two ways.
+"""Gradients with respect to interior nodes, in jit and of jitted results.
 
-As in PyTorch, what a local gradient reads of the result of its operation is a function of that
-result: the slope of tanh is 1 - y², and moves when y does.
+As in PyTorch, a local derivative that is computed from the result of its operation is a function of
+this result: the derivative of tanh is 1 - y², and depends on y.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import scalargrad as sg
 from scalargrad import GraphError, TraceError, Value, grad, gradients, jit, jvp, vmap
 
 
-def test_a_gradient_is_linear_in_what_it_is_multiplied_by() -> None:
-    """The derivative of a pullback by its cotangent is that of the function, a long one too."""
+def test_jitted_pullback_is_linear_in_its_cotangent() -> None:
+    """Its derivative with respect to the cotangent is that of the function, for a long chain."""
 
     def chain(x: Any) -> Any:
         y = x
@@ -27,27 +27,27 @@ def test_a_gradient_is_linear_in_what_it_is_multiplied_by() -> None:
             y = 1.01 * sg.sin(y) + 0.02 * x
         return y
 
-    def pulled(s: Any, x: Any) -> Any:
+    def pullback(s: Any, x: Any) -> Any:
         _, back = sg.vjp(chain, x)
         return back(s)[0]
 
-    assert jit(grad(pulled))(0.3, 0.7) == pytest.approx(grad(chain)(0.7), rel=1e-12)
+    assert jit(grad(pullback))(0.3, 0.7) == pytest.approx(grad(chain)(0.7), rel=1e-12)
 
 
-#: What eagerly is the very Value x, or the very signal, and in a program a node.
-ANOTHER: dict[str, Callable[[Any], Any]] = {
+#: Functions that return the operand x, or an adjoint, eagerly, and another node when compiled.
+SELECTIONS: dict[str, Callable[[Any], Any]] = {
     "where": lambda x: sg.where(x > 0.0, x, 0.0),
     "take": lambda x: sg.take([0.0, x], x > 0.0),
     "gradient": lambda x: gradients(sg.relu(x) * 0.6, x, create_graph=True),
 }
 
 
-@pytest.mark.parametrize("name", ANOTHER)
-def test_what_may_be_another_node_is_given_one_of_its_own(name: str) -> None:
-    """Gradients by it are refused in a program; by a node made of it they are the eager ones."""
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_jit_refuses_gradients_by_the_result_of_a_selection(name: str) -> None:
+    """The remedy, identity, makes a node whose gradient is the eager one."""
 
     def f(x: Any, own: Callable[[Any], Any]) -> Any:
-        y = own(ANOTHER[name](x))
+        y = own(SELECTIONS[name](x))
         return gradients(y * y + 3.0 * x, y)
 
     with pytest.raises(TraceError, match="identity"):
@@ -56,7 +56,7 @@ def test_what_may_be_another_node_is_given_one_of_its_own(name: str) -> None:
 
 
 def cubes(x: Any) -> tuple[Any, Any, Any]:
-    """Return a number, its sine y, and y³."""
+    """Return x, its sine y, and y³."""
     y = sg.sin(x)
     return x, y, y**3
 
@@ -64,8 +64,8 @@ def cubes(x: Any) -> tuple[Any, Any, Any]:
 XS = [0.3, -0.7, 1.1]
 
 
-def test_a_number_that_an_example_holds_twice() -> None:
-    """It is one number: 2 x by x."""
+def test_gradients_by_a_value_that_an_example_contains_twice() -> None:
+    """It is one Value: ∂x²/∂x = 2x."""
 
     def f(xs: list[Any]) -> Any:
         doubled = [2.0 * x for x in xs]
@@ -77,26 +77,29 @@ def test_a_number_that_an_example_holds_twice() -> None:
         assert plain([x for x, _ in call([*map(Value, XS)])]) == [4.0 * x for x in XS]
 
 
-def test_gradients_by_results_of_vmap() -> None:
-    """They are refused: the examples may have gone on from these."""
+def gradients_by_hidden(xs: list[Any]) -> Any:
+    """Return gradients with respect to the results of vmap."""
+    hidden = vmap(sg.tanh)(xs)
+    loss = sum(h * h * k for k, h in enumerate(hidden))
+    return gradients(loss, hidden)
 
-    def f(xs: list[Any]) -> Any:
-        hidden = vmap(sg.tanh)(xs)
-        loss = sum(h * h * k for k, h in enumerate(hidden))
-        return gradients(loss, hidden)
 
-    def within(xs: list[Any]) -> Any:
-        (_, y, z), _ = vmap(cubes)(xs)
-        return vmap(lambda x: gradients(x * z, [y])[0])(xs)
+def gradients_in_second_vmap(xs: list[Any]) -> Any:
+    """Return gradients in one vmap with respect to a result of another."""
+    (_, y, z), _ = vmap(cubes)(xs)
+    return vmap(lambda x: gradients(x * z, [y])[0])(xs)
 
-    for refused in f, within:
-        with pytest.raises(sg.TraceError, match="vmap"):
-            jit(refused)([*map(Value, XS[:2])])
+
+@pytest.mark.parametrize("f", [gradients_by_hidden, gradients_in_second_vmap])
+def test_jit_refuses_gradients_by_results_of_vmap(f: Any) -> None:
+    """Later results of the examples may depend on them."""
+    with pytest.raises(sg.TraceError, match="vmap"):
+        jit(f)([*map(Value, XS[:2])])
 
 
 @pytest.mark.parametrize("examples", [3, 300])
-def test_a_gradient_by_a_result_read_inside_the_program_is_refused(examples: int) -> None:
-    """The square of a result has twice that result as its gradient by it, and none flows there."""
+def test_gradients_by_a_jitted_result_that_another_result_reads_are_refused(examples: int) -> None:
+    """h² has the derivative 2h with respect to the result h, but the program does not return it."""
     xs = [0.5 + 0.01 * k for k in range(examples)]
 
     @jit
@@ -114,8 +117,8 @@ def test_a_gradient_by_a_result_read_inside_the_program_is_refused(examples: int
     assert gradients(ys[0] * ys[1], ys[:3]) == [ys[1].data, ys[0].data, 0.0]
 
 
-def test_a_result_returned_twice_is_one_value() -> None:
-    """Of y = sin x, returned three times, and of x itself: ∂(y + 2y + y)/∂y is 4, not 1 or 2."""
+def test_jit_returns_a_result_that_occurs_twice_as_one_value() -> None:
+    """Of y = sin x, returned three times: ∂(y + 2y + y)/∂y is 4, not 1 or 2."""
 
     def f(x: Any) -> Any:
         y = sg.sin(x)
@@ -135,8 +138,8 @@ def test_a_result_returned_twice_is_one_value() -> None:
         assert gradients(y * same, y) == 2.0 * y.data
 
 
-def test_what_a_function_returns_as_it_was_given_is_that_value() -> None:
-    """An argument, one among examples, a closed-over Value, a parameter; and beside an operand."""
+def test_jit_returns_its_arguments_and_captured_values_themselves() -> None:
+    """An argument, an example, a captured Value and a parameter, also if they are operands."""
     held, layer = Value(0.7), sg.nn.Linear(1, 1, rng=0)
 
     def f(x: Any, xs: Any, layer: Any) -> Any:
@@ -160,42 +163,42 @@ def test_what_a_function_returns_as_it_was_given_is_that_value() -> None:
 
 
 @pytest.mark.parametrize("checking", [False, True])
-def test_the_grad_of_a_result_read_inside_the_program_is_refused(checking: bool) -> None:
-    """Of h = tanh s and h², ∂h²/∂h is 2h: 0, or what arrives from outside alone, would be wrong."""
+def test_grad_of_a_jitted_result_that_another_result_reads_is_refused(checking: bool) -> None:
+    """Of h = tanh s and h², ∂h²/∂h is 2h, which `.grad` of h would lack."""
     f: Any = jit(lambda s: (h := sg.tanh(s), h * h, 3.0 * s))
-    swept: list[Callable[[Any, Any, Any], Any]] = [
-        lambda h, square, beside: square,
-        lambda h, square, beside: 2.0 * square + h,
+    roots: list[Callable[[Any, Any, Any], Any]] = [
+        lambda h, square, linear: square,
+        lambda h, square, linear: 2.0 * square + h,
     ]
-    for root in swept:
-        h, square, beside = f(Value(0.4))
+    for root in roots:
+        h, square, linear = f(Value(0.4))
         assert h.grad == 0.0
         with sg.detect_anomaly() if checking else contextlib.nullcontext():
-            root(h, square, beside).backward()
+            root(h, square, linear).backward()
         with pytest.raises(GraphError, match="output"):
             h.grad  # noqa: B018 - it raises
-        assert beside.grad == 0.0
-        assert square.grad == (1.0 if root is swept[0] else 2.0)
-    h, square, beside = f(Value(0.4))
-    (2.0 * h + beside).backward()
-    assert [h.grad, square.grad, beside.grad] == [2.0, 0.0, 1.0]
+        assert linear.grad == 0.0
+        assert square.grad == (1.0 if root is roots[0] else 2.0)
+    h, square, linear = f(Value(0.4))
+    (2.0 * h + linear).backward()
+    assert [h.grad, square.grad, linear.grad] == [2.0, 0.0, 1.0]
     h.grad = 0.5
     assert h.grad == 0.5
 
 
-def _by_signal(x: Any) -> Any:
+def _grad_by_gradient(x: Any) -> Any:
     """Return ∂(y·s)/∂y = s at y = s = 4x³, a gradient itself."""
     s = grad(lambda t: t**4)(x)
     return grad(lambda y: y * s)(s)
 
 
-def _by_signals(xs: Any) -> Any:
+def _grad_by_gradients(xs: Any) -> Any:
     """Return ∂(Σ h·g + h₀h₁)/∂h = (g₀ + h₁, g₁ + h₀) at h = g = 3x²."""
     g = grad(lambda p: p[0] ** 3 + p[1] ** 3)(xs)
     return grad(lambda h: h[0] * g[0] + h[1] * g[1] + h[0] * h[1])(g)
 
 
-def _many_times(x: Any) -> Any:
+def _repeated_grad(x: Any) -> Any:
     """Return (1 - 0.01)ⁿ·s after n = 300 steps s - 0.01·∂(y·s)/∂y."""
     s = grad(lambda t: t**4)(x)
     for _ in range(300):
@@ -206,15 +209,17 @@ def _many_times(x: Any) -> Any:
 @pytest.mark.parametrize(
     ("f", "x", "expected"),
     [
-        (_by_signal, 0.7, 4.0 * 0.7**3),
-        (grad(_by_signal), 0.7, 12.0 * 0.7**2),
-        (lambda x: jvp(_by_signal, (x,), (1.0,))[1], 0.7, 12.0 * 0.7**2),
-        (_by_signals, [0.3, 0.4], [3.0 * (0.3**2 + 0.4**2)] * 2),
-        (_many_times, 0.7, 4.0 * 0.7**3 * 0.99**300),
-        (grad(_many_times), 0.7, 12.0 * 0.7**2 * 0.99**300),
+        (_grad_by_gradient, 0.7, 4.0 * 0.7**3),
+        (grad(_grad_by_gradient), 0.7, 12.0 * 0.7**2),
+        (lambda x: jvp(_grad_by_gradient, (x,), (1.0,))[1], 0.7, 12.0 * 0.7**2),
+        (_grad_by_gradients, [0.3, 0.4], [3.0 * (0.3**2 + 0.4**2)] * 2),
+        (_repeated_grad, 0.7, 4.0 * 0.7**3 * 0.99**300),
+        (grad(_repeated_grad), 0.7, 12.0 * 0.7**2 * 0.99**300),
     ],
 )
-def test_a_function_of_a_gradient_does_not_see_it_elsewhere(f: Any, x: Any, expected: Any) -> None:
-    """What is differentiated by is another leaf than the gradient whose number it has."""
+def test_grad_at_a_gradient_does_not_differentiate_the_gradient_itself(
+    f: Any, x: Any, expected: Any
+) -> None:
+    """The argument is another leaf than the gradient with the same number."""
     assert f(x) == pytest.approx(expected, rel=1e-12)
     assert jit(f)(x) == pytest.approx(expected, rel=1e-12)

@@ -1,4 +1,4 @@
-"""What is done to results of a vmap outside of it is as in a loop: losses, pairs, look-ups."""
+"""Computations with the results of vmap outside of it: losses, selections, gradients in jit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from scalargrad import grad, jit, value_and_grad, vmap
 
 Function = Callable[..., Any]
 
-#: So many examples are computed outside of a vmap as in it.
+#: Number of examples from which on code outside vmap is compiled as a loop over examples.
 COUNT = 260
 TARGETS = np.sin(np.arange(4.0 * COUNT)).reshape(4, COUNT)
 
 
-def path(k: Any, x: Any) -> list[Any]:
+def trajectory(k: Any, x: Any) -> list[Any]:
     """Return four states of a recurrence."""
     found = []
     for _ in range(4):
@@ -29,16 +29,16 @@ def path(k: Any, x: Any) -> list[Any]:
     return found
 
 
-def nested(paths: Any, targets: Any) -> Any:
-    """Return a sum of sums over examples."""
+def sum_of_sums(paths: Any, targets: Any) -> Any:
+    """Return a sum over examples of sums."""
     return sum(
         sum((p - t) ** 2 for p, t in zip(ps, ts, strict=True))
         for ps, ts in zip(paths, targets, strict=True)
     )
 
 
-def by_sum(paths: Any, targets: Any) -> Any:
-    """Return one sum of many terms, which computes with the targets, too."""
+def single_sum(paths: Any, targets: Any) -> Any:
+    """Return one sum of many terms, which also computes with the targets."""
     pairs = [z for ps, ts in zip(paths, targets, strict=True) for z in zip(ps, ts, strict=True)]
     return sg.sum([(2.0 * (t - 0.5) - 2.0 * (p - 0.5)) ** 2 / 4.0 for p, t in pairs])
 
@@ -46,24 +46,27 @@ def by_sum(paths: Any, targets: Any) -> Any:
 @pytest.mark.parametrize(
     ("loss", "kind"),
     [
-        (nested, "constants"), (nested, "list"), (by_sum, "array"), (by_sum, "constants"),
+        (sum_of_sums, "constants"), (sum_of_sums, "list"),
+        (single_sum, "array"), (single_sum, "constants"),
     ],
 )  # fmt: skip
-def test_a_loss_in_a_loop_outside_has_eager_gradients(loss: Function, kind: str) -> None:
-    """Over all states of all examples, with targets that are closed over or given."""
+def test_jitted_gradient_of_a_loss_outside_vmap_matches_eager_code(
+    loss: Function, kind: str
+) -> None:
+    """Over all states of all examples, with captured targets or targets as arguments."""
     targets: Any = TARGETS if kind == "array" else TARGETS.tolist()
 
-    def of(k: Any, xs: Any, *targets: Any) -> Any:
-        paths = [*zip(*vmap(lambda x: path(k, x))(xs), strict=True)]
+    def total(k: Any, xs: Any, *targets: Any) -> Any:
+        paths = [*zip(*vmap(lambda x: trajectory(k, x))(xs), strict=True)]
         return loss(paths, *(targets or (TARGETS.tolist(),)))
 
-    given = 0.7, draws(COUNT), *([] if kind == "constants" else [targets])
-    f = value_and_grad(of, argnums=(0, 1))
-    assert close(jit(f)(*given), f(*given))
+    args = 0.7, draws(COUNT), *([] if kind == "constants" else [targets])
+    f = value_and_grad(total, argnums=(0, 1))
+    assert close(jit(f)(*args), f(*args))
 
 
 @pytest.mark.parametrize("classes", [3, 33])
-def test_each_example_may_choose_a_result_by_its_label(classes: int) -> None:
+def test_jitted_gradient_of_cross_entropy_outside_vmap(classes: int) -> None:
     """The derivative of -log softmax(z)[label] is softmax(z) - onehot(label)."""
     xs, labels = [0.03 * k for k in range(COUNT)], [(7 * k) % classes for k in range(COUNT)]
 
@@ -85,8 +88,8 @@ def test_each_example_may_choose_a_result_by_its_label(classes: int) -> None:
         assert jit(grad(f))(weights) == pytest.approx(expected, rel=1e-11, abs=1e-11)
 
 
-def test_an_example_that_no_loss_reads_sends_nothing() -> None:
-    """An infinite slope that eager code never meets: √0 in an example that is left out."""
+def test_an_unused_result_of_vmap_has_no_adjoint_in_jit() -> None:
+    """√0 in an example that is left out would have an infinite derivative."""
 
     def loss(xs: Any) -> Any:
         results = vmap(lambda x: x * 2.0)(xs)
@@ -96,14 +99,14 @@ def test_an_example_that_no_loss_reads_sends_nothing() -> None:
     assert slopes[:4] == pytest.approx([0.0, 0.5, 0.25, 0.5], rel=1e-15)
 
 
-def test_results_that_a_vmap_reads_do_not_join_those_made_of_its_results() -> None:
-    """Joined, they would wait for themselves; recording such a function never ended."""
+def test_jit_does_not_join_results_on_which_a_later_vmap_depends() -> None:
+    """A joined loop would depend on itself; compiling it once did not end."""
     xs = np.linspace(-1.0, 1.0, COUNT).tolist()
 
-    def chained(p: Any) -> Any:
+    def f(p: Any) -> Any:
         s = vmap(lambda x: sg.tanh(x * p))(xs)
         first = sg.exp(s[0])
         t = vmap(lambda x: x * first)(xs)
         return sum([first, *map(sg.exp, t[1:])]) + sum(a**3 for a in s) + sum(b**4 for b in t)
 
-    assert close(jit(value_and_grad(chained))(0.5), value_and_grad(chained)(0.5))
+    assert close(jit(value_and_grad(f))(0.5), value_and_grad(f)(0.5))

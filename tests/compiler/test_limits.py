@@ -1,4 +1,4 @@
-"""Compiled functions under load: size, memory, processes, and being called from anywhere."""
+"""Limits of jit: long programs, memory and recursion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scalargrad.nn import MLP
 LONG = 20_000
 
 
-def test_a_long_chain_is_compiled() -> None:
+def test_jit_of_a_chain_of_20_000_operations() -> None:
     """Without recursion; the gradient is Π 0.9999·cos xₖ."""
 
     def chain(x: Any) -> Any:
@@ -36,8 +36,8 @@ def test_a_long_chain_is_compiled() -> None:
 
 
 @pytest.mark.wide
-def test_a_million_nodes_are_compiled() -> None:
-    """A loop that leaves a million nodes behind gives Σ (w²x - w/2) and its slope Σ (2wx - 1/2)."""
+def test_jit_of_a_million_nodes() -> None:
+    """A loop with the closed form Σ (w²x - w/2), whose derivative is Σ (2wx - 1/2)."""
     xs = [0.001 * i for i in range(250_000)]
     w = Value(2.0)
     y = jit(lambda w: sum((w * x - 0.5) * w for x in xs))(w)
@@ -46,8 +46,8 @@ def test_a_million_nodes_are_compiled() -> None:
     assert gradients(y, w) == pytest.approx(4.0 * total - 0.5 * len(xs), rel=1e-12)
 
 
-def test_a_program_takes_little_memory_beyond_its_recording() -> None:
-    """The two-moons loss of 100 points and its gradient run in less than 2 MB."""
+def test_call_of_a_jitted_loss_takes_less_than_2_mb() -> None:
+    """The loss of the moons example at 100 points, and its gradient."""
     random.seed(0)
     model = MLP(2, [16, 16, 1])
     points = [[random.gauss(0, 1), random.gauss(0, 1)] for _ in range(100)]
@@ -66,8 +66,8 @@ def test_a_program_takes_little_memory_beyond_its_recording() -> None:
     assert peak < 2_000_000
 
 
-def test_a_compiled_function_may_call_itself_and_others() -> None:
-    """Recursion unrolls while recording; the inner calls are part of the program."""
+def test_a_jitted_function_calls_itself_and_other_jitted_functions() -> None:
+    """Recursion is unrolled while tracing; inner calls become part of the program."""
     w = Parameter(2.0)
 
     @jit

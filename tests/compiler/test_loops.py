@@ -1,4 +1,4 @@
-"""Plain loops give compiled what they give eagerly: values, gradients, their derivatives, ties."""
+"""Python loops in jit: results, gradients, second derivatives and ties, against closed forms."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def power(steps: int) -> Function:
 
 
 @pytest.mark.parametrize("n", [60, 240])
-def test_a_hessian_of_a_recurrence_is_that_of_its_closed_form(n: int) -> None:
-    """The Hessian of p₁ · p₀ⁿ + p₂, and its product with a vector."""
+def test_hessian_of_a_jitted_recurrence_matches_its_closed_form(n: int) -> None:
+    """Of p₁ · p₀ⁿ + p₂; hvp is its product with a vector."""
     a, b, c = 0.99, -1.3, 0.1
     mixed, bend = n * a ** (n - 1), n * (n - 1) * a ** (n - 2) * b
     found = jit(hessian(power(n)))([a, b, c])
@@ -43,8 +43,8 @@ def test_a_hessian_of_a_recurrence_is_that_of_its_closed_form(n: int) -> None:
 
 
 @pytest.mark.parametrize("step", [0, 5, 58])
-def test_a_gradient_by_a_state_on_the_way_is_that_of_its_closed_form(step: int) -> None:
-    """The state sₙ = a·sₙ₋₁ after 60 steps has the slope a⁵⁹⁻ᵏ in that after step k."""
+def test_gradients_with_respect_to_an_intermediate_state_in_jit(step: int) -> None:
+    """For sₙ = a·sₙ₋₁ the derivative of s₆₀ with respect to the state after step k is a⁵⁹⁻ᵏ."""
 
     def slope(p: Any) -> Any:
         states = [p[0] * p[1]]
@@ -57,8 +57,8 @@ def test_a_gradient_by_a_state_on_the_way_is_that_of_its_closed_form(step: int) 
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_many_results_of_a_loop_send_their_signals_back(every: int) -> None:
-    """d/dp Σ k·pᵏ = Σ k²·pᵏ⁻¹, for 900 powers or each third of them."""
+def test_backward_of_many_results_of_a_jitted_loop(every: int) -> None:
+    """d/dp Σ k·pᵏ = Σ k²·pᵏ⁻¹, for 900 powers or every third of them."""
 
     @jit
     def all_powers(p: Any) -> list[Any]:
@@ -73,8 +73,8 @@ def test_many_results_of_a_loop_send_their_signals_back(every: int) -> None:
     assert p.grad == pytest.approx(sum(k**2 * 0.99 ** (k - 1) for k in degrees), rel=1e-12)
 
 
-def test_a_derivative_that_is_always_0_stays_one() -> None:
-    """The second derivative of what is straight is 0.0."""
+def test_jitted_hessian_of_a_linear_function_is_zero() -> None:
+    """The second derivative is 0.0, not a small number."""
     assert jit(hessian(lambda p: sum(p[0] * x for x in DATA)))([0.3]) == [[0.0]]
 
 
@@ -84,8 +84,8 @@ STEPS = 70
 EXTREMA = [sg.maximum, sg.minimum]
 
 
-def repeated(step: Callable[[Any, Any], Any]) -> Function:
-    """Return a function of some numbers that makes many steps from 1."""
+def repeat_step(step: Callable[[Any, Any], Any]) -> Function:
+    """Return a function of some numbers that applies a step 70 times, starting from 1."""
 
     def f(p: Any) -> Any:
         s: Any = 1.0
@@ -96,36 +96,42 @@ def repeated(step: Callable[[Any, Any], Any]) -> Function:
     return f
 
 
-def left(share: float) -> float:
-    """Return what is left of a signal after each step that passes a share on, added up."""
+def series(share: float) -> float:
+    """Return Σ shareᵏ over the steps: the gradient if each step passes on this share."""
     return math.fsum(share**k for k in range(1, STEPS + 1))
 
 
-#: Steps whose operands are all 1 where both numbers are, and the slopes there.
+#: Steps whose operands are all 1 if both numbers are 1, and the derivatives at this point.
 TIED: dict[str, tuple[Callable[[Any, Any, Any], Any], list[float]]] = {
     "nodes": (lambda op, s, p: op(p[0] * s, p[1] * s), [STEPS / 2, STEPS / 2]),
-    "constant": (lambda op, s, p: op(p[0] * s, 1.0), [left(1 / 2), 0.0]),
-    "constant first": (lambda op, s, p: op(1.0, p[0] * s), [left(1 / 2), 0.0]),
-    "input": (lambda op, s, p: op(p[0] * s, p[1]), [left(1 / 2), left(1 / 2)]),
-    "three": (lambda op, s, p: op(p[0] * s, 1.0, p[1]), [left(1 / 3), left(1 / 3)]),
-    "both": (lambda op, s, p: sg.minimum(sg.maximum(p[0] * s, 1.0), p[1]), [left(1 / 4), 2 / 3]),
+    "constant": (lambda op, s, p: op(p[0] * s, 1.0), [series(1 / 2), 0.0]),
+    "constant first": (lambda op, s, p: op(1.0, p[0] * s), [series(1 / 2), 0.0]),
+    "input": (lambda op, s, p: op(p[0] * s, p[1]), [series(1 / 2), series(1 / 2)]),
+    "three": (
+        lambda op, s, p: op(p[0] * s, 1.0, p[1]),
+        [series(1 / 3), series(1 / 3)],
+    ),
+    "both": (
+        lambda op, s, p: sg.minimum(sg.maximum(p[0] * s, 1.0), p[1]),
+        [series(1 / 4), 2 / 3],
+    ),
 }
 
 
 @pytest.mark.parametrize("op", EXTREMA)
 @pytest.mark.parametrize("name", TIED)
-def test_equal_operands_share_the_gradient_in_each_iteration(name: str, op: Any) -> None:
-    """The slopes are those of a closed form."""
+def test_extrema_divide_the_gradient_of_ties_in_jitted_loops(name: str, op: Any) -> None:
+    """Evenly in each iteration, as in a closed form."""
     step, slopes = TIED[name]
-    f = repeated(partial(step, op))
+    f = repeat_step(partial(step, op))
     assert jit(value_and_grad(f))([1.0, 1.0]) == (1.0, pytest.approx(slopes, rel=1e-14))
 
 
-def test_operands_of_logsumexp_share_by_their_softmax() -> None:
-    """A hidden chain whose states are alike: each step adds log Σ e^pᵢ."""
+def test_logsumexp_in_a_jitted_loop_has_softmax_gradients() -> None:
+    """A hidden Markov chain whose states are equal: each step adds log Σ e^pᵢ."""
     p = [0.1 * k for k in range(9)]
     total = math.fsum(map(math.exp, p))
-    f = repeated(lambda s, p: sg.logsumexp([s + x for x in p]))
+    f = repeat_step(lambda s, p: sg.logsumexp([s + x for x in p]))
     value, slopes = jit(value_and_grad(f))(p)
     assert value == pytest.approx(1.0 + STEPS * math.log(total), rel=1e-13)
     assert slopes == pytest.approx([STEPS * math.exp(x) / total for x in p], rel=1e-12)
@@ -135,8 +141,8 @@ def test_operands_of_logsumexp_share_by_their_softmax() -> None:
     assert curvature == pytest.approx(expected, rel=1e-10)
 
 
-def test_ties_in_a_scan_and_under_vmap() -> None:
-    """A bound reached in each step halves the signal each time, where an example reaches it."""
+def test_maximum_divides_the_gradient_of_ties_in_scan_and_vmap() -> None:
+    """At x = 1 each of 40 steps is a tie and halves the adjoint."""
     step = jit(lambda s, x: (sg.maximum(x * s, 1.0), None))
 
     def last(x: Any) -> Any:
@@ -153,7 +159,7 @@ FEWER_EXAMPLES = [-1.0, -0.5, 0.0, 0.5, 1.0, 2.0]
 
 
 class Recurrence:
-    """A recurrence of random statements over few numbers, exact, so that many are equal."""
+    """A random recurrence over few exact numbers, so that many operands are equal."""
 
     def __init__(self, seed: int) -> None:
         generator = random.Random(seed)
@@ -173,7 +179,7 @@ class Recurrence:
         self.ends = [known + generator.randrange(len(self.statements)) for _ in self.start]
 
     def __call__(self, p: Any, extremum: Callable[..., Any]) -> Any:
-        """Return the sum of what it carries in the end, and of what it met."""
+        """Return the sum of the last states, and of products of states in each iteration."""
         carried: list[Any] = [*self.start]
         total: Any = 0.0 * p[0]
         for x in self.data:
@@ -188,38 +194,38 @@ class Recurrence:
         return sum(carried, total)
 
 
-def ours(which: str, *operands: Any) -> Any:
+def extremum(which: str, *operands: Any) -> Any:
     """Return the smallest or the largest operand."""
     return (sg.minimum if which == "<" else sg.maximum)(*operands)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("seed", range(12))
-def test_random_recurrences_with_ties_have_pytorchs_derivatives(seed: int) -> None:
-    """PyTorch splits ties evenly as well; value, gradient and Hessian."""
+def test_jit_of_random_recurrences_with_ties_matches_pytorch(seed: int) -> None:
+    """PyTorch divides gradients of ties evenly as well; value, gradient and Hessian."""
     torch = pytest.importorskip("torch", reason="the convention is PyTorch's: it is the oracle")
 
-    def theirs(which: str, *operands: Any) -> Any:
-        given = [torch.as_tensor(x, dtype=torch.float64) for x in operands]
-        if len(given) == 2:
-            return (torch.minimum if which == "<" else torch.maximum)(*given)
-        return (torch.amin if which == "<" else torch.amax)(torch.stack(given))
+    def torch_extremum(which: str, *operands: Any) -> Any:
+        tensors = [torch.as_tensor(x, dtype=torch.float64) for x in operands]
+        if len(tensors) == 2:
+            return (torch.minimum if which == "<" else torch.maximum)(*tensors)
+        return (torch.amin if which == "<" else torch.amax)(torch.stack(tensors))
 
     f = Recurrence(seed)
     point = torch.tensor(f.p, dtype=torch.float64, requires_grad=True)
-    y = f(point, theirs)
+    y = f(point, torch_extremum)
     (slopes,) = torch.autograd.grad(y, point, create_graph=True)
     rows = [
         torch.autograd.grad(x, point, retain_graph=True)[0] if x.requires_grad else 0.0 * point
         for x in slopes
     ]
-    compiled = jit(value_and_grad(partial(f, extremum=ours)))
+    compiled = jit(value_and_grad(partial(f, extremum=extremum)))
     assert close(compiled(f.p), [y.item(), slopes.tolist()])
-    assert close(jit(hessian(partial(f, extremum=ours)))(f.p), [row.tolist() for row in rows])
+    assert close(jit(hessian(partial(f, extremum=extremum)))(f.p), [row.tolist() for row in rows])
 
 
-def test_a_loop_stays_one_where_what_follows_its_gradient_is_irregular() -> None:
-    """Of 600 turns, whose gradient goes on into thirty operations in no order."""
+def test_jit_keeps_a_loop_whose_gradient_feeds_irregular_code() -> None:
+    """600 iterations, whose gradient is the input of thirty different operations."""
 
     def last(x: Any) -> Any:
         y = x

@@ -1,12 +1,11 @@
-"""Equations on arrays, their derivatives and what prints them, against closed forms and Values."""
+"""Loop nests: programs of the loop IR, their gradients and backends, against closed forms."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from tests.compiler import random_nests
-from tests.compiler.compiled_nests import LLVMNest, NumpyNest
-from tests.compiler.loops import calls_made
+from tests.compiler.compiled_nests import LLVMNest
 from tests.compiler.nests import Builder
 from tests.random_seeds import seed_parameters
 
@@ -17,14 +16,13 @@ NUMBERS = np.random.default_rng(0).normal(size=200)
 
 @pytest.mark.differential
 @pytest.mark.parametrize("seed", [*seed_parameters(8, 3), 40070])
-def test_random_nests_and_their_gradients_are_those_of_values(seed: int) -> None:
-    """Random nests agree with loops over Values; what is compiled has every digit."""
+def test_random_nests_and_their_gradients_match_values(seed: int) -> None:
+    """Against loops over Values; C, LLVM and NumPy agree."""
     assert not random_nests.compare(seed)
 
 
-@pytest.mark.native
-def test_rows_of_a_matrix_are_lanes() -> None:
-    """Products with vectors are NumPy's, and have the same digits turn by turn and abreast."""
+def test_llvm_nest_vectorizes_matrix_products_without_changing_digits() -> None:
+    """The products are NumPy's up to rounding, and equal to those of scalar code to the bit."""
     b = Builder()
     w, x, y = b.input("w", 40, 9), b.const("x", NUMBERS[:72].reshape(8, 9)), b.output("y", 8, 40)
     with b.loop(8) as t, b.loop(40) as i, b.loop(9) as k:
@@ -37,28 +35,8 @@ def test_rows_of_a_matrix_are_lanes() -> None:
     assert np.array_equal(tiled, plain)
 
 
-def test_numpy_runs_a_loop_on_whole_arrays() -> None:
-    """Python makes no call for each number."""
-    b = Builder()
-    x, y = b.input("x", 1000), b.output("y", 1000)
-    with b.loop(1000) as i:
-        y[i] = x[i] * 2.0 - 1.0
-    assert calls_made(lambda: NumpyNest(b.program())({x.array: np.ones(1000)})) < 1000
-
-
-def test_numpy_adds_to_cells_that_a_table_names() -> None:
-    """Over a loop on which these cells do not depend, too."""
-    b, numbers = Builder(), NUMBERS[:150]
-    x, y, places = b.input("x", 150), b.output("y", 3), b.const("places", np.arange(150) % 3)
-    with b.loop(150) as i, b.loop(150) as k:
-        b.add(y[places[i]], x[i] * x[k])
-    found = NumpyNest(b.program())({x.array: numbers})[y.array]
-    assert found == pytest.approx(numbers.reshape(50, 3).sum(0) * numbers.sum())
-
-
-@pytest.mark.native
-def test_a_turn_waits_for_sums_over_triangles_that_it_reads() -> None:
-    """What a triangle adds up is read a few turns later, at another stride: NumPy's loop agrees."""
+def test_llvm_nest_completes_sums_over_triangles_before_they_are_read() -> None:
+    """They are read some iterations later, with another stride; a NumPy loop agrees."""
     b = Builder()
     x, y, z = b.input("x", 6), b.temp("y", 60), b.output("z", 9)
     with b.loop(8) as t:
@@ -73,9 +51,8 @@ def test_a_turn_waits_for_sums_over_triangles_that_it_reads() -> None:
     assert found == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.native
-def test_sums_whose_turns_meet_begin_anew_at_each_run() -> None:
-    """As the gradient of a convolution by its rows, here 128 in columns of 1 kB."""
+def test_llvm_nest_resets_sums_at_each_run() -> None:
+    """Several iterations add to one element, as in the gradient of a convolution."""
     b = Builder()
     x, y, z = b.input("x", 128, 14), b.temp("y", 128, 16), b.output("z", 128, 16)
     with b.loop(128) as i, b.loop(3) as t, b.loop(14) as j:

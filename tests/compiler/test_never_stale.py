@@ -1,4 +1,4 @@
-"""A change that is hard to notice is noticed or refused: a compiled call is never stale."""
+"""Changes of captured state that are hard to notice: seen by jit or refused, never overlooked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import pytest
 
 from scalargrad import JitWarning, Parameter, TraceError, Value, jit, nn
 
-# Out-of-the-way places: fresh, or a TraceError --------------------------------------------------
+# Unusual captured state: seen, or refused by a TraceError ---------------------------------------
 
 
 def number(x: Any) -> float:
@@ -33,7 +33,7 @@ def number(x: Any) -> float:
 
 
 def check_never_stale(f: Callable[[Any], Any], change: Callable[[], Any]) -> None:
-    """Compare calls before and after a change with eager ones, which differ; a refusal will do."""
+    """Compare compiled with eager calls before and after a change; a TraceError is accepted."""
     compiled = jit(f)
     before = number(f(0.5))
     try:
@@ -49,7 +49,7 @@ def check_never_stale(f: Callable[[Any], Any], change: Callable[[], Any]) -> Non
         return
 
 
-class Plain:
+class Settings:
     """An object with an attribute."""
 
     def __init__(self, rate: Any = 2.0) -> None:
@@ -60,7 +60,7 @@ class SomeError(Exception):
     """An exception."""
 
 
-def put(held: Any, place: Any, x: Any = 5.0) -> None:
+def set_item(held: Any, place: Any, x: Any = 5.0) -> None:
     """Assign an item."""
     held[place] = x
 
@@ -70,23 +70,23 @@ def rate(held: Any) -> Any:
     return held.rate
 
 
-def rated(held: Any) -> None:
+def set_rate(held: Any) -> None:
     """Assign an attribute."""
     held.rate = 5.0
 
 
-def with_target(make: Callable[[Any], Any]) -> Callable[[], Any]:
-    """Return what makes something that leads weakly to an object, and the object."""
+def with_weak_link(make: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Return a constructor of a pair: a weak reference to an object, and the object."""
 
-    def made() -> Any:
-        target = Plain()
+    def make_pair() -> Any:
+        target = Settings()
         return make(target), target
 
-    return made
+    return make_pair
 
 
-def asked(settings: Any) -> Any:
-    """Return settings that have been asked for."""
+def call_once(settings: Any) -> Any:
+    """Return a cached function after its first call."""
     settings()
     return settings
 
@@ -97,75 +97,77 @@ def square(x: float) -> Any:
     return leaf * leaf
 
 
-def clear(settings: Any) -> None:
-    """Clear a cache, which is asked anew."""
+def clear_cache(settings: Any) -> None:
+    """Clear a cache and change the object that the function returns next."""
     settings.cache_clear()
-    rated(settings())
+    set_rate(settings())
 
 
-def making_up() -> Any:
-    """Return a module that makes up what it is asked for."""
-    module: Any = ModuleType("making_up")
-    module.source = Plain()
+def make_module_with_getattr() -> Any:
+    """Return a module that computes missing attributes."""
+    module: Any = ModuleType("make_module_with_getattr")
+    module.source = Settings()
     module.__getattr__ = lambda _: module.source.rate
     return module
 
 
-def cached(size: int | None) -> Any:
-    """Return settings that are made once."""
-    return functools.lru_cache(maxsize=size)(Plain)
+def make_cached_settings(size: int | None) -> Any:
+    """Return a function that caches the settings it returns."""
+    return functools.lru_cache(maxsize=size)(Settings)
 
 
-Row = tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]
+Case = tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]
 
-ODD: dict[str, Row] = {
-    "a context variable": (
+UNUSUAL_STATE: dict[str, Case] = {
+    "context variable": (
         lambda: contextvars.ContextVar("v", default=2.0), lambda h: h.get(), lambda h: h.set(5.0)),
-    "a weak reference": (with_target(weakref.ref), lambda h: h[0]().rate, lambda h: rated(h[1])),
-    "a logger's handlers": (
+    "weak reference": (
+        with_weak_link(weakref.ref), lambda h: h[0]().rate, lambda h: set_rate(h[1])),
+    "handlers of a logger": (
         lambda: logging.Logger("new"), lambda h: len(h.handlers) + 2.0,
         lambda h: h.addHandler(logging.NullHandler())),
-    "an exception": (
+    "arguments of an exception": (
         lambda: SomeError(2.0), lambda h: h.args[0], lambda h: setattr(h, "args", (5.0,))),
-    "the mask of an array": (
+    "mask of an array": (
         lambda: np.ma.masked_array([2.0, 1e20], mask=[False, False]), lambda h: float(h.sum()),
         lambda h: setattr(h, "mask", [False, True])),
-    "settings that are cached": (
-        lambda: asked(cached(None)), lambda h: h().rate, lambda h: rated(h())),
-    "a cache that is cleared": (
-        lambda: asked(cached(2)), lambda h: h().rate, clear),
-    "what a module makes up": (making_up, lambda h: h.made_up, lambda h: rated(h.source)),
-    "a vectorized function": (
-        lambda: (h := Plain(), np.vectorize(lambda x: x * h.rate, otypes=[object])),
-        lambda h: h[1](np.ones(1))[0], lambda h: rated(h[0])),
+    "lru_cache": (
+        lambda: call_once(make_cached_settings(None)), lambda h: h().rate, lambda h: set_rate(h())),
+    "cache_clear": (
+        lambda: call_once(make_cached_settings(2)), lambda h: h().rate, clear_cache),
+    "__getattr__ of a module": (
+        make_module_with_getattr, lambda h: h.computed, lambda h: set_rate(h.source)),
+    "numpy.vectorize": (
+        lambda: (h := Settings(), np.vectorize(lambda x: x * h.rate, otypes=[object])),
+        lambda h: h[1](np.ones(1))[0], lambda h: set_rate(h[0])),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("row", ODD.values(), ids=ODD)
-def test_an_out_of_the_way_place_is_fresh_or_refused(row: Row) -> None:
-    """Around the function, and in an argument."""
-    make, read, change = row
+@pytest.mark.parametrize("case", UNUSUAL_STATE.values(), ids=UNUSUAL_STATE)
+def test_jit_sees_or_refuses_a_change_of_unusual_state(case: Case) -> None:
+    """In a closure variable."""
+    make, read, change = case
     held = make()
     check_never_stale(lambda x: x * read(held), lambda: change(held))
 
 
-#: A setting that is read by a name the code computes.
+#: A module that is read by a computed name.
 SETTINGS: Any = ModuleType("settings_by_name")
 NAMES = ["slope"]
 slope = 2.0
-BY_NAME: dict[str, Callable[[Any], Any]] = {
+COMPUTED_NAMES: dict[str, Callable[[Any], Any]] = {
     "globals": lambda x: x * globals()[NAMES[0]],
     "eval": lambda x: eval("x * slope"),
-    "loaded modules": lambda x: x * sys.modules["settings_by_name"].slope,
-    "an import": lambda x: x * importlib.import_module("settings_by_name").slope,
+    "sys.modules": lambda x: x * sys.modules["settings_by_name"].slope,
+    "import_module": lambda x: x * importlib.import_module("settings_by_name").slope,
 }
 
 
-@pytest.mark.parametrize("f", BY_NAME.values(), ids=BY_NAME)
-def test_a_name_that_is_computed_is_fresh_or_refused(
+@pytest.mark.parametrize("f", COMPUTED_NAMES.values(), ids=COMPUTED_NAMES)
+def test_jit_sees_or_refuses_a_change_behind_a_computed_name(
     f: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A setting of a module may change whoever reads it by its name."""
+    """A global of this module and an attribute of another."""
     here = sys.modules[__name__]
     monkeypatch.setitem(sys.modules, SETTINGS.__name__, SETTINGS)
     monkeypatch.setattr(SETTINGS, "slope", 2.0, raising=False)
@@ -177,11 +179,11 @@ def test_a_name_that_is_computed_is_fresh_or_refused(
     check_never_stale(f, change)
 
 
-# Equal, and yet another -------------------------------------------------------------------------
+# Changes to an equal object ---------------------------------------------------------------------
 
 
 def facet(x: Any) -> float:
-    """Return what tells equal numbers apart: sign of zero, branch of a phase, or type."""
+    """Return a number that differs for equal numbers: sign of zero, phase, or type."""
     if isinstance(x, complex):
         return cmath.phase(x)
     if x == 0.0 and isinstance(x, float):
@@ -189,36 +191,38 @@ def facet(x: Any) -> float:
     return {bool: 2.0, int: 3.0, float: 4.0}[type(x)]
 
 
-PAIRS = [(0.0, -0.0), (1, True), (1, 1.0), (7.0, 7), (complex(-1, 0.0), complex(-1, -0.0))]
+EQUAL_NUMBERS = [(0.0, -0.0), (1, True), (1, 1.0), (7.0, 7), (complex(-1, 0.0), complex(-1, -0.0))]
 
-#: What holds a number, made with it, and how it is read.
-HOLDERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "a variable": (lambda x: x, lambda h: h),
-    "a list": (lambda x: [x], lambda h: h[0]),
-    "a deque": (lambda x: collections.deque([x]), lambda h: h[0]),
-    "a set": (lambda x: [{x}], lambda h: next(iter(h[0]))),
-    "a dict": (lambda x: {"a": x}, lambda h: h["a"]),
-    "a key": (lambda x: {x: [2.0]}, lambda h: next(iter(h))),
+#: A constructor of a container of a number, and a function that reads the number.
+CONTAINERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "variable": (lambda x: x, lambda h: h),
+    "list": (lambda x: [x], lambda h: h[0]),
+    "deque": (lambda x: collections.deque([x]), lambda h: h[0]),
+    "set": (lambda x: [{x}], lambda h: next(iter(h[0]))),
+    "dict": (lambda x: {"a": x}, lambda h: h["a"]),
+    "key": (lambda x: {x: [2.0]}, lambda h: next(iter(h))),
     "records": (lambda x: [{"x": 1.5, "y": x}, {"x": 2.5, "y": 1}], lambda h: h[0]["y"]),
 }
 
 
-@pytest.mark.parametrize(("make", "read"), HOLDERS.values(), ids=HOLDERS)
-def test_an_equal_number_is_another(make: Callable[[Any], Any], read: Callable[[Any], Any]) -> None:
-    """A zero that changes its sign, True for 1: seen, and so is the way back."""
-    for first, second in PAIRS:
-        held = make(first)
-        compiled = jit(lambda x: x * facet(read(held)))  # noqa: B023 - bound anew on purpose
-        for now in (first, second, first):
-            held = make(now)
-            assert [compiled(2.0), compiled(2.0)] == [2.0 * facet(now)] * 2
+@pytest.mark.parametrize(("first", "second"), EQUAL_NUMBERS, ids=str)
+@pytest.mark.parametrize(("make", "read"), CONTAINERS.values(), ids=CONTAINERS)
+def test_jit_distinguishes_equal_captured_numbers(
+    make: Callable[[Any], Any], read: Callable[[Any], Any], first: Any, second: Any
+) -> None:
+    """A change to the other number is seen, and so is the change back."""
+    held = make(first)
+    compiled = jit(lambda x: x * facet(read(held)))
+    for current in (first, second, first):
+        held = make(current)
+        assert [compiled(2.0), compiled(2.0)] == [2.0 * facet(current)] * 2
 
 
-@pytest.mark.parametrize(("make", "read"), HOLDERS.values(), ids=HOLDERS)
-def test_a_value_in_place_of_its_number_gets_its_gradient(
+@pytest.mark.parametrize(("make", "read"), CONTAINERS.values(), ids=CONTAINERS)
+def test_jit_sees_a_captured_number_become_an_equal_value(
     make: Callable[[Any], Any], read: Callable[[Any], Any]
 ) -> None:
-    """A number may become a Value that is to be trained: 1.5 equals Value(1.5)."""
+    """Value(1.5) equals 1.5, and gets a gradient."""
     held = make(1.5)
     compiled: Any = jit(lambda x: x * read(held))
     assert compiled(2.0) == 3.0
@@ -228,24 +232,24 @@ def test_a_value_in_place_of_its_number_gets_its_gradient(
 
 
 class Doubled(NamedTuple):
-    """Equals a `Tripled` of the same number."""
+    """A tuple that is equal to a `Tripled` of an equal number."""
 
     x: Any
 
     @property
     def rate(self) -> float:
-        """Its rate."""
+        """The rate of this class."""
         return 2.0
 
 
 class Tripled(NamedTuple):
-    """Has another rate."""
+    """A tuple with another rate."""
 
     x: Any
 
     @property
     def rate(self) -> float:
-        """Its rate."""
+        """The rate of this class."""
         return 3.0
 
 
@@ -257,7 +261,7 @@ class RatedList(list[Any]):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Equals all of its label, whatever it weighs."""
+    """An object that is equal to all with its label, whatever their weight."""
 
     label: str
     weight: float
@@ -269,8 +273,8 @@ class Labelled:
         return hash(self.label)
 
 
-def added(*items: int) -> set[int]:
-    """Return a set made number by number: 0 and 8 share a place in its table of eight."""
+def build_set(*items: int) -> set[int]:
+    """Return a set filled in this order; 0 and 8 collide in a hash table of eight entries."""
     found: set[int] = set()
     for x in items:
         found.add(x)
@@ -278,33 +282,42 @@ def added(*items: int) -> set[int]:
 
 
 def first(held: Any) -> Any:
-    """Return the first of some."""
+    """Return the first item."""
     return next(iter(held))
 
 
-def its_rate(held: Any) -> Any:
-    """Return its rate, or 2."""
+def get_rate(held: Any) -> Any:
+    """Return the rate of an object, 2 if it has none."""
     return getattr(held, "rate", 2.0)
 
 
-#: Two that equal each other, and what tells them apart.
-EQUALS: list[tuple[Any, Any, Callable[[Any], Any]]] = [
-    (Doubled(1.5), Tripled(1.5), its_rate),
-    ([1.5], RatedList([1.5]), its_rate),
+#: Two equal containers, and a function whose results differ for them.
+EQUAL_PAIRS: list[tuple[Any, Any, Callable[[Any], Any]]] = [
+    (Doubled(1.5), Tripled(1.5), get_rate),
+    ([1.5], RatedList([1.5]), get_rate),
     ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Tripled(0.0)], lambda h: h[2].rate),
     ([Doubled(0.0)] * 3, [*[Doubled(0.0)] * 2, Doubled(0)], lambda h: len(repr(h))),
     ({1.5}, frozenset({1.5}), lambda h: 2.0 if isinstance(h, frozenset) else 3.0),
     ({"a": 1.5}, collections.OrderedDict(a=1.5), lambda h: len(type(h).__name__)),
     ({"a": 1.5, "b": 2.5}, {"b": 2.5, "a": 1.5}, lambda h: first(h.values())),
-    (added(0, 8), added(8, 0), lambda h: first(h) + 1.0),
+    (build_set(0, 8), build_set(8, 0), lambda h: first(h) + 1.0),
     ({Labelled("a", 2.0)}, {Labelled("a", 9.0)}, lambda h: first(h).weight),
     (Labelled("a", 2.0), Labelled("a", 9.0), lambda h: h.weight),
 ]
 
 
-@pytest.mark.parametrize(("one", "other", "read"), EQUALS, ids=range(len(EQUALS)))
-def test_an_equal_container_is_another(one: Any, other: Any, read: Callable[[Any], Any]) -> None:
-    """Of another class, in another order, or holding what equals: alone and in a list."""
+@pytest.mark.parametrize(
+    ("one", "other", "read"),
+    EQUAL_PAIRS,
+    ids=[
+        *("class", "subclass of list", "class of an item", "type of a number", "frozenset"),
+        *("subclass of dict", "order of a dict", "order of a set", "member of a set", "object"),
+    ],
+)
+def test_jit_distinguishes_equal_captured_containers(
+    one: Any, other: Any, read: Callable[[Any], Any]
+) -> None:
+    """In a closure variable, and as an item of a list."""
     assert one == other
     assert read(one) != read(other)
     held, rows = one, [one]
@@ -314,21 +327,21 @@ def test_an_equal_container_is_another(one: Any, other: Any, read: Callable[[Any
         assert alone(2.0) == alone(2.0) == inside(2.0) == inside(2.0) == 2.0 * read(now)
 
 
-@pytest.mark.parametrize("place", [0, 600_000, -1])
-def test_a_number_in_a_large_array_is_compared_by_its_bits(place: int) -> None:
-    """A zero that changes its sign is another, in rows and in columns; nan stays what it is."""
-    for order in ("C", "F"):
-        held: Any = np.zeros((2, 600_001), order=order)
-        held.flat[1] = math.nan
-        compiled = jit(lambda x: x * math.copysign(1.0, held.flat[place]))  # noqa: B023
-        assert [compiled(2.0), compiled(2.0)] == [2.0, 2.0]
-        held.flat[place] = -0.0
-        assert [compiled(2.0), compiled(2.0)] == [-2.0, -2.0]
+@pytest.mark.parametrize("index", [0, 600_000, -1])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_jit_sees_the_sign_of_zero_in_a_large_captured_array(index: int, order: Any) -> None:
+    """Elements are compared by their bits; an element that is nan does not cause a retrace."""
+    array: Any = np.zeros((2, 600_001), order=order)
+    array.flat[1] = math.nan
+    compiled = jit(lambda x: x * math.copysign(1.0, array.flat[index]))
+    assert [compiled(2.0), compiled(2.0)] == [2.0, 2.0]
+    array.flat[index] = -0.0
+    assert [compiled(2.0), compiled(2.0)] == [-2.0, -2.0]
 
 
 @pytest.mark.filterwarnings("ignore:Setting the dtype:DeprecationWarning")
-def test_an_array_of_the_same_bits_and_another_type_is_another() -> None:
-    """Two as a float has the bits of 2 ** 62 as an integer."""
+def test_jit_sees_another_dtype_of_an_array_with_the_same_bits() -> None:
+    """2.0 as a float has the bits of 2 ** 62 as an integer."""
     held: Any = np.full(4, 2.0)
     compiled = jit(lambda x: x * float(held[0]))
     assert compiled(1.0) == 2.0
@@ -336,11 +349,11 @@ def test_an_array_of_the_same_bits_and_another_type_is_another() -> None:
     assert compiled(1.0) == 2.0**62
 
 
-# What users keep on Values ----------------------------------------------------------------------
+# Custom attributes of Values --------------------------------------------------------------------
 
 
-def test_attributes_of_values_are_compared_where_code_names_them() -> None:
-    """As a moment that an optimiser written by hand keeps; what is not named costs nothing."""
+def test_jit_sees_changes_of_the_value_attributes_that_the_code_names() -> None:
+    """Such as a moment of an optimizer; other attributes cause no retrace."""
     w = Parameter(2.0, "w")
     w.m, w.moves = 3.0, 0  # type: ignore[attr-defined]
     compiled = jit(lambda x: x * w * w.m)  # type: ignore[attr-defined]
@@ -360,7 +373,7 @@ def test_attributes_of_values_are_compared_where_code_names_them() -> None:
 
 
 class Model:
-    """An object of which functions read some attributes."""
+    """An object with attributes, a method, a property and special methods that read `k`."""
 
     scale = 2.0
 
@@ -374,7 +387,7 @@ class Model:
 
     @property
     def slope(self) -> float:
-        """An attribute by another name."""
+        """The attribute `k` by another name."""
         return self.k
 
     def __getattr__(self, name: str) -> float:
@@ -393,7 +406,7 @@ class Model:
 
 
 class Derived(nn.Module):
-    """A module, which computes by a method that its base calls."""
+    """A module whose `forward` reads `k`; the base class calls it."""
 
     def __init__(self) -> None:
         self.k, self.seen = 3.0, list[float]()
@@ -403,32 +416,32 @@ class Derived(nn.Module):
         return x * self.k
 
 
-def k(m: Any) -> None:
-    """Assign the attribute that is read."""
+def set_k(m: Any) -> None:
+    """Assign the attribute `k`."""
     m.k = 5.0
 
 
 Read = tuple[Callable[[Any, Any], Any], Callable[[Any], Any]]
 lookup = operator.attrgetter("k")
-READ_BY: dict[str, Read] = {
-    "name": (lambda m, x: x * m.k, k),
-    "computed name": (lambda m, x: x * getattr(m, NAMES[0][:0] + "k"), k),
-    "vars": (lambda m, x: x * vars(m)["k"], k),
-    "attrgetter": (lambda m, x: x * lookup(m), k),
-    "copy": (lambda m, x: x * float(copy.copy(m)), k),
-    "text": (lambda m, x: x * float(f"{m}"), k),
-    "property": (lambda m, x: x * m.slope, k),
-    "made up": (lambda m, x: x * m.nothing, k),
+ATTRIBUTE_READS: dict[str, Read] = {
+    "name": (lambda m, x: x * m.k, set_k),
+    "computed name": (lambda m, x: x * getattr(m, NAMES[0][:0] + "k"), set_k),
+    "vars": (lambda m, x: x * vars(m)["k"], set_k),
+    "attrgetter": (lambda m, x: x * lookup(m), set_k),
+    "copy": (lambda m, x: x * float(copy.copy(m)), set_k),
+    "text": (lambda m, x: x * float(f"{m}"), set_k),
+    "property": (lambda m, x: x * m.slope, set_k),
+    "__getattr__": (lambda m, x: x * m.nothing, set_k),
     "hasattr": (
         lambda m, x: x * (2.0 if "late" in vars(m) else 3.0), lambda m: setattr(m, "late", 1)),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("row", READ_BY.values(), ids=READ_BY)
-@pytest.mark.parametrize("place", ["around", "argument", "within"])
-def test_an_attribute_is_fresh_however_it_is_read(row: Read, place: str) -> None:
-    """Around the function, of an argument, and of an object that another holds."""
-    read, change = row
+@pytest.mark.parametrize("case", ATTRIBUTE_READS.values(), ids=ATTRIBUTE_READS)
+@pytest.mark.parametrize("place", ["captured", "argument", "nested"])
+def test_jit_sees_or_refuses_a_change_of_an_attribute(case: Read, place: str) -> None:
+    """Of a captured object, of an argument, and of an object within a captured one."""
+    read, change = case
     model: Any = Model()
     if place == "argument":
         compiled: Any = jit(read)
@@ -437,20 +450,26 @@ def test_an_attribute_is_fresh_however_it_is_read(row: Read, place: str) -> None
         assert number(compiled(model, 0.5)) == number(read(model, 0.5))
         return
     holder = SimpleNamespace(model=model, other=[1.0])
-    if place == "within":
+    if place == "nested":
         check_never_stale(lambda x: read(holder.model, x), lambda: change(model))
     else:
         check_never_stale(lambda x: read(model, x), lambda: change(model))
 
 
-@pytest.mark.parametrize("make", [Model, Derived, lambda: SimpleNamespace(k=3.0, seen=[])])
-def test_what_no_code_names_takes_no_recording(make: Callable[[], Any]) -> None:
-    """A log and a counter beside a model, which would be recorded eight times and then be eager."""
+@pytest.mark.parametrize(
+    "make",
+    [Model, Derived, lambda: SimpleNamespace(k=3.0, seen=[])],
+    ids=["object", "module", "namespace"],
+)
+def test_jit_does_not_retrace_for_attributes_that_the_code_does_not_name(
+    make: Callable[[], Any],
+) -> None:
+    """A log and a counter of a model; with retraces, jit would warn and run eagerly."""
     model = make()
-    around, given = jit(lambda x: x * model.k), jit(lambda m, x: x * m.k)
+    captured, passed = jit(lambda x: x * model.k), jit(lambda m, x: x * m.k)
     with warnings.catch_warnings():
         warnings.simplefilter("error", JitWarning)
         for step in range(20):
             model.seen.append(float(step))
             model.step = step
-            assert number(around(2.0)) == number(given(model, 2.0)) == 6.0
+            assert number(captured(2.0)) == number(passed(model, 2.0)) == 6.0

@@ -1,4 +1,4 @@
-"""Every operation of the table computes compiled what it computes eagerly, as exactly as libm."""
+"""Each operation in jit: values and gradients of eager code, at the accuracy of libm."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SCALE = math.sqrt(2.0 / math.pi)  # of the tanh in GELU
 SPECIAL = (0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e300, -745.5, 0.5)
 EXTREME = [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, -1e-310, 710.0, -750.0, 1e308, -1e308]
 EXTREME += [1.0, -1.0, -0.5, 2.0, -2.0, 2.0**31, -(2.0**40), 0.5]
-#: From where on sine and cosine reduce the argument of a number alone.
+#: The magnitude from which on sine and cosine of a scalar reduce the argument.
 EXTREME += [0.785, -0.785, math.nextafter(0.785, 0.0), math.nextafter(-0.785, 0.0)]
 
 
-def agree(a: float, b: float, scale: float = 0.0, rel: float = 1e-12) -> bool:
-    """Return whether numbers are equal to rounding, with NaN, infinities and signs of zero."""
+def is_close(a: float, b: float, scale: float = 0.0, rel: float = 1e-12) -> bool:
+    """Return True if numbers are equal up to rounding, with nan, infinities and signs of zero."""
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
     if math.isinf(a) or math.isinf(b):
@@ -34,17 +34,17 @@ def agree(a: float, b: float, scale: float = 0.0, rel: float = 1e-12) -> bool:
 
 
 def arity_of(op: Any) -> int:
-    """Return how many operands to try an operation with."""
+    """Return the number of operands with which an operation is tested."""
     if isinstance(op, Elementwise):
         return op.arity
     return 6 if op.name == "dot" else 4
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))
-def test_an_operation_compiled_agrees_with_eager(name: str) -> None:
-    """At points of the domain with gradients, in a list and under vmap; and at special numbers.
+def test_jit_of_an_operation_matches_eager_code(name: str) -> None:
+    """With gradients at points of the domain, in a list and in vmap, and at special numbers.
 
-    NaN, infinities, signed zeros, overflow and tiny numbers come out as they do eagerly.
+    Special numbers are nan, infinities, signed zeros, and numbers that over- or underflow.
     """
     op: Any = TABLE[name]
     generator = random.Random(name)
@@ -57,11 +57,11 @@ def test_an_operation_compiled_agrees_with_eager(name: str) -> None:
     leaves = [[Value(x) for x in point] for point in points]
     for compiled in (jit(several), jit(vmap(lambda point: op.of(*point)))):
         for eager, mine in zip(several(leaves), compiled(leaves), strict=True):
-            assert agree(mine.data, eager.data)
+            assert is_close(mine.data, eager.data)
             expected = gradients(eager, leaves, allow_nonfinite=True)
             found = gradients(mine, leaves, allow_nonfinite=True)
             for a, b in zip(itertools.chain(*found), itertools.chain(*expected), strict=True):
-                assert agree(a, b, 1.0)
+                assert is_close(a, b, 1.0)
     count = 2 if isinstance(op, Reduction) else op.arity
     among = EXTREME if count == 1 else SPECIAL
     points = [list(p) for p in itertools.product(among, repeat=count)]
@@ -71,8 +71,8 @@ def test_an_operation_compiled_agrees_with_eager(name: str) -> None:
     rel = 1e-14 if isinstance(op, Elementwise) else 1e-12
     for point, mine, lane in zip(points, found, lanes, strict=True):
         expected = eager(*point)
-        assert agree(mine, expected, rel=rel), (name, point, mine, expected)
-        assert agree(lane, expected, rel=rel), (name, point, lane, expected)
+        assert is_close(mine, expected, rel=rel), (name, point, mine, expected)
+        assert is_close(lane, expected, rel=rel), (name, point, lane, expected)
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,16 @@ def test_an_operation_compiled_agrees_with_eager(name: str) -> None:
         ("tanh", 0.0),
     ],
 )
-def test_a_fourth_derivative_at_0_is_that_of_the_taylor_series(name: str, expected: float) -> None:
-    """No derivative passes through the -|x| that a sigmoid is computed from, which has a kink."""
+def test_jitted_fourth_derivative_at_0_is_that_of_the_taylor_series(
+    name: str, expected: float
+) -> None:
+    """The sigmoid is computed from -|x|, which has a kink, but no derivative depends on it."""
     fourth = grad(grad(grad(grad(TABLE[name].of))))
     assert jit(fourth)(0.0) == pytest.approx(expected, rel=1e-12)
     assert jit(vmap(fourth))([0.0] * LANES) == pytest.approx([expected] * LANES, rel=1e-12)
 
 
-#: Where each function is defined and neither overflows nor sinks below the smallest numbers.
+#: Intervals in which each function is defined and neither overflows nor underflows.
 INTERVALS: dict[str, tuple[float, float]] = {
     "exp": (-708.0, 709.7),
     "expm1": (-40.0, 709.7),
@@ -106,7 +108,7 @@ INTERVALS: dict[str, tuple[float, float]] = {
 
 
 def exact(name: str, x: float) -> Any:
-    """Return the true value with more digits than a float has."""
+    """Return the exact value, with more digits than a float has."""
     number = mpmath.mpf(x)
     if name == "sigmoid":
         return 1 / (1 + mpmath.exp(-number))
@@ -114,7 +116,7 @@ def exact(name: str, x: float) -> Any:
 
 
 def points_of(low: float, high: float) -> list[float]:
-    """Return numbers of an interval: spread over it, of common size, at all scales, multiples."""
+    """Return numbers in an interval: uniform, of common size, of all scales, multiples of π/2."""
     generator = random.Random(11)
     found = [generator.uniform(low, high) for _ in range(400)]
     found += [generator.uniform(-4, 4) for _ in range(700)]
@@ -124,10 +126,9 @@ def points_of(low: float, high: float) -> list[float]:
     return [x for x in found if low < x < high]
 
 
-@pytest.mark.native
 @pytest.mark.parametrize("name", INTERVALS)
-def test_elementary_functions_are_within_two_units_in_the_last_place(name: str) -> None:
-    """By mpmath's measure, at two thousand points; a number alone has the digits of a lane."""
+def test_jitted_elementary_functions_are_accurate_to_two_ulp(name: str) -> None:
+    """Against mpmath, at two thousand points; a scalar has the digits of a vector lane."""
     op = TABLE[name].of
     xs = points_of(*INTERVALS[name])
     lanes = jit(vmap(op))(xs)
@@ -144,6 +145,6 @@ def test_elementary_functions_are_within_two_units_in_the_last_place(name: str) 
 
 
 @pytest.mark.parametrize("x", [2.0, 0.3, 5e-324, 1e300, 0.0, math.inf])
-def test_a_power_of_a_half_is_a_root(x: float) -> None:
-    """`math.pow` is another unit in the last place away at times."""
+def test_jit_of_a_power_of_one_half_is_the_square_root(x: float) -> None:
+    """`math.pow` sometimes differs by one unit in the last place."""
     assert jit(lambda x: x**0.5)(x) == math.sqrt(x)

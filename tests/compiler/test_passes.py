@@ -1,4 +1,4 @@
-"""The verifier, and the compiler's passes one by one, on small programs and on random ones."""
+"""The verifier and the passes of the loop compiler, on small and on random programs."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def element_beyond_a_large_nest(b: Builder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "named"),
+    ("write", "message"),
     [
         (element_set_twice, r"s\[i\] = 2.0 writes s\[0\], which s\[0\] = 1.0 writes"),
         (element_set_at_two_iterations, r"sets s\[\d\] twice"),
@@ -124,17 +124,17 @@ def element_beyond_a_large_nest(b: Builder) -> None:
     ],
 )  # fmt: skip
 def test_verify_names_the_statement_the_array_and_the_element(
-    write: Callable[[Builder], None], named: str
+    write: Callable[[Builder], None], message: str
 ) -> None:
-    """Each rule of the loop IR, broken by one statement."""
+    """For each rule of the loop IR, violated by one statement."""
     b = Builder()
     write(b)
-    with pytest.raises(VerificationError, match=named):
+    with pytest.raises(VerificationError, match=message):
         verify(b.program())
 
 
-def test_verify_accepts_what_looks_like_a_fault() -> None:
-    """A triangle whose first sum has no terms, a choice of an unwritten element, a large nest."""
+def test_verify_accepts_valid_programs_that_resemble_faults() -> None:
+    """An empty first sum, a selection of an unwritten element, a large nest."""
     b = Builder()
     s, big, y, c = b.temp("s", 5), b.temp("big", 1000, 1000), b.output("y", 5), b.temp("c", 5)
     first = b.const("first", [1.0, 0.0, 0.0, 0.0, 0.0])
@@ -149,8 +149,8 @@ def test_verify_accepts_what_looks_like_a_fault() -> None:
     verify(b.program())
 
 
-def a_network() -> Program:
-    """Return a recurrence with a sum inside, whose terms are read once it is complete."""
+def make_network() -> Program:
+    """Return a recurrence with an inner sum, which is read when it is complete."""
     b = Builder()
     w, h, sums = b.input("w", 12, 12), b.output("h", 6, 12), b.temp("sums", 5, 12)
     with b.loop(12) as i:
@@ -163,34 +163,34 @@ def a_network() -> Program:
 
 
 def run(program: Program, body: Any, layout: Any = None) -> Any:
-    """Return the outputs of scheduled loops."""
-    given = {a: np.ones(a.shape) for a in program.arrays if a.kind == "in"}
-    found = ScheduledInterpreter(program, body, layout, given).run()
+    """Return the output of scheduled loops whose inputs are ones."""
+    inputs = {a: np.ones(a.shape) for a in program.arrays if a.kind == "in"}
+    found = ScheduledInterpreter(program, body, layout, inputs).run()
     return next(x for a, x in found.items() if a.kind == "out")
 
 
-def test_scheduled_loops_have_the_numbers_of_a_closed_form() -> None:
-    """Each state is three times the one before: twelve ones, times a quarter."""
-    program = a_network()
+def test_schedule_and_plan_of_a_network_match_a_closed_form() -> None:
+    """Each state is three times the one before: a sum of twelve equal numbers, times a quarter."""
+    program = make_network()
     body, fastest = tiled(schedule(program))
     found = run(program, body, plan(program, body, fastest))
     assert found[:, 0] == pytest.approx([0.5 * 3.0**t for t in range(6)])
 
 
-def test_a_recurrence_in_the_wrong_direction_reads_too_early() -> None:
-    """The loop over t runs down, or the lanes of a vector run t at once."""
-    program = a_network()
-    for change in ({"down": True}, {"lanes": True}):
-        body = schedule(program)
-        (loop,) = (x for x in body if isinstance(x, ScheduledLoop) and x.kind == "sequential")
-        vars(loop).update(change)
-        with pytest.raises(ScheduleError, match=r"reads h\[\d, 0\], 1 writes early"):
-            run(program, body)
+@pytest.mark.parametrize("change", [{"down": True}, {"lanes": True}], ids=["reversed", "vector"])
+def test_scheduled_interpreter_reports_a_read_before_the_write(change: Any) -> None:
+    """The loop over t runs backward, or its iterations are lanes of a vector."""
+    program = make_network()
+    body = schedule(program)
+    (loop,) = (x for x in body if isinstance(x, ScheduledLoop) and x.kind == "sequential")
+    vars(loop).update(change)
+    with pytest.raises(ScheduleError, match=r"reads h\[\d, 0\], 1 writes early"):
+        run(program, body)
 
 
-def test_a_statement_that_is_missing_or_runs_twice_is_reported() -> None:
-    """The equations say how many writes are due."""
-    program = a_network()
+def test_scheduled_interpreter_reports_a_missing_and_a_repeated_statement() -> None:
+    """The program says how many writes each element gets."""
+    program = make_network()
     body = schedule(program)
     with pytest.raises(ScheduleError, match=r"lacks|early"):
         run(program, body[1:])
@@ -198,25 +198,33 @@ def test_a_statement_that_is_missing_or_runs_twice_is_reported() -> None:
         run(program, [*body, body[0]])
 
 
-def test_arrays_that_overlap_in_memory_are_reported() -> None:
-    """Two arrays at one address, an array beyond the end, and strides that share elements."""
-    program = a_network()
+#: A change of a layout, given its arrays w and h, and the message of the verifier.
+WRONG_LAYOUTS: dict[str, tuple[Callable[[Any, Any, Any], Any], str]] = {
+    "one address": (lambda x, w, h: {"offsets": {**x.offsets, h: x.offsets[w]}}, "overlaps"),
+    "strides": (lambda x, w, h: {"strides": {**x.strides, h: (11, 1)}}, "share addresses"),
+    "size": (lambda x, w, h: {"cells": max(x.offsets.values())}, "memory at"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LAYOUTS)
+def test_verify_layout_reports_arrays_that_overlap_in_memory(name: str) -> None:
+    """Two arrays at one address, strides that share addresses, an array beyond the end."""
+    change, message = WRONG_LAYOUTS[name]
+    program = make_network()
     body, fastest = tiled(schedule(program))
     layout = plan(program, body, fastest)
     verify_layout(body, layout)
     w, h = (a for a in program.arrays if a.kind in {"in", "out"})
-    moved = layout_with(layout, offsets={**layout.offsets, h: layout.offsets[w]})
-    narrow = layout_with(layout, strides={**layout.strides, h: (11, 1)})
-    short = layout_with(layout, cells=max(layout.offsets.values()))
-    for wrong, named in ((moved, "overlaps"), (narrow, "share addresses"), (short, "memory at")):
-        with pytest.raises(VerificationError, match=named):
-            verify_layout(body, wrong)
-    with pytest.raises(LayoutError, match="which holds"):
-        run(program, body, moved)
+    wrong = layout_with(layout, **change(layout, w, h))
+    with pytest.raises(VerificationError, match=message):
+        verify_layout(body, wrong)
+    if name == "one address":
+        with pytest.raises(LayoutError, match="which holds"):
+            run(program, body, wrong)
 
 
 def layout_with(layout: Any, **changes: Any) -> Any:
-    """Return a layout with something changed."""
+    """Return a copy of a layout with some attributes changed."""
     return type(layout)(**{**vars(layout), **changes})
 
 
@@ -224,5 +232,5 @@ def layout_with(layout: Any, **changes: Any) -> Any:
     "seed", [*seed_parameters(20, 5), pytest.param(49, marks=pytest.mark.wide)]
 )
 def test_passes_keep_the_outputs_of_random_programs(seed: int) -> None:
-    """Every pass is verified; outputs are the same before and after; loops read nothing early."""
+    """Each pass is verified; outputs before and after are equal; no element is read early."""
     assert random_passes.compare(seed) in {"", NOT_COMPARED}

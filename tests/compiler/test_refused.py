@@ -1,4 +1,4 @@
-"""What a compiled function may not do is refused, and leaves everything as it was."""
+"""Refusals of jit: mutation, hidden reads and escapes raise TraceError and change nothing."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ import scalargrad
 from scalargrad import OperandError, Parameter, TraceError, Value, exp, grad, jit, optim, take, vmap
 from scalargrad.nn import Linear, Module
 
-# Changes around a function ----------------------------------------------------------------------
+# Mutation of captured state and of arguments -----------------------------------------------------
 
 
-class Held:
-    """An object with a count in each place that an object has."""
+class Counter:
+    """An object with a counter in an attribute, in its class and in a list."""
 
     shared: ClassVar[Any] = 0.0
 
@@ -39,14 +39,9 @@ class Held:
         self.count: Any = 0.0
         self.rows: list[Any] = [0.0]
 
-    def counted(self, x: Any) -> Any:
-        """Count, and compute with the count."""
-        self.count = self.count + 1.0
-        return x * self.count
 
-
-def counting() -> Any:
-    """Return a function that counts in a variable."""
+def make_counting_closure() -> Any:
+    """Return a function that counts its calls in a closure variable."""
     n = 0.0
 
     def f(x: Any) -> Any:
@@ -57,151 +52,162 @@ def counting() -> Any:
     return f
 
 
-def in_module() -> Any:
-    """Return a module with a count."""
-    module: Any = ModuleType("counting_in_a_test")
+def make_module() -> Any:
+    """Return a module with a counter."""
+    module: Any = ModuleType("module_with_counter")
     module.count = 0.0
     return module
 
 
-def put(held: Any, place: Any, x: Any) -> Any:
-    """Assign an item."""
-    held[place] = x
+def set_item(container: Any, key: Any, x: Any) -> Any:
+    """Assign an item and return it."""
+    container[key] = x
     return x
 
 
-def assign(held: Any, name: str, x: Any) -> Any:
-    """Assign an attribute."""
-    setattr(held, name, x)
+def set_attribute(target: Any, name: str, x: Any) -> Any:
+    """Assign an attribute and return it."""
+    setattr(target, name, x)
     return x
 
 
-def one_more(held: Any, name: str = "count") -> Any:
-    """Count in an attribute, and return the count."""
-    return assign(held, name, getattr(held, name) + 1.0)
+def increment(target: Any, name: str = "count") -> Any:
+    """Increment an attribute and return it."""
+    return set_attribute(target, name, getattr(target, name) + 1.0)
 
 
-Count = tuple[Callable[[], Any], Callable[[Any, Any], Any], Callable[[Any], Any]]
+Mutation = tuple[Callable[[], Any], Callable[[Any, Any], Any], Callable[[Any], Any]]
 
-#: What is held, what a call does to it and returns, and what can be seen of it.
-CHANGES: dict[str, Count] = {
-    "a count in a list": (
-        lambda: [0.0], lambda h, x: x * put(h, 0, h[0] + 1.0), lambda h: [*h]),
-    "a count in an array": (
-        lambda: np.zeros((2, 2))[:, 0], lambda h, x: x * put(h, 1, h[1] + 1.0),
-        lambda h: h.tolist()),
-    "a member of a set": (
-        lambda: {0}, lambda h, x: (h.add(len(h)), x * len(h))[1], lambda h: {*h}),
-    "what is read of a log": (
-        lambda: [0.0], lambda h, x: (h.append(0.0), x * len(h))[1], lambda h: [*h]),
-    "a count in an attribute": (Held, lambda h, x: x * one_more(h), lambda h: vars(h).copy()),
-    "a result in an attribute": (
-        Held, lambda h, x: assign(h, "count", 2.0 * x), lambda h: vars(h).copy()),
+#: A constructor of state, a mutation of it that returns a number, and a snapshot of it.
+MUTATIONS: dict[str, Mutation] = {
+    "list item": (
+        lambda: [0.0], lambda s, x: x * set_item(s, 0, s[0] + 1.0), lambda s: [*s]),
+    "array element": (
+        lambda: np.zeros((2, 2))[:, 0], lambda s, x: x * set_item(s, 1, s[1] + 1.0),
+        lambda s: s.tolist()),
+    "set member": (
+        lambda: {0}, lambda s, x: (s.add(len(s)), x * len(s))[1], lambda s: {*s}),
+    "list length": (
+        lambda: [0.0], lambda s, x: (s.append(0.0), x * len(s))[1], lambda s: [*s]),
+    "attribute": (Counter, lambda s, x: x * increment(s), lambda s: vars(s).copy()),
+    "traced attribute": (
+        Counter, lambda s, x: set_attribute(s, "count", 2.0 * x), lambda s: vars(s).copy()),
 }  # fmt: skip
 
-
-#: What is looked for around a function alone.
-CHANGES_AROUND: dict[str, Count] = {
-    "the turn of an iterator": (
-        lambda: iter([1.0, 2.0]), lambda h, x: next(h) * x, operator.length_hint),
-    "the order of a dict": (
+#: Mutations that jit looks for only in captured state.
+CAPTURED_MUTATIONS: dict[str, Mutation] = {
+    "iterator": (
+        lambda: iter([1.0, 2.0]), lambda s, x: next(s) * x, operator.length_hint),
+    "order of a dict": (
         lambda: collections.OrderedDict(a=1.0, b=2.0),
-        lambda h, x: (h.move_to_end(next(iter(h))), x * next(iter(h.values())))[1],
-        lambda h: [*h.items()]),
-    "a count in the class": (
-        Held, lambda h, x: x * one_more(type(h), "shared"), lambda h: type(h).shared),
-    "a setting of a module by its name": (
-        in_module, lambda h, x: put(h.__dict__, "count", x), lambda h: h.count),
-    "a count in a variable": (
-        counting, lambda h, x: h(x), lambda h: h.__closure__[0].cell_contents),
+        lambda s, x: (s.move_to_end(next(iter(s))), x * next(iter(s.values())))[1],
+        lambda s: [*s.items()]),
+    "class attribute": (
+        Counter, lambda s, x: x * increment(type(s), "shared"), lambda s: type(s).shared),
+    "module dict": (
+        make_module, lambda s, x: set_item(s.__dict__, "count", x), lambda s: s.count),
+    "closure variable": (
+        make_counting_closure, lambda s, x: s(x), lambda s: s.__closure__[0].cell_contents),
 }  # fmt: skip
 
 
-def in_an_argument(change: Any, held: Any) -> None:
-    """Change what an argument holds."""
-    jit(lambda given, x: change(given.held, x))(SimpleNamespace(held=held), 3.0)
+def mutate_argument(mutate: Any, state: Any) -> None:
+    """Mutate state that can be reached from an argument."""
+    jit(lambda holder, x: mutate(holder.state, x))(SimpleNamespace(state=state), 3.0)
 
 
-def in_an_example(change: Any, held: Any) -> None:
-    """Change something for each example."""
-    jit(lambda x: sum(vmap(lambda y: change(held, y))([x, x, x])))(3.0)
+def mutate_in_vmap(mutate: Any, state: Any) -> None:
+    """Mutate captured state for each example."""
+    jit(lambda x: sum(vmap(lambda y: mutate(state, y))([x, x, x])))(3.0)
 
 
-def around(change: Any, held: Any) -> None:
-    """Change something around a function."""
-    jit(lambda x: change(held, x))(3.0)
+def mutate_captured(mutate: Any, state: Any) -> None:
+    """Mutate captured state."""
+    jit(lambda x: mutate(state, x))(3.0)
 
 
-@pytest.mark.parametrize("row", [*CHANGES.values(), *CHANGES_AROUND.values()],
-                         ids=[*CHANGES, *CHANGES_AROUND])  # fmt: skip
-def test_a_change_is_refused_and_taken_back(row: Count) -> None:
-    """Around the function, in each example, in an argument: a program would not make it."""
-    make, change, seen = row
-    ways = [around, in_an_example, in_an_argument]
-    for way in ways[: 2 if row in CHANGES_AROUND.values() else 3]:
-        held = make()
-        before = seen(held)
-        with pytest.raises(TraceError, match=r"chang|hash|attributes|object"):
-            way(change, held)
-        assert repr(seen(held)) == repr(before)
+@pytest.mark.parametrize(
+    ("mutation", "run"),
+    [
+        pytest.param(mutation, run, id=f"{name}-{run.__name__}")
+        for table, runs in (
+            (MUTATIONS, (mutate_captured, mutate_in_vmap, mutate_argument)),
+            (CAPTURED_MUTATIONS, (mutate_captured, mutate_in_vmap)),
+        )
+        for name, mutation in table.items()
+        for run in runs
+    ],
+)
+def test_jit_refuses_and_undoes_a_mutation(mutation: Mutation, run: Any) -> None:
+    """Later calls of the compiled program would not repeat it."""
+    make, mutate, snapshot = mutation
+    state = make()
+    before = repr(snapshot(state))
+    with pytest.raises(TraceError, match=r"chang|hash|attributes|object"):
+        run(mutate, state)
+    assert repr(snapshot(state)) == before
 
 
-def test_a_global_that_a_function_counts_in_is_put_back() -> None:
-    """Also one that it defines; a constant may be defined time and again."""
-    space: dict[str, Any] = {"__name__": "__main__", "count": 0.0, "last": None}
-    functions = {
-        "counting": "global count\n    count += 1.0\n    return x * count",
-        "keeping": "global last\n    last = x * 2.0\n    return x",
-        "defining": "global new\n    new = x\n    return x * new",
-        "by_text": "globals().update(count=5.0)\n    return x",
-    }
-    for name, code in functions.items():
-        exec(f"def {name}(x):\n    {code}", space)
-        for argument in (2.0, Value(2.0)):
-            with pytest.raises(TraceError, match="global"):
-                jit(space[name])(argument)
-    assert (space["count"], space["last"], "new" in space) == (0.0, None, False)
-
-
-#: What is held around a function, and a change of a container that the change itself makes.
-MADE_BY_THE_CHANGE: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "defaultdict": (
-        lambda: collections.defaultdict(list, b=[0.5]),
-        lambda held: held["a"].append(1.0),
-    ),
-    "defaultdict of dicts": (
-        lambda: collections.defaultdict(collections.Counter),
-        lambda held: held["a"].update("x"),
-    ),
-    "setdefault": (dict[str, Any], lambda held: held.setdefault("a", []).append(1.0)),
-    "list": (list[Any], lambda held: (held or held.append([]) or held)[0].append(1.0)),
-    "attribute": (SimpleNamespace, lambda held: vars(held).setdefault("log", []).append(1.0)),
+GLOBAL_ASSIGNMENTS = {
+    "augmented": "global count\n    count += 1.0\n    return x * count",
+    "traced number": "global last\n    last = x * 2.0\n    return x",
+    "new name": "global new\n    new = x\n    return x * new",
+    "globals()": "globals().update(count=5.0)\n    return x",
 }
 
 
-@pytest.mark.parametrize("name", MADE_BY_THE_CHANGE)
+@pytest.mark.parametrize("code", GLOBAL_ASSIGNMENTS.values(), ids=GLOBAL_ASSIGNMENTS)
 @pytest.mark.parametrize("argument", [2.0, Value(2.0)], ids=["number", "Value"])
-def test_jit_takes_back_a_container_that_the_change_has_made(name: str, argument: Any) -> None:
-    """It is new to the first recording, and holds one more item after the second."""
-    make, change = MADE_BY_THE_CHANGE[name]
-    held = make()
-    before = repr(held)
+def test_jit_refuses_and_undoes_an_assignment_to_a_global(code: str, argument: Any) -> None:
+    """A global that the function has defined is removed again."""
+    space: dict[str, Any] = {"__name__": "__main__", "count": 0.0, "last": None}
+    exec(f"def f(x):\n    {code}", space)
+    with pytest.raises(TraceError, match="global"):
+        jit(space["f"])(argument)
+    assert (space["count"], space["last"], "new" in space) == (0.0, None, False)
 
-    def logged(x: Any) -> Any:
-        change(held)
+
+#: A constructor of captured state, and a mutation that adds a container and then mutates that.
+NEW_CONTAINERS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "defaultdict": (
+        lambda: collections.defaultdict(list, b=[0.5]),
+        lambda state: state["a"].append(1.0),
+    ),
+    "defaultdict of dicts": (
+        lambda: collections.defaultdict(collections.Counter),
+        lambda state: state["a"].update("x"),
+    ),
+    "setdefault": (dict[str, Any], lambda state: state.setdefault("a", []).append(1.0)),
+    "list": (list[Any], lambda state: (state or state.append([]) or state)[0].append(1.0)),
+    "attribute": (SimpleNamespace, lambda state: vars(state).setdefault("log", []).append(1.0)),
+}
+
+
+@pytest.mark.parametrize("name", NEW_CONTAINERS)
+@pytest.mark.parametrize("argument", [2.0, Value(2.0)], ids=["number", "Value"])
+def test_jit_removes_a_container_that_the_traced_function_has_added(
+    name: str, argument: Any
+) -> None:
+    """A container left over from the first trace would have one more item after the second."""
+    make, mutate = NEW_CONTAINERS[name]
+    state = make()
+    before = repr(state)
+
+    def f(x: Any) -> Any:
+        mutate(state)
         return x * 2.0
 
     for _ in range(2):
         with pytest.raises(TraceError, match="changes"):
-            jit(logged)(argument)
-        assert repr(held) == before
+            jit(f)(argument)
+        assert repr(state) == before
 
 
-# What works out something once is no change ------------------------------------------------------
+# Memoization is allowed --------------------------------------------------------------------------
 
 
 class Lazy(Module):
-    """Works out what it needs at its first call, and keeps it."""
+    """A module that computes what it needs at its first call and caches it."""
 
     def __init__(self) -> None:
         self.layers = [[Parameter(2.0), Parameter(3.0)]]
@@ -212,26 +218,26 @@ class Lazy(Module):
         return 10.0
 
     def forward(self, x: Any) -> Any:
-        """Add up, scaled by what was worked out."""
+        """Return a sum, scaled by the cached attributes."""
         if not hasattr(self, "head"):
             self.head = self.layers[-1]
         self.size = len(self.head)
         return self.factor * self.size * sum(w * x for w in self.head)
 
 
-def test_a_memo_and_a_cached_property_are_no_change() -> None:
-    """A second run would find there what it would compute."""
+def test_jit_allows_memoization_of_constants() -> None:
+    """A second run would find the number that it would compute."""
     tables: dict[int, list[float]] = {}
-    found = SimpleNamespace(table=None)
+    cache = SimpleNamespace(table=None)
     power = functools.cache(lambda n: 2.0**n)
 
-    def memo(x: Any) -> Any:
+    def f(x: Any) -> Any:
         if 3 not in tables:
             tables[3] = [float(k) for k in range(3)]
-        found.table = found.table or tables[3]
-        return sum(x * c for c in found.table) * power(3)
+        cache.table = cache.table or tables[3]
+        return sum(x * c for c in cache.table) * power(3)
 
-    compiled, lazy = jit(memo), jit(Lazy())
+    compiled, lazy = jit(f), jit(Lazy())
     assert [compiled(1.0), compiled(2.0)] == [24.0, 48.0]
     assert [lazy(1.0).data, lazy(2.0).data] == [100.0, 200.0]
     mapped = jit(vmap(lambda x: x * tables.setdefault(4, [7.0])[0]))
@@ -239,7 +245,7 @@ def test_a_memo_and_a_cached_property_are_no_change() -> None:
 
 
 class Recurrent:
-    """A unit that keeps its state in an attribute from its first call on."""
+    """A recurrent unit that stores its state in an attribute."""
 
     def __call__(self, x: Any) -> Any:
         """Return the new state."""
@@ -247,8 +253,8 @@ class Recurrent:
         return self.state
 
 
-class Stale:
-    """An object whose cached property is that of its first call."""
+class StaleCache:
+    """An object whose cached property depends on a parameter."""
 
     def __init__(self) -> None:
         self.w = Parameter(1.0)
@@ -263,68 +269,71 @@ class Stale:
         return self.growth * x
 
 
-@pytest.mark.parametrize("kind", [Recurrent, Stale])
-def test_a_note_that_the_next_call_would_read_is_refused(kind: Any) -> None:
-    """The program of the first call would be run again and again; the object is as it was."""
-    unit = kind()
+@pytest.mark.parametrize("make", [Recurrent, StaleCache])
+@pytest.mark.parametrize("use", ["the function", "captured", "argument"])
+def test_jit_refuses_a_cached_result_that_the_next_call_would_read(make: Any, use: str) -> None:
+    """Each call would reuse the number of the first call; the object stays unchanged."""
+    unit = make()
     before = [*vars(unit)]
-    for f, given in (
-        (unit, ()), (lambda x: unit(1.0 * x), ()), (lambda given, x: given(x), (unit,))
-    ):  # fmt: skip
-        with pytest.raises(TraceError):
-            jit(f)(*given, 1.0)
-        assert [*vars(unit)] == before
+    calls: dict[str, Callable[[], Any]] = {
+        "the function": lambda: jit(unit)(1.0),
+        "captured": lambda: jit(lambda x: unit(1.0 * x))(1.0),
+        "argument": lambda: jit(lambda holder, x: holder(x))(unit, 1.0),
+    }
+    with pytest.raises(TraceError):
+        calls[use]()
+    assert [*vars(unit)] == before
 
 
-def test_what_a_cache_makes_of_numbers_of_a_recording_is_not_kept() -> None:
-    """Eager calls would find them there; what it keeps of the first call would be a constant."""
+def test_jit_evicts_traced_numbers_from_functools_caches() -> None:
+    """Eager calls would find them there; a cached Value of the first call would be a constant."""
     w = Value(2.0)
-    power, made = functools.cache(lambda n: [w**n]), functools.cache(lambda: [Value(2.0)])
+    power, make = functools.cache(lambda n: [w**n]), functools.cache(lambda: [Value(2.0)])
     with pytest.raises(TraceError, match="changes"):
         jit(lambda x: x * power(3)[0])(1.0)
     assert power(3)[0].data == 8.0
-    compiled = jit(lambda x: x * made()[0])
+    compiled = jit(lambda x: x * make()[0])
     with pytest.raises(TraceError, match="changes"):
         compiled(1.0)
-    made()[0].data = 5.0
+    make()[0].data = 5.0
     assert compiled(1.0).data == 5.0
 
 
-# Changes of arguments ---------------------------------------------------------------------------
+# Mutation of arguments --------------------------------------------------------------------------
 
 
-def scale(x: Any) -> None:
-    """Change an array in place."""
+def double_in_place(x: Any) -> None:
+    """Double an array in place."""
     x *= 2.0
 
 
 ARGUMENTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "a dict": (lambda: {"a": 1.0}, lambda x: x.update(b=x["a"])),
-    "an array": (lambda: np.array([1.0, 2.0]), scale),
-    "an object": (lambda: SimpleNamespace(w=1.0), lambda x: setattr(x, "w", 2.0 * x.w)),
+    "dict": (lambda: {"a": 1.0}, lambda x: x.update(b=x["a"])),
+    "array": (lambda: np.array([1.0, 2.0]), double_in_place),
+    "object": (lambda: SimpleNamespace(w=1.0), lambda x: setattr(x, "w", 2.0 * x.w)),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "change"), ARGUMENTS.values(), ids=ARGUMENTS)
-@pytest.mark.parametrize("returned", [False, True])
-def test_a_change_of_an_argument_is_refused(make: Any, change: Any, returned: bool) -> None:
-    """Eagerly the caller's own would be another afterwards; also where it is returned."""
-    given = make()
+@pytest.mark.parametrize(("make", "mutate"), ARGUMENTS.values(), ids=ARGUMENTS)
+@pytest.mark.parametrize("is_returned", [False, True])
+def test_jit_refuses_mutation_of_an_argument(make: Any, mutate: Any, is_returned: bool) -> None:
+    """An eager call would change the caller's object, also if it is returned."""
+    argument = make()
 
-    def changing(x: Any) -> Any:
-        change(x)
-        return (x if returned else 0.0), 1.0
+    def f(x: Any) -> Any:
+        mutate(x)
+        return (x if is_returned else 0.0), 1.0
 
     with pytest.raises(TraceError, match=r"copy|returned an object"):
-        jit(changing)(given)
-    assert str(given) == str(make())
+        jit(f)(argument)
+    assert str(argument) == str(make())
 
 
-# What is left behind ----------------------------------------------------------------------------
+# Side effects of refused calls -------------------------------------------------------------------
 
 
 class State:
-    """All that a function may change: numbers, containers, counters and generators."""
+    """State of each kind that a function may mutate: numbers, containers, counters, generators."""
 
     count = 0
 
@@ -335,8 +344,8 @@ class State:
         self.array, self.calls = np.zeros(2), 0
         self.rng, self.generator = random.Random(1), np.random.default_rng(1)
 
-    def change(self) -> None:
-        """Change everything once."""
+    def mutate(self) -> None:
+        """Mutate each member once."""
         self.weight.data += 1.0
         self.weight.grad = 5.0
         self.computed.backward()
@@ -347,8 +356,8 @@ class State:
         type(self).count += 1
         self.rng.random(), self.generator.random(), random.random(), np.random.random()
 
-    def seen(self) -> Any:
-        """Return all of it in a form that can be compared."""
+    def snapshot(self) -> Any:
+        """Return a copy of the state that can be compared."""
         return (
             [(x.data, x.grad) for x in (self.weight, self.deep, self.computed)],
             [*self.rows],
@@ -362,7 +371,7 @@ class State:
 
 @pytest.fixture
 def state() -> Iterator[State]:
-    """Return a state; the count in the class and the shared generators are left as they were."""
+    """Yield a state; restore the class attribute and the global generators afterwards."""
     shared, of_numpy = random.getstate(), np.random.get_state()
     State.count = 0
     yield State()
@@ -371,82 +380,93 @@ def state() -> Iterator[State]:
 
 
 REFUSED: dict[str, Callable[[State, Any], Any]] = {
-    "reads an index": lambda state, x: [x][int(x * 0.0)],
-    "reads data": lambda state, x: x * state.weight.data,
-    "draws": lambda state, x: x * state.rng.random(),
+    "index": lambda state, x: [x][int(x * 0.0)],
+    "data": lambda state, x: x * state.weight.data,
+    "draw": lambda state, x: x * state.rng.random(),
 }
 
 
-@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        (name, argument)
+        for name in REFUSED
+        for argument in ("number", "Value", "vmap")
+        if (name, argument) != ("index", "Value")  # an eager call refuses that as well
+    ],
+)
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_refused_call_changes_nothing(
-    state: State, refused: Callable[[State, Any], Any], is_first: bool
+def test_a_refused_call_of_jit_changes_nothing(
+    state: State, name: str, is_first: bool, argument: str
 ) -> None:
-    """What is refused has not happened, wherever the function would have changed something."""
+    """Mutations before and after the refused operation are undone."""
 
     def f(x: Any) -> Any:
         if is_first:
-            state.change()
-        result = refused(state, x)
+            state.mutate()
+        result = REFUSED[name](state, x)
         if not is_first:
-            state.change()
+            state.mutate()
         return result
 
-    before = state.seen()
-    calls: list[Callable[[], Any]] = [lambda: jit(f)(2.0), lambda: jit(vmap(f))([2.0, 3.0])]
-    if refused is not REFUSED["reads an index"]:  # which an eager call with a Value refuses, too
-        calls.append(lambda: jit(f)(Value(2.0)))
-    for call in calls:
-        with pytest.raises(TraceError):
-            call()
-        assert state.seen() == before
+    before = state.snapshot()
+    calls: dict[str, Callable[[], Any]] = {
+        "number": lambda: jit(f)(2.0),
+        "Value": lambda: jit(f)(Value(2.0)),
+        "vmap": lambda: jit(vmap(f))([2.0, 3.0]),
+    }
+    with pytest.raises(TraceError):
+        calls[argument]()
+    assert state.snapshot() == before
 
 
-@pytest.mark.parametrize("argument", [2.0, Value(2.0)])
-def test_an_error_of_the_function_leaves_what_an_eager_call_leaves(argument: Any) -> None:
-    """It arrives as it is, and what was changed before it has changed once."""
-    weight, rows, held = Parameter(1.0), [0.0], SimpleNamespace(calls=0)
+@pytest.mark.parametrize("argument", [2.0, Value(2.0)], ids=["number", "Value"])
+def test_an_exception_in_a_jitted_function_leaves_the_state_of_one_eager_call(
+    argument: Any,
+) -> None:
+    """The exception is the user's own, and earlier mutations have happened once."""
+    weight, rows, counter = Parameter(1.0), [0.0], SimpleNamespace(calls=0)
     rng, again = random.Random(1), random.Random(1)
 
     def f(x: Any) -> Any:
         weight.data += 1.0
         rows.append(0.5)
-        held.calls += 1
+        counter.calls += 1
         raise KeyError(rng.random())
 
     for k in (1, 2, 3):
         with pytest.raises(KeyError) as caught:
             jit(f)(argument)
         assert caught.value.args == (again.random(),)
-        assert (weight.data, rows, held.calls) == (1.0 + k, [0.0, *[0.5] * k], k)
+        assert (weight.data, rows, counter.calls) == (1.0 + k, [0.0, *[0.5] * k], k)
 
 
-def test_errors_arrive_as_they_do_eagerly() -> None:
-    """With the number in their text, at a first call as at later ones."""
+@pytest.mark.parametrize("first", [4.0, -4.0, 40.0])
+def test_jit_raises_exceptions_with_the_numbers_of_the_call(first: float) -> None:
+    """At the first call and at later ones, whichever branch was traced first."""
 
-    def checked(x: Any) -> Any:
+    def f(x: Any) -> Any:
         if x < 0:
             raise ValueError(f"negative: {x}")
         if x > 10.0:
             raise AssertionError(f"{x:.1f} is large")
         return scalargrad.sqrt(x)
 
-    for first in (4.0, -4.0, 40.0):
-        compiled = jit(checked)
-        for x in (first, 4.0, -4.0, 40.0):
-            if x == 4.0:
-                assert compiled(x) == 2.0
-            else:
-                kind: Any = ValueError if x < 0 else AssertionError
-                with pytest.raises(kind, match=str(x)):
-                    compiled(x)
+    compiled = jit(f)
+    for x in (first, 4.0, -4.0, 40.0):
+        if x == 4.0:
+            assert compiled(x) == 2.0
+        else:
+            kind: Any = ValueError if x < 0 else AssertionError
+            with pytest.raises(kind, match=str(x)):
+                compiled(x)
 
 
 # Reading numbers --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments"),
+    ("f", "arguments"),
     [
         (lambda k, x: x * 10.0 if k in {1, 2} else x, (1, 2.0)),
         (lambda k, x: x * {0: 1.0, 1: 5.0}.get(k, 0.0), (1, 2.0)),
@@ -459,81 +479,109 @@ def test_errors_arrive_as_they_do_eagerly() -> None:
             (1.0, random.Random(0)),
         ),
     ],
+    ids=["set", "dict", "comparison", "array", "gradient", "vmap", "draw"],
 )
-def test_a_number_is_not_looked_up_by_identity(function: Any, arguments: Any) -> None:
-    """Sets and dicts find equal numbers eagerly, and would find none among traced ones."""
+def test_jit_refuses_traced_numbers_as_keys(f: Any, arguments: Any) -> None:
+    """Sets and dicts find equal numbers eagerly, and would find no traced number."""
     with pytest.raises(TraceError, match=r"take"):
-        jit(function)(*arguments)
+        jit(f)(*arguments)
 
 
-def test_values_stay_keys_of_dicts_and_sets() -> None:
-    """Values go by identity eagerly as well, and so do parameters and sweeps."""
+def test_jit_allows_values_as_keys() -> None:
+    """Values are hashed by identity in eager code as well; vjp and jvp work next to them."""
     w, model = Value(2.0), Linear(1, 1, bias=False, rng=0)
-    outside = {w: 3.0}
+    factors = {w: 3.0}
 
-    def keyed(x: Any, model: Any) -> Any:
+    def f(x: Any, model: Any) -> Any:
         steps = dict.fromkeys(model.parameters(), 0.5)
-        made = {x * 2.0, x * 3.0, x}
-        total = outside[w] * x + sum(p * steps[p] for p in model.parameters()) + len(made)
-        y, pull_back = scalargrad.vjp(lambda z: z * z * w, x)
-        return total + y + pull_back(1.0)[0] + scalargrad.jvp(lambda z: z * z, (x,), (1.0,))[1]
+        members = {x * 2.0, x * 3.0, x}
+        total = factors[w] * x + sum(p * steps[p] for p in model.parameters()) + len(members)
+        y, pullback = scalargrad.vjp(lambda z: z * z * w, x)
+        return total + y + pullback(1.0)[0] + scalargrad.jvp(lambda z: z * z, (x,), (1.0,))[1]
 
-    expected, found = keyed(Value(5.0), model), jit(keyed)(Value(5.0), model)
+    expected, found = f(Value(5.0), model), jit(f)(Value(5.0), model)
     assert found.data == pytest.approx(expected.data, rel=1e-14)
 
 
-def by_float(x: Any) -> Any:
-    """Fall back where float fails."""
+def multiply_by_float(x: Any) -> Any:
+    """Convert to float, with a fallback that hides the error."""
     try:
         return float(x) * x
     except Exception:  # noqa: BLE001 - as users write it
         return x
 
 
-NUMBERS_READ: dict[str, tuple[Callable[[Any], Any], str]] = {
+CONSTANT_READS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "bits": (lambda n: n & 1, "static"),
-    "an index": (lambda n: [10.0, 20.0][n], "take"),
-    "a range": (lambda n: sum(1.0 for _ in range(n)), "static"),
+    "index": (lambda n: [10.0, 20.0][n], "take"),
+    "range": (lambda n: sum(1.0 for _ in range(n)), "static"),
     "text": (lambda n: f"{n:.2f}", "outside"),
-    "float, caught": (by_float, "float"),
+    "float, caught": (multiply_by_float, "float"),
 }
 
 
-@pytest.mark.parametrize(("f", "noun"), NUMBERS_READ.values(), ids=NUMBERS_READ)
-def test_a_number_is_not_read_as_a_constant(f: Callable[[Any], Any], noun: str) -> None:
-    """It would be that of the first call at all others; also where the refusal is caught."""
+@pytest.mark.parametrize(("f", "noun"), CONSTANT_READS.values(), ids=CONSTANT_READS)
+def test_jit_refuses_to_read_a_traced_number_as_a_constant(
+    f: Callable[[Any], Any], noun: str
+) -> None:
+    """All calls would use the number of the first; catching the error does not help."""
     with pytest.raises(TraceError, match=noun):
         jit(f)(1)
 
 
-def test_the_line_named_is_the_users() -> None:
-    """Not one of the standard library, which asks for floats in the user's name."""
+def test_trace_error_names_the_line_of_the_user() -> None:
+    """Not the line of the standard library that converts to float."""
     with pytest.raises(TraceError, match=Path(__file__).name):
         jit(lambda xs: statistics.fmean(xs))([1.0, 2.0])  # noqa: PLW0108 - a line of ours
 
 
-def test_integers_that_no_float_equals_are_refused() -> None:
-    """They would be rounded; as a static argument, or closed over, they are what they are."""
-    exact, beyond = 2**53, 2**53 + 1
-    compiled = jit(lambda n: n - 2.0**53)
-    assert compiled(exact) == 0.0
-    for given in (beyond, np.array([beyond, 2 * exact]), np.array([-beyond, -2 * exact]),
-                  np.int64(beyond)):  # fmt: skip
-        with pytest.raises((TraceError, OperandError), match="integer"):
-            jit(lambda n: n - 2**53)(given)
-    assert jit(lambda n, x: (n - exact) * x, static_argnums=0)(beyond, 2.0) == 2.0
-    for examples in ([exact, beyond], [beyond, exact + 3], np.array([exact, beyond]),
-                     np.array([2**63, 2**63 + 1], dtype=np.uint64)):  # fmt: skip
-        found = jit(lambda x, ns=examples: vmap(lambda k: (k % 2) * x)(ns))(3.0)
-        assert [*found] == [3.0 * (int(n) % 2) for n in examples]
-    doubled = jit(lambda x: x * 2.0)
+EXACT, INEXACT = 2**53, 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        INEXACT,
+        np.array([INEXACT, 2 * EXACT]),
+        np.array([-INEXACT, -2 * EXACT]),
+        np.int64(INEXACT),
+    ],
+    ids=["int", "array", "negative array", "int64"],
+)
+def test_jit_refuses_integer_arguments_that_a_float_would_round(argument: Any) -> None:
+    """2⁵³ + 1 is the smallest positive integer that is not a float."""
+    assert jit(lambda n: n - 2.0**53)(EXACT) == 0.0
+    with pytest.raises((TraceError, OperandError), match="integer"):
+        jit(lambda n: n - 2**53)(argument)
+
+
+@pytest.mark.parametrize(
+    "examples",
+    [
+        [EXACT, INEXACT],
+        [INEXACT, EXACT + 3],
+        np.array([EXACT, INEXACT]),
+        np.array([2**63, 2**63 + 1], dtype=np.uint64),
+    ],
+    ids=["list", "odd list", "int64", "uint64"],
+)
+def test_jit_keeps_large_static_and_captured_integers_exact(examples: Any) -> None:
+    """They are not converted to floats, also as examples of vmap."""
+    assert jit(lambda n, x: (n - EXACT) * x, static_argnums=0)(INEXACT, 2.0) == 2.0
+    found = jit(lambda x: vmap(lambda k: (k % 2) * x)(examples))(3.0)
+    assert [*found] == [3.0 * (int(n) % 2) for n in examples]
+
+
+def test_jit_refuses_an_integer_beyond_the_range_of_floats_at_each_call() -> None:
+    """Calls with other numbers work before and after the error."""
+    double = jit(lambda x: x * 2.0)
     for _ in range(2):
         with pytest.raises(OperandError, match="large"):
-            doubled(10**400)
-        assert doubled(2) == 4.0
+            double(10**400)
+        assert double(2) == 4.0
 
 
-# Steps of a training, threads, coroutines -------------------------------------------------------
+# Training steps and threads ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -548,13 +596,13 @@ def test_integers_that_no_float_equals_are_refused() -> None:
     ],
     ids=["step", "norm", "value", "optimizer", "model", "weight"],
 )
-def test_a_step_inside_is_refused_before_it_changes_anything(change: Any) -> None:
-    """Not done at the recording alone, nor in part, nor by an eager call before the error."""
+def test_jit_refuses_optimizer_steps_before_they_change_anything(change: Any) -> None:
+    """The step would run only while tracing; no part of it, and no eager call, has happened."""
     model = Linear(3, 1, rng=0)
     optimizer = optim.Adam(model.parameters(), lr=0.1)
 
     @jit
-    def stepped(x: Any) -> Any:
+    def train_step(x: Any) -> Any:
         y = model([x] * 3)
         change(model, optimizer)
         return y
@@ -564,40 +612,40 @@ def test_a_step_inside_is_refused_before_it_changes_anything(change: Any) -> Non
             p.grad = slope
         before = [(p.data, p.grad) for p in model.parameters()]
         with pytest.raises(TraceError, match=r"optim|clip|zero_grad"):
-            stepped(1.0)
+            train_step(1.0)
         assert [(p.data, p.grad) for p in model.parameters()] == before
         assert optimizer.param_groups[0]["step"] == 0
 
 
-def in_a_thread(xs: list[Any]) -> Any:
-    """Square in one thread."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(xs[0] * xs[0]))
+def square_in_thread(xs: list[Any]) -> Any:
+    """Square a number in another thread."""
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(xs[0] * xs[0]))
     thread.start()
     thread.join()
-    return found[0]
+    return results[0]
 
 
+@pytest.mark.parametrize("f", [square_in_thread, grad(square_in_thread)], ids=["f", "grad"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_other_threads_do_not_freeze_what_they_compute() -> None:
-    """A node made where no recording goes on would be a constant, its gradient 0."""
-    for compiled in (jit(in_a_thread), jit(grad(in_a_thread))):
-        with pytest.raises(TraceError, match="thread"):
-            compiled([1.0, 2.0])
+def test_jit_refuses_computation_in_another_thread(f: Callable[[Any], Any]) -> None:
+    """Other threads are not traced: the result would be a constant, with gradient 0."""
+    with pytest.raises(TraceError, match="thread"):
+        jit(f)([1.0, 2.0])
 
 
-# Other threads, interrupts, forks while a function is recorded ----------------------------------
+# Threads, interrupts and forks while a function is traced ----------------------------------------
 
 
-def _closed() -> Any:
-    """Return a lock that is held, for another thread to release: code may use locks, not events."""
+def _locked() -> Any:
+    """Return a locked lock for another thread to release (traced code may not use events)."""
     lock = threading.Lock()
     lock.acquire()
     return lock
 
 
-def _open(lock: Any) -> None:
-    """Release a lock, if it is still held."""
+def _release(lock: Any) -> None:
+    """Release a lock if it is still locked."""
     with suppress(RuntimeError):
         lock.release()
 
@@ -608,47 +656,42 @@ def _wait(lock: Any) -> None:
         pass
 
 
-def test_what_another_thread_changes_meanwhile_is_not_undone() -> None:
-    """Its assignment stays and is seen; what the function counts does not stay."""
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_jit_does_not_undo_assignments_of_other_threads(is_refused: bool) -> None:
+    """The assignment remains and is read; only the mutation of the traced function is undone."""
     settings, counts = SimpleNamespace(rate=1.0), SimpleNamespace(calls=0.0)
-    recording, assigned = _closed(), _closed()
+    tracing, assigned = _locked(), _locked()
 
-    def scaled(x: Any) -> Any:
-        _open(recording)
+    def f(x: Any) -> Any:
+        if is_refused:
+            counts.calls += 1.0
+        _release(tracing)
         _wait(assigned)
         return x * settings.rate
 
-    def counting_too(x: Any) -> Any:
-        counts.calls += 1.0
-        return scaled(x)
-
     def assign_rate() -> None:
-        assert recording.acquire(timeout=60)
+        assert tracing.acquire(timeout=60)
         settings.rate = 3.0
-        _open(assigned)
+        _release(assigned)
 
-    for function in (scaled, counting_too):
-        settings.rate = 1.0
-        recording.acquire(blocking=False)
-        assigned.acquire(blocking=False)
-        thread = threading.Thread(target=assign_rate)
-        thread.start()
-        if function is scaled:
-            assert jit(function)(2.0) == 6.0
-        else:
-            with pytest.raises(TraceError, match="calls"):
-                jit(function)(2.0)
-        thread.join()
-        assert (settings.rate, counts.calls) == (3.0, 0.0)
+    thread = threading.Thread(target=assign_rate)
+    thread.start()
+    if is_refused:
+        with pytest.raises(TraceError, match="calls"):
+            jit(f)(2.0)
+    else:
+        assert jit(f)(2.0) == 6.0
+    thread.join()
+    assert (settings.rate, counts.calls) == (3.0, 0.0)
 
 
-def test_other_threads_compute_as_ever_while_one_records() -> None:
-    """They build graphs, read numbers and compile; who records is watched all the while."""
-    inside, done = _closed(), _closed()
+def test_jit_in_one_thread_does_not_affect_other_threads() -> None:
+    """They build graphs, read data and compile, while the tracing thread is still watched."""
+    inside, done = _locked(), _locked()
     refused: list[bool] = []
 
     def slow(x: Any) -> Any:
-        _open(inside)
+        _release(inside)
         _wait(done)
         return x * {1.0: 2.0}.get(grad(lambda z: z * z)(x) * 0.5, 0.0)
 
@@ -665,14 +708,14 @@ def test_other_threads_compute_as_ever_while_one_records() -> None:
     (x * x).backward()
     assert (x.data, x.grad, x > 1.0, hash(x)) == (3.0, 6.0, True, object.__hash__(x))
     assert jit(grad(lambda x: x * x))(3.0) == 6.0
-    _open(done)
+    _release(done)
     thread.join()
     assert refused == [True]
     assert len({Value(1.0), Value(1.0)}) == 2
 
 
-def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
-    """A recording ends at each of its lines in turn; the next call is right."""
+def test_jit_restores_everything_after_an_interrupt_at_any_line() -> None:
+    """The first call is interrupted at many lines, one after another; the next call is right."""
 
     def function(x: Any) -> Any:
         y = grad(lambda z: exp(z) * z)(x)
@@ -686,9 +729,9 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         def trace(frame: FrameType, event: str, _: Any) -> Any:
             nonlocal left
             left -= 1
-            # Before a lock is left, at a `try` and where a function ends, Python asks for traces,
-            # but never for signals: one in functools left a lock behind, for which threads of
-            # other tests waited; one in a generator that is closed goes unheard.
+            # Python calls trace functions, but handles no signals, before a lock is released, at
+            # a `try` and at the end of a function. An interrupt there would leave a lock of
+            # functools locked, or be lost in a generator that is closed.
             file = frame.f_code.co_filename
             line = linecache.getline(file, frame.f_lineno).lstrip()
             is_whole = event == "return" or line.startswith(("with ", "try:"))
@@ -706,7 +749,7 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         else:
             break
         finally:
-            sys.settrace(before)  # which measures coverage
+            sys.settrace(before)  # of coverage measurement
             random.setstate(state)
         x = Value(2.0)
         assert scalargrad.is_grad_enabled()
@@ -717,10 +760,10 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("event", ["line", "opcode"])
-def test_jit_leaves_value_as_it_was_at_an_interrupt_while_it_begins_or_ends(event: str) -> None:
-    """Attributes of Values are plain slots again, wherever Ctrl-C comes while these are exchanged.
+def test_jit_restores_the_slots_of_value_after_an_interrupt(event: str) -> None:
+    """The attributes are plain slots again if Ctrl-C comes while jit replaces or restores them.
 
-    Python looks for signals neither at a `with` nor at a `try`.
+    Python handles signals neither at a `with` nor at a `try`.
     """
     jit(lambda x: x)(1.0)
     before, left, weight = dict(vars(Value)), 0, Value(3.0)
@@ -751,7 +794,7 @@ def test_jit_leaves_value_as_it_was_at_an_interrupt_while_it_begins_or_ends(even
         thread = threading.Thread(target=jit(lambda x: x), args=[1.0])
         thread.start()
         thread.join(60)
-        assert not thread.is_alive()  # which waits for no lock
+        assert not thread.is_alive()  # no lock is left behind
         with pytest.raises(TraceError, match="data was read"):
             jit(lambda x: x * weight.data)(2.0)
         assert compiled(2.0) == 6.0
@@ -762,43 +805,49 @@ def test_jit_leaves_value_as_it_was_at_an_interrupt_while_it_begins_or_ends(even
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
-    """It records the function itself; what the thread held stays with its parent."""
-    recording, go_on = _closed(), _closed()
+def test_a_process_forked_during_a_first_call_of_jit_does_not_hang() -> None:
+    """The child traces the function itself; the lock of the tracing thread is not inherited."""
+    tracing, resume = _locked(), _locked()
     parent = os.getpid()
 
     def function(x: Any) -> Any:
         if os.getpid() == parent:
-            _open(recording)
-            _wait(go_on)
+            _release(tracing)
+            _wait(resume)
         return x * 2.0
 
-    compiled = jit(lambda x: function(x))  # noqa: PLW0108 - what is around it is passed by
+    compiled = jit(lambda x: function(x))  # noqa: PLW0108 - hides the captured locks
     thread = threading.Thread(target=compiled, args=(1.0,))
     thread.start()
-    assert recording.acquire(timeout=60.0)
+    assert tracing.acquire(timeout=60.0)
     child = os.fork()
     if child == 0:
         signal.alarm(60)
         os._exit(0 if compiled(3.0) == 6.0 else 1)
     status = os.waitpid(child, 0)[1]
-    _open(go_on)
+    _release(resume)
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-# What is asked of numbers ------------------------------------------------------------------------
+# Types and dtypes of traced numbers --------------------------------------------------------------
 
 
-def test_take_chooses_among_numbers_only() -> None:
-    """A program has no text, dicts or modules to choose from, and rows of one length."""
-    for entries in ("abc", [{"a": 1.0}], [Linear(1, 1)]):
-        with pytest.raises(TraceError, match="static"):
-            jit(lambda i, entries=entries: take(entries, i))(0)
-        assert jit(lambda i, xs=entries: take(xs, i) and 1.0, static_argnums=0)(0) == 1.0
-    for rows in ([[1.0], [1.0, 2.0]], [[1.0], 2.0]):
-        with pytest.raises(OperandError, match="length"):
-            take(rows, Value(1.0))
+@pytest.mark.parametrize(
+    "entries", ["abc", [{"a": 1.0}], [Linear(1, 1)]], ids=["text", "dict", "module"]
+)
+def test_take_of_entries_that_are_not_numbers_needs_a_static_index(entries: Any) -> None:
+    """A compiled program can only select among numbers."""
+    with pytest.raises(TraceError, match="static"):
+        jit(lambda i: take(entries, i))(0)
+    assert jit(lambda i: take(entries, i) and 1.0, static_argnums=0)(0) == 1.0
+
+
+@pytest.mark.parametrize("rows", [[[1.0], [1.0, 2.0]], [[1.0], 2.0]], ids=repr)
+def test_take_refuses_rows_of_different_lengths(rows: Any) -> None:
+    """Elementwise selection needs rows of one length."""
+    with pytest.raises(OperandError, match="length"):
+        take(rows, Value(1.0))
 
 
 @pytest.mark.parametrize(
@@ -810,21 +859,23 @@ def test_take_chooses_among_numbers_only() -> None:
     ],
     ids=["isscalar", "logical_and", "logical_xor", "hasattr"],
 )  # fmt: skip
-def test_questions_that_a_value_answers_otherwise_are_refused(f: Callable[[Any], Any]) -> None:
-    """A number of a recording is a Value, to which these would say something else."""
+def test_jit_refuses_type_tests_that_distinguish_a_value_from_a_number(
+    f: Callable[[Any], Any],
+) -> None:
+    """A traced number is a Value, for which these functions return something else."""
     with pytest.raises(TraceError, match="Value"):
         jit(f)(1.5)
 
 
-def test_a_container_of_a_library_that_has_its_items_from_elsewhere_is_refused() -> None:
-    """SciPy's dok_matrix is a dict whose rows never end."""
+def test_jit_refuses_a_dict_of_a_library_with_items_stored_elsewhere() -> None:
+    """SciPy's dok_matrix is a dict whose rows are infinite."""
     matrix = pytest.importorskip("scipy.sparse").dok_matrix((3, 3))
     with pytest.raises(TraceError, match="dok_matrix"):
         jit(lambda x: x * matrix[0, 0])(2.0)
 
 
-def test_the_dtype_of_an_argument_is_refused() -> None:
-    """An array of numbers is one of objects while it is recorded."""
+def test_jit_refuses_to_read_the_dtype_of_an_argument() -> None:
+    """An array of numbers has dtype object while it is traced."""
     with pytest.raises(TraceError, match="dtype"):
         jit(lambda x: x.sum() if x.dtype == np.float64 else -x.sum())(np.ones(3))
 
@@ -834,55 +885,69 @@ class Wide:
 
     dtype = "wide"
 
-    def scaled(self, x: Any) -> Any:
-        """Ask for its own dtype."""
+    def scale(self, x: Any) -> Any:
+        """Multiply by the length of its dtype."""
         return x * len(self.dtype)
 
 
-def powered(x: Any, n: Any = 2) -> Any:
-    """Ask for the type of a power."""
+def power_or_length(x: Any, n: Any = 2) -> Any:
+    """Return a power if n is an int, otherwise a multiple."""
     return x**n if isinstance(n, int) else x * len(n)
 
 
-def summed(x: Any, table: Any) -> Any:
-    """Ask for the type of an array."""
+def sum_if_float(x: Any, table: Any) -> Any:
+    """Return a number that depends on the dtype of an array."""
     return x * float(table.sum()) if table.dtype == np.float64 else -x
 
 
-def test_isinstance_and_dtype_are_answered_of_arguments_that_are_no_traced_numbers() -> None:
-    """Of static ones, by name and position, of text, of a default and of an object."""
-    for compiled in (jit(powered, static_argnums=1), jit(powered, static_argnames="n")):
-        assert compiled(3.0, 3) == compiled(3.0, n=3) == 27.0
-        assert compiled(3.0, n="ab") == 6.0
-    assert jit(powered)(3.0) == 9.0
-    assert jit(powered)(3.0, "ab") == 6.0
-    for table in (np.ones(3), np.ones(3, int)):
-        expected = summed(2.0, table)
-        assert jit(summed, static_argnums=1)(2.0, table) == expected
-        assert jit(summed, static_argnames="table")(2.0, table=table) == expected
-    assert jit(Wide().scaled)(2.0) == 8.0
-    assert jit(lambda x, held: x * len(held.dtype))(2.0, Wide()) == 8.0
+@pytest.mark.parametrize("options", [{"static_argnums": 1}, {"static_argnames": "n"}], ids=str)
+def test_isinstance_of_a_static_argument_is_that_of_an_eager_call(options: Any) -> None:
+    """Passed by position and by name."""
+    compiled = jit(power_or_length, **options)
+    assert compiled(3.0, 3) == compiled(3.0, n=3) == 27.0
+    assert compiled(3.0, n="ab") == 6.0
 
 
-@pytest.mark.parametrize("given", [{"n": 3}, {"n": 3.0}, {"n": Value(3.0)}], ids=repr)
-def test_isinstance_of_an_argument_that_is_not_static_is_answered(given: Any) -> None:
-    """By name as by position; what is computed of an integer may be one, so that is refused."""
-    for args, kwargs in (((3.0,), given), ((3.0, given["n"]), {})):
-        if isinstance(given["n"], int):
-            assert jit(powered)(*args, **kwargs) == pytest.approx(27.0)
-        else:
-            with pytest.raises(TypeError, match="len"):
-                jit(powered)(*args, **kwargs)
+@pytest.mark.parametrize("table", [np.ones(3), np.ones(3, int)], ids=["float", "int"])
+def test_dtype_of_a_static_array_is_that_of_an_eager_call(table: Any) -> None:
+    """Passed by position and by name."""
+    expected = sum_if_float(2.0, table)
+    assert jit(sum_if_float, static_argnums=1)(2.0, table) == expected
+    assert jit(sum_if_float, static_argnames="table")(2.0, table=table) == expected
 
-    def assigned(x: Any, n: Any) -> Any:
+
+def test_jit_allows_isinstance_and_dtype_of_objects_that_are_not_numbers() -> None:
+    """Of a default, of text, and of an object with an attribute `dtype` of its own."""
+    assert jit(power_or_length)(3.0) == 9.0
+    assert jit(power_or_length)(3.0, "ab") == 6.0
+    assert jit(Wide().scale)(2.0) == 8.0
+    assert jit(lambda x, wide: x * len(wide.dtype))(2.0, Wide()) == 8.0
+
+
+@pytest.mark.parametrize("n", [3, 3.0, Value(3.0)], ids=["int", "float", "Value"])
+@pytest.mark.parametrize("is_named", [False, True])
+def test_isinstance_of_a_traced_argument_is_that_of_an_eager_call(n: Any, is_named: bool) -> None:
+    """Passed by position and by name."""
+    args, kwargs = ((3.0,), {"n": n}) if is_named else ((3.0, n), {})
+    if isinstance(n, int):
+        assert jit(power_or_length)(*args, **kwargs) == pytest.approx(27.0)
+    else:
+        with pytest.raises(TypeError, match="len"):
+            jit(power_or_length)(*args, **kwargs)
+
+
+def test_jit_refuses_isinstance_of_a_number_computed_from_integers() -> None:
+    """It would be an int eagerly if all its operands were; a static argument is known."""
+
+    def f(x: Any, n: Any) -> Any:
         n = n * x
         return x if isinstance(n, float) else -x
 
-    assert jit(assigned, static_argnames="n")(3.0, n=2) == assigned(3.0, n=2)
+    assert jit(f, static_argnames="n")(3.0, n=2) == f(3.0, n=2)
     with pytest.raises(TraceError, match="class of a number"):
-        jit(assigned)(3.0, n=2)
+        jit(f)(3.0, n=2)
     with pytest.raises(TraceError, match="class of a number"):
-        jit(assigned)(3, 2)
+        jit(f)(3, 2)
 
 
 @pytest.mark.parametrize(
@@ -894,8 +959,11 @@ def test_isinstance_of_an_argument_that_is_not_static_is_answered(given: Any) ->
         lambda x: x * os.urandom(1)[0],
         lambda x: x * np.loadtxt("no file"),
     ],
+    ids=["clock", "clock as default", "environment", "urandom", "file"],
 )
-def test_what_answers_otherwise_from_call_to_call_is_not_read(f: Callable[[Any], Any]) -> None:
+def test_jit_refuses_functions_with_a_different_result_at_each_call(
+    f: Callable[[Any], Any],
+) -> None:
     """The clock, the environment, the system's random numbers, a file."""
     with pytest.raises(TraceError, match="outside"):
         jit(f)(2.0)

@@ -1,4 +1,4 @@
-"""Replays of the corpus on two checkouts."""
+"""benchmarks.replay: comparison of two checkouts on the corpus."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_other_candidates_names_a_form_that_is_newly_rejected() -> None:
-    """A program that is still right, but compiled in another form, is reported with the reason."""
+    """A program that is compiled in another form is reported with the reason."""
     before = {"candidates": [{"form": "loops", "rejected": []}]}
     reason = [["loops", "no order of loops"]]
     now = {"candidates": [{"form": "straight-line code", "rejected": reason}]}
-    (said,) = other_candidates(before, now)
-    assert said == "compiled as loops, now as straight-line code (not as loops: no order of loops)"
+    (message,) = other_candidates(before, now)
+    assert (
+        message == "compiled as loops, now as straight-line code (not as loops: no order of loops)"
+    )
     assert other_candidates(before, before) == []
     assert other_candidates({}, now) == []  # a revision that does not name its candidates
 
 
 @pytest.mark.wide
-@pytest.mark.native
 def test_replay_prints_the_time_of_each_phase() -> None:
-    """Of this checkout beside itself, each phase takes some time on both sides."""
+    """Each phase takes some time in both checkouts, here the same one."""
     command = [sys.executable, "-m", "benchmarks.replay", str(ROOT), str(ROOT)]
     options = ["--rounds", "1", "--only", "loops.implicit_heat"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A scan is the loop it stands for, whatever is carried and wherever it is kept."""
+"""scan: results, gradients and errors are those of a Python loop over the step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def loop(f: Step, carry: Any, xs: Any) -> tuple[Any, list[Any]]:
-    """Repeat a step as a user would by hand."""
+    """Apply a step to each element in a Python loop."""
     ys = []
     for x in xs:
         carry, y = f(carry, x)
@@ -46,8 +46,8 @@ def loop(f: Step, carry: Any, xs: Any) -> tuple[Any, list[Any]]:
     ids=["list", "array", "tuple", "dict"],
 )
 @pytest.mark.parametrize("compiled", [False, True])
-def test_entries_are_taken_as_the_kind_of_xs_says(xs: Any, compiled: bool) -> None:
-    """One along the axis of a list or array, or of each part of a tuple or dict."""
+def test_scan_iterates_over_each_kind_of_xs(xs: Any, compiled: bool) -> None:
+    """Along the axis of a list or array, or of each part of a tuple or dict."""
 
     def horner(s: Any, x: Any) -> tuple[Any, Any]:
         return s * 10.0 + x[0] - x[1], s
@@ -55,7 +55,7 @@ def test_entries_are_taken_as_the_kind_of_xs_says(xs: Any, compiled: bool) -> No
     assert scan(jit(horner) if compiled else horner, 2, xs) == (1889.0, [2.0, 19.0, 189.0])
 
 
-def test_a_step_that_takes_nothing_is_repeated_by_length() -> None:
+def test_scan_with_length_instead_of_xs() -> None:
     """Interest of 5 %, paid n times, and no steps at all."""
     save = jit(lambda money, _: (money * 1.05, None))
     assert scan(save, 100.0, length=10) == (pytest.approx(100.0 * 1.05**10, rel=1e-12), [None] * 10)
@@ -63,9 +63,8 @@ def test_a_step_that_takes_nothing_is_repeated_by_length() -> None:
     assert scan(save, np.full(3, 1.0), length=20)[0].tolist() == [scan(save, 1.0, length=20)[0]] * 3
 
 
-@pytest.mark.native
-def test_a_step_with_conditions_takes_either_way() -> None:
-    """Collatz from 27 has 111 steps and climbs to 9,232; the second way is known once it pays."""
+def test_scan_of_a_step_with_conditions_takes_both_branches() -> None:
+    """Collatz from 27 has 111 steps and reaches 9,232; the second path is compiled once it pays."""
 
     @jit
     def collatz(n: Any, _: Any) -> tuple[Any, Any]:
@@ -79,8 +78,8 @@ def test_a_step_with_conditions_takes_either_way() -> None:
     assert 0 in again
 
 
-def test_gradients_flow_through_all_steps_to_values() -> None:
-    """x₄ = a⁴x₀: its slopes are a⁴ and 4a³x₀, for a carried or closed over."""
+def test_gradients_of_scan_reach_the_carry_and_captured_values() -> None:
+    """x₄ = a⁴x₀ has the derivatives a⁴ and 4a³x₀, with a carried or captured."""
     grow = jit(lambda c, _: ((c[0] * c[1], c[1]), None))
     x, a = Value(2.0), Value(3.0)
     scan(grow, (x, a), length=4)[0][0].backward()
@@ -92,10 +91,10 @@ def test_gradients_flow_through_all_steps_to_values() -> None:
     assert grad(grad(lambda x: scan(jit(lambda y, _: (y * y, y)), x, length=3)[0]))(1.0) == 56.0
 
 
-def test_draws_are_those_of_the_loop_whichever_way_a_step_goes() -> None:
-    """A walker around a ring, seeded: a step that has to be made in the other way draws once."""
+def test_drawn_in_scan_draws_the_numbers_of_a_loop() -> None:
+    """A random walk on a ring: a step that is repeated for its other branch draws once."""
 
-    def around(rng: random.Random) -> Step:
+    def make_walk(rng: random.Random) -> Step:
         def step(x: Any, _: Any) -> tuple[Any, Any]:
             moved = x + drawn(rng.uniform, 0.0, 0.7)
             return (moved - 1.0 if moved > 1.0 else moved), moved
@@ -103,40 +102,42 @@ def test_draws_are_those_of_the_loop_whichever_way_a_step_goes() -> None:
         return step
 
     ours, theirs = random.Random(7), random.Random(7)
-    found = scan(jit(around(ours)), 0.5, length=40)
-    expected = loop(around(theirs), 0.5, [None] * 40)
+    found = scan(jit(make_walk(ours)), 0.5, length=40)
+    expected = loop(make_walk(theirs), 0.5, [None] * 40)
     assert found[0] == pytest.approx(expected[0], rel=1e-12)
     assert found[1] == pytest.approx(expected[1], rel=1e-12)
     assert ours.random() == theirs.random()
 
 
-def test_what_tells_no_number_of_steps_is_refused() -> None:
-    """Nothing, two numbers, what has no entries in order; before the first step."""
-    cases: list[tuple[Any, Any]] = [
-        (None, None),
-        ([1.0], 2),
-        (([1.0], [1.0, 2.0]), None),
-        (3.0, None),
-        ((1.0, [2.0]), None),
-        (iter([1.0]), None),
-        (np.array(1.0), None),
-        (None, -1),
-    ]
-    for xs, length in cases:
-        with pytest.raises(OperandError, match=r"steps|holds|length"):
-            scan(lambda c, x: (c, x), 1.0, xs, length)
+INVALID_LENGTHS: dict[str, tuple[Any, Any]] = {
+    "neither": (None, None),
+    "two lengths": ([1.0], 2),
+    "unequal parts": (([1.0], [1.0, 2.0]), None),
+    "number": (3.0, None),
+    "number in a tuple": ((1.0, [2.0]), None),
+    "iterator": (iter([1.0]), None),
+    "array without axis": (np.array(1.0), None),
+    "negative": (None, -1),
+}
 
 
-def test_steps_of_more_operations_than_memory_holds_are_refused_at_the_first() -> None:
-    """A scan within a compiled function writes out all its steps; the error says what does not."""
+@pytest.mark.parametrize(("xs", "length"), INVALID_LENGTHS.values(), ids=INVALID_LENGTHS)
+def test_scan_refuses_arguments_without_a_definite_number_of_steps(xs: Any, length: Any) -> None:
+    """Before the first step."""
+    with pytest.raises(OperandError, match=r"steps|entries|length"):
+        scan(lambda c, x: (c, x), 1.0, xs, length)
+
+
+def test_scan_in_jit_refuses_more_operations_than_fit_in_memory() -> None:
+    """It would trace all steps; the error recommends a jitted step outside."""
     with pytest.raises(TraceError, match=r"outside"):
         jit(lambda x: scan(lambda c, _: (c * 1.5 + 1.0, None), x, length=10**7)[0])(1.0)
 
 
 @pytest.mark.parametrize("result", [1.0, [1.0, 2.0, 3.0]])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_step_that_returns_no_pair_is_refused(result: Any, compiled: bool) -> None:
-    """By what it returned and what to return."""
+def test_scan_refuses_a_step_that_does_not_return_a_pair(result: Any, compiled: bool) -> None:
+    """The message has the result."""
 
     def step(c: Any, _: Any) -> Any:
         return result
@@ -145,11 +146,11 @@ def test_a_step_that_returns_no_pair_is_refused(result: Any, compiled: bool) -> 
         scan(jit(step) if compiled else step, 1.0, length=2)
 
 
-# Scans that are recorded --------------------------------------------------------------------------
+# Steps with loops ---------------------------------------------------------------------------------
 
 
-def test_steps_that_are_loops_run_as_if_called_one_by_one() -> None:
-    """To the bit, as far as numbers are finite; where one is not, the call tells."""
+def test_scan_of_a_jitted_step_with_loops_has_the_bits_of_single_calls() -> None:
+    """And raises the error of a single call if a number is not finite."""
     points = [[0.1 * i, math.sin(i)] for i in range(60)]
 
     def error(w: Any) -> Any:

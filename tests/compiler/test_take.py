@@ -1,4 +1,4 @@
-"""A table looked up by a computed index."""
+"""take: selection of an element by a computed index."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from scalargrad import (
 from scalargrad.nn import Embedding, EmbeddingBag
 
 
-def test_take_chooses_at_each_call() -> None:
-    """One program serves all indices, and the gradient goes to the entry chosen."""
+def test_take_in_jit_selects_at_each_call() -> None:
+    """One program serves all indices; the gradient belongs to the selected element."""
     entries = [Value(10.0), Value(20.0), Value(30.0)]
     compiled = jit(lambda index: take(entries, index) ** 2)
     for k in (0, 2, 1, -1, -3):
@@ -39,8 +39,8 @@ def test_take_chooses_at_each_call() -> None:
 
 
 @pytest.mark.parametrize("index", [3, -4, 0.5, math.nan, math.inf])
-def test_an_index_outside_raises_when_it_comes(index: float) -> None:
-    """Compiled as eagerly, at the first call and after others, also where nan would be hidden."""
+def test_take_raises_index_error_beyond_the_ends(index: float) -> None:
+    """Eagerly and compiled, at the first call and later, also if the result hides nan."""
     entries = [1.0, 2.0, 3.0]
     compiled = jit(lambda index: where(take(entries, index) > 5.0, 1.0, 0.0))
     computed = jit(lambda xs: take(entries, vmap(lambda i: i / 0.5)(xs)[1]))
@@ -58,26 +58,26 @@ def test_an_index_outside_raises_when_it_comes(index: float) -> None:
 ROWS = Embedding(3, 2, rng=0)
 
 
-def entry_or_nothing(i: Any) -> Any:
-    """Return an entry of a table, or -1 beyond its end."""
+def take_or_default(i: Any) -> Any:
+    """Return an element, or -1 beyond the end."""
     try:
         return take([1.0, 2.0, 4.0], i)
     except IndexError:
         return -1.0
 
 
-def embedded_or_nothing(i: Any) -> Any:
-    """Return a number of a row, or -1 where there is none."""
+def embed_or_default(i: Any) -> Any:
+    """Return a number of a row, or -1 if the index is out of range."""
     try:
         return ROWS(i)[1] * 1.0
     except DomainError:
         return -1.0
 
 
-@pytest.mark.parametrize("f", [entry_or_nothing, embedded_or_nothing])
+@pytest.mark.parametrize("f", [take_or_default, embed_or_default])
 @pytest.mark.parametrize("indices", [[7, 1, 7, 2, 8, 0], [1, 7, 7, 0, 7, 8]])
-def test_take_beyond_the_end_may_be_caught_in_a_compiled_function(f: Any, indices: Any) -> None:
-    """Whichever comes first; the message had read the number of a recording."""
+def test_index_error_of_take_can_be_caught_in_jit(f: Any, indices: Any) -> None:
+    """Whichever index comes first; formatting the message must not read a traced number."""
     compiled = jit(f)
     for i in indices * 2:
         assert number(compiled(i)) == pytest.approx(number(f(i)), rel=1e-14)
@@ -87,7 +87,7 @@ TABLE: Any = (10.0, 20.0, 30.0)
 
 
 @pytest.mark.parametrize(
-    ("look_up", "argument", "called"),
+    ("f", "argument", "mode"),
     [
         (lambda x: TABLE[int(x)], Value(1.5), "eagerly"),
         (lambda x: TABLE[int(x)], 1.5, "compiled"),
@@ -99,11 +99,11 @@ TABLE: Any = (10.0, 20.0, 30.0)
     ],
 )
 def test_int_of_a_value_as_an_index_is_refused_with_take_and_floor(
-    look_up: Any, argument: Any, called: str
+    f: Any, argument: Any, mode: str
 ) -> None:
-    """Eagerly ``int(x.data)`` was advised, which compiled functions refuse; this serves in both."""
-    f = jit(look_up) if called == "compiled" else look_up
-    error = TraceError if called == "compiled" else OperandError
+    """The remedy works eagerly and compiled; ``int(x.data)`` would only work eagerly."""
+    f = jit(f) if mode == "compiled" else f
+    error = TraceError if mode == "compiled" else OperandError
     with pytest.raises(error, match=r"take\(values, (scalargrad\.)?floor\(x\)\)"):
         f(argument)
     assert take(TABLE, floor(Value(1.5))).data == jit(lambda x: take(TABLE, floor(x)))(1.5) == 20.0
@@ -114,8 +114,8 @@ def number(x: Any) -> float:
     return float(getattr(x, "data", x))
 
 
-def test_take_of_rows_gives_a_row() -> None:
-    """A table of embeddings yields the row of a token, eagerly the very row."""
+def test_take_of_rows_returns_a_row() -> None:
+    """Eagerly the row object itself."""
     rows = [[1.0, 2.0], [3.0, 4.0]]
     assert take(rows, 1) is rows[1]
     assert jit(lambda token: take(rows, token))(1) == [3.0, 4.0]
@@ -124,14 +124,18 @@ def test_take_of_rows_gives_a_row() -> None:
     assert found.tolist() == [6.0, 8.0]
     closed: Any = jit(lambda token: take(array, token) + take(array, 0))(1)
     assert closed.tolist() == [4.0, 6.0]
-    for wrong in ([[1.0], 2.0], [[1.0, 2.0], [3.0]], [[1.0], None]):
-        for use in (take, jit(take)):
-            with pytest.raises(OperandError, match="rows"):
-                use(wrong, Value(1.0))
 
 
-def test_take_of_a_value_is_a_choice_eagerly_too() -> None:
-    """A Value as index reads the same entry, from either end, and gets no gradient."""
+@pytest.mark.parametrize("rows", [[[1.0], 2.0], [[1.0, 2.0], [3.0]], [[1.0], None]], ids=repr)
+@pytest.mark.parametrize("f", [take, jit(take)], ids=["eager", "jit"])
+def test_take_refuses_rows_of_different_structure(f: Any, rows: Any) -> None:
+    """The result would have no fixed length."""
+    with pytest.raises(OperandError, match="rows"):
+        f(rows, Value(1.0))
+
+
+def test_take_with_a_value_as_index() -> None:
+    """It counts from either end, and gets no gradient."""
     entries: list[Any] = [Value(10.0), 5.0, Value(30.0)]
     for k in (0, 1, 2, -1, -3):
         index = Value(float(k))
@@ -141,29 +145,23 @@ def test_take_of_a_value_is_a_choice_eagerly_too() -> None:
     assert jit(lambda vs: take(vs, Value(2.0)) * 2.0)([1.0, 2.0, 3.0]) == 6.0
 
 
-def replaced(x: Any, y: Any, k: Any) -> Any:
-    """Exchange an entry."""
+def replace_element(x: Any, y: Any, k: Any) -> Any:
+    """Index a list before and after an element is replace_element."""
     entries = [x, y, x * y]
     first = take(entries, k)
     entries[1] = x - y
     return first + 3 * take(entries, k)
 
 
-def of_all_kinds(x: Any, y: Any, k: Any) -> Any:
-    """Look up numbers, results and arguments in any order, and one alone."""
+def mixed_elements(x: Any, y: Any, k: Any) -> Any:
+    """Index lists of constants, results and arguments, and a list of one."""
     mixed = [y * y, 7.0, x, sin(x), x]
     return take(mixed, k) + take([1.0, 2.0, 4.0, 8.0, 16.0], k) * x + take([y], k * 0.0)
 
 
-TABLES = [
-    replaced,
-    of_all_kinds,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("function", TABLES)
-def test_a_table_is_read_as_it_is_then(function: Callable[..., Any]) -> None:
-    """Also where it begins with the same entry, and where only signs of zeros differ."""
+@pytest.mark.parametrize("function", [replace_element, mixed_elements])
+def test_take_in_jit_reads_the_list_at_the_time_of_the_call(function: Callable[..., Any]) -> None:
+    """Lists with an equal first element, and elements of any kind."""
     compiled = jit(function)
     for k in (1, 2, 0, -1):
         x, y = Value(0.5), Value(3.0)
@@ -172,8 +170,8 @@ def test_a_table_is_read_as_it_is_then(function: Callable[..., Any]) -> None:
         assert gradients(mine, [x, y]) == pytest.approx(gradients(eager, [x, y]))
 
 
-def test_an_embedding_takes_a_traced_index() -> None:
-    """One program looks up any token; the padding row is read and gets no gradient."""
+def test_embedding_in_jit_takes_a_traced_index() -> None:
+    """One program serves all tokens; the padding row gets no gradient."""
     embedding, bag = Embedding(6, 2, padding_idx=1, rng=0), EmbeddingBag(6, 2, mode="sum", rng=0)
     compiled = jit(
         lambda tokens: sum(sum(row) * (k + 1) for k, row in enumerate(embedding(tokens)))
@@ -186,19 +184,24 @@ def test_an_embedding_takes_a_traced_index() -> None:
         assert gradients(mine, weights) == gradients(eager, weights)
         assert close(bagged(tokens), bag(tokens))
     assert len(compiled.all_paths()) == 1
-    for wrong, error in (
-        ([0, 6, 0], DomainError),
-        ([0, -1, 0], DomainError),
-        ([0, 0.5, 0], OperandError),
-    ):
-        with pytest.raises(error):
-            compiled(wrong)
+
+
+@pytest.mark.parametrize(
+    ("index", "error"), [(6, DomainError), (-1, DomainError), (0.5, OperandError)], ids=str
+)
+def test_embedding_in_jit_refuses_an_invalid_index(index: float, error: type[Exception]) -> None:
+    """After a call with valid ones."""
+    embedding = Embedding(6, 2, padding_idx=1, rng=0)
+    compiled = jit(lambda tokens: sum(sum(row) for row in embedding(tokens)))
+    compiled([0, 5, 0])
+    with pytest.raises(error):
+        compiled([0, index, 0])
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("padding_idx", [None, 7])
-def test_lookups_one_by_one_have_pytorchs_gradients(padding_idx: int | None) -> None:
-    """Of a table of 50 rows, with a row for padding or without."""
+def test_jitted_gradients_of_embedding_match_pytorch(padding_idx: int | None) -> None:
+    """Of 50 rows, with and without a padding row."""
     torch = pytest.importorskip("torch", reason="the oracle is PyTorch")
     embedding = Embedding(50, 3, padding_idx=padding_idx, rng=0)
     theirs = torch.nn.Embedding(50, 3, padding_idx=padding_idx, dtype=torch.float64)

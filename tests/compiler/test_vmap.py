@@ -1,4 +1,4 @@
-"""vmap computes, compiled, what a loop over the examples computes eagerly."""
+"""vmap in jit: results and gradients are those of an eager loop over the examples."""
 
 from __future__ import annotations
 
@@ -17,62 +17,62 @@ from scalargrad.nn import MLP
 
 EXAMPLES = table(7, 3, 1)
 TARGETS = table(1, 7, 2)[0]
-OUTSIDE = [[Value(x) for x in row] for row in EXAMPLES]
+CAPTURED = [[Value(x) for x in row] for row in EXAMPLES]
 NETWORK = MLP(3, [5, 4, 2], rng=3)
 WEIGHTS = [0.3, -0.7, 0.5]
 
 
 class Pair(NamedTuple):
-    """An example with names."""
+    """An example with named fields."""
 
     first: Any
     second: Any
 
 
-def score(w: Any, x: Any) -> Any:
-    """Return what a neuron makes of one example."""
+def neuron(w: Any, x: Any) -> Any:
+    """Return the output of a neuron for one example."""
     return tanh(dot(w, x)) * x[0]
 
 
-each = vmap(score, in_axes=(None, 0))
+each = vmap(neuron, in_axes=(None, 0))
 
 
 def total(w: Any, examples: Any) -> Any:
-    """Sum over all examples."""
+    """Return the sum over all examples."""
     return sum(each(w, examples))
 
 
-def centred(w: Any, examples: Any) -> Any:
-    """Use a sum over all examples for each, as a normalisation does."""
+def sum_of_deviations(w: Any, examples: Any) -> Any:
+    """Return a sum over examples each of which uses the mean, as in a normalization."""
     found = each(w, examples)
     average = sum(found) / len(found)
     return sum(vmap(lambda h: (h - average) ** 2 * w[1])(found))
 
 
-def used_again(w: Any, examples: Any) -> Any:
-    """Use results added up, twice, one by one and in another order."""
+def reuse_results(w: Any, examples: Any) -> Any:
+    """Return a number that uses results repeatedly, individually and in another order."""
     found = each(w, examples)
     pairs = vmap(lambda a, b: a * b * b)(found, found[::-1])
     return sum(found) + sum(found) * w[0] + dot(found, TARGETS) + sg.maximum(*found) + sum(pairs)
 
 
-#: Functions of three shared numbers and seven examples of three, by what they show.
-SHAPES: dict[str, Function] = {
-    "a sum over examples": total,
-    "a result for each example": each,
-    "a total used in each example": centred,
-    "results used again": used_again,
+#: Functions of three shared numbers and seven examples of three numbers.
+FORMS: dict[str, Function] = {
+    "sum over examples": total,
+    "result for each example": each,
+    "mean used in each example": sum_of_deviations,
+    "reused results": reuse_results,
     "one example and none": lambda w, xs: [total(w, xs[:1]), *each(w, [])],
-    "a choice": lambda w, xs: sum(
+    "where": lambda w, xs: sum(
         vmap(lambda x: sg.where(x[0] > w[0], x[1] * w[1], clip(x[2], -0.5, 0.5) * w[2]))(xs)
     ),
     "detached": lambda w, xs: sum(vmap(lambda x: (w[0] * x[0]).detach() * w[1] * x[1])(xs)),
-    "closed-over Values": lambda w, xs: total(w, OUTSIDE),
-    "a network": lambda w, xs: sum(a * a + b for a, b in vmap(NETWORK)(xs)) * w[0],
+    "captured Values": lambda w, xs: total(w, CAPTURED),
+    "network": lambda w, xs: sum(a * a + b for a, b in vmap(NETWORK)(xs)) * w[0],
     "nested results": lambda w, xs: vmap(
         lambda x: {"a": (x[0] * w[0], 3), "b": [Pair(x[1], w[1])], "c": np.array([x[2], w[2]])}
     )(xs),
-    "examples of all kinds": lambda w, xs: vmap(
+    "examples of nested containers": lambda w, xs: vmap(
         lambda d: d["pair"].first * d["row"][1] * w[0] + d["array"][0] * w[1] + len(d["name"])
     )(
         [
@@ -80,13 +80,13 @@ SHAPES: dict[str, Function] = {
             for x in xs
         ]
     ),
-    "slopes that leave out what all share": lambda w, xs: 1.0 / (each(w, xs)[0] - each(w, xs)[1]),
+    "difference of examples": lambda w, xs: 1.0 / (each(w, xs)[0] - each(w, xs)[1]),
 }
 
 #: Derivatives taken inside the compiled function.
 DERIVATIVES: dict[str, Function] = {
     "value_and_grad": value_and_grad(total),
-    "grad per example": vmap(grad(score), in_axes=(None, 0)),
+    "grad per example": vmap(grad(neuron), in_axes=(None, 0)),
     "grad of a sum of gradients": grad(
         lambda w, xs: sum(vmap(lambda x: grad(lambda a: tanh(a * x[0]) * w[1] * a)(w[0]))(xs))
     ),
@@ -95,23 +95,23 @@ DERIVATIVES: dict[str, Function] = {
 }
 
 
-@pytest.mark.parametrize("name", SHAPES | DERIVATIVES)
-def test_one_example_recorded_is_the_loop(name: str) -> None:
-    """Values, gradients and second derivatives, by what is shared and by the examples."""
-    f = (SHAPES | DERIVATIVES)[name]
-    check(f, leaves(WEIGHTS), leaves(EXAMPLES) if name in SHAPES else EXAMPLES)
+@pytest.mark.parametrize("name", FORMS | DERIVATIVES)
+def test_jitted_vmap_is_a_loop_over_examples(name: str) -> None:
+    """Results, gradients and second derivatives, with respect to shared numbers and examples."""
+    f = (FORMS | DERIVATIVES)[name]
+    check(f, leaves(WEIGHTS), leaves(EXAMPLES) if name in FORMS else EXAMPLES)
 
 
-@pytest.mark.parametrize("name", ["a network", "results used again"])
-def test_a_thousand_examples_are_the_loop(name: str) -> None:
-    """So many are added up and shared out otherwise; given as lists or as an array."""
+@pytest.mark.parametrize("name", ["network", "reused results"])
+def test_jitted_vmap_of_a_thousand_examples_is_a_loop(name: str) -> None:
+    """They are added in blocks; passed as lists and as an array."""
     w, examples = leaves(WEIGHTS), table(1003, 3, 1)
-    f: Function = SHAPES[name]
-    if name == "results used again":
-        f = lambda w, xs: centred(w, xs) + sum(each(w, xs)) * w[0] + each(w, xs)[700]  # noqa: E731
+    f: Function = FORMS[name]
+    if name == "reused results":
+        f = lambda w, xs: sum_of_deviations(w, xs) + sum(each(w, xs)) * w[0] + each(w, xs)[700]  # noqa: E731
     expected = numbers(f(w, examples))
-    for given in (examples, np.array(examples))[: 1 if name == "a network" else 2]:
-        found, eager = numbers(jit(f)(w, given)), numbers(f(w, given))
+    for xs in (examples, np.array(examples))[: 1 if name == "network" else 2]:
+        found, eager = numbers(jit(f)(w, xs)), numbers(f(w, xs))
         assert close(found, eager)
         for k in (0, len(found) // 2, -1):
             if isinstance(eager[k], Value):
@@ -120,8 +120,10 @@ def test_a_thousand_examples_are_the_loop(name: str) -> None:
 
 
 @pytest.mark.parametrize("count", [20_003, 30_000])
-def test_the_number_of_threads_changes_no_bit(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many examples are shared by threads; the sum is NumPy's to rounding."""
+def test_jitted_vmap_has_equal_bits_with_any_number_of_threads(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads share so many examples; the sum is NumPy's up to rounding."""
     xs, w = np.random.default_rng(count).uniform(-1.0, 1.0, (count, 3)), np.array(WEIGHTS)
     results = []
     for threads in ("1", "2", "3"):
@@ -134,20 +136,20 @@ def test_the_number_of_threads_changes_no_bit(count: int, monkeypatch: pytest.Mo
     assert results[0] == pytest.approx(expected, rel=1e-9)
 
 
-#: Functions of two parameters and one example: smooth, linear, with kinks, of few of them.
+#: Functions of two parameters and one example: smooth, with kinks, and independent of some.
 FUNCTIONS: dict[str, Function] = {
     "exponential": lambda p, t: p[0] * sg.exp(-p[1] * t),
     "kinks": lambda p, t: sg.relu(p[0] * t - 1.0) * p[1] + sg.maximum(t, p[1]) + clip(t, 0.5, 1.5),
     "reduction": lambda p, t: sg.logsumexp([p[0] * t, p[1], t]),
-    "constant between jumps": lambda p, t: sg.floor(p[0] * t) + p[1],
-    "of parameters only": lambda p, t: p[0] * p[1],
-    "of the example only": lambda p, t: t * t,
-    "of nothing": lambda p, t: 3.0,
+    "piecewise constant": lambda p, t: sg.floor(p[0] * t) + p[1],
+    "parameters only": lambda p, t: p[0] * p[1],
+    "example only": lambda p, t: t * t,
+    "constant": lambda p, t: 3.0,
 }
 DIRECTION = [1.0, 0.5]
 PER_EXAMPLE: dict[str, Callable[[Function], Function]] = {
     "value_and_grad": value_and_grad,
-    "second, by the example": lambda f: grad(grad(f, argnums=1), argnums=1),
+    "second derivative by the example": lambda f: grad(grad(f, argnums=1), argnums=1),
     "jacfwd": lambda f: sg.jacfwd(lambda p, t: {"y": f(p, t), "z": (p[1], t)}),
     "jacrev, twice": lambda f: sg.jacrev(sg.jacrev(lambda p, t: [f(p, t), p[0] * t])),
     "vjp": lambda f: lambda p, t: vjp(lambda q: f(q, t), p)[1](1.0),
@@ -157,20 +159,22 @@ PER_EXAMPLE: dict[str, Callable[[Function], Function]] = {
 
 @pytest.mark.parametrize("examples", [3, 70])
 @pytest.mark.parametrize("name", PER_EXAMPLE)
-def test_a_derivative_has_an_entry_for_each_example(name: str, examples: int) -> None:
-    """Also where it is one number for all of them, be they few or many."""
+def test_jitted_vmap_of_a_derivative_has_an_entry_for_each_example(
+    name: str, examples: int
+) -> None:
+    """Also if it is equal for all examples."""
     ts = 0.11 + 1.7 * np.arange(examples) / examples
     mapped = [vmap(PER_EXAMPLE[name](f), in_axes=(None, 0)) for f in FUNCTIONS.values()]
     found = jit(lambda p, ts: [f(p, ts) for f in mapped])([1.3, 0.7], ts)
     expected = [f([1.3, 0.7], ts) for f in mapped]
-    assert shape_of(found) == shape_of(expected)
+    assert map_shapes(found) == map_shapes(expected)
     assert close(found, expected)
 
 
-# Examples and conditions --------------------------------------------------------------------------
+# Mixed examples and conditions --------------------------------------------------------------------
 
 
-UNLIKE: list[list[Any]] = [
+MIXED_EXAMPLES: list[list[Any]] = [
     [[1.0, 2.0], (1.0, 2.0)],
     [[1.0, 2.0], [1.0, None]],
     [{"a": 1.0, "b": 2.0}, {"b": 1.0, "a": 2.0}],
@@ -179,74 +183,90 @@ UNLIKE: list[list[Any]] = [
 ]
 
 
-@pytest.mark.parametrize("examples", UNLIKE)
-def test_examples_may_differ_in_more_than_numbers(examples: list[Any]) -> None:
-    """In types, lengths, keys, shapes or strings."""
+@pytest.mark.parametrize(
+    "examples", MIXED_EXAMPLES, ids=["types", "lengths", "keys", "shapes", "strings"]
+)
+def test_jitted_vmap_takes_examples_of_different_structure(examples: list[Any]) -> None:
+    """Each example is traced on its own."""
 
-    def described(w: Any, x: Any) -> Any:
+    def f(w: Any, x: Any) -> Any:
         parts = numbers(x)
         found = sum(k * a * w[0] for k, a in enumerate(parts) if isinstance(a, float | Value))
         return found + len(parts) + parts.count("x")
 
-    check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
+    check(lambda w: vmap(lambda x: f(w, x))(examples), leaves([0.3]))
+
+
+def test_vmap_returns_none_for_examples_that_return_none() -> None:
+    """As one None, not as an array."""
     assert vmap(lambda x: (2.0 * x, None))(np.array([1.0, 2.0]))[1] is None
 
 
-def test_the_function_runs_once_for_all_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    """However many there are; and not at all in a second call."""
+def test_jitted_vmap_runs_the_function_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """For all examples together, and not again in a second call."""
 
-    def noted(x: Any) -> Any:
+    def f(x: Any) -> Any:
         print("runs")
-        return score(WEIGHTS, x)
+        return neuron(WEIGHTS, x)
 
-    compiled = jit(vmap(noted))
+    compiled = jit(vmap(f))
     compiled(EXAMPLES)
     assert capsys.readouterr().out == "runs\n"
     compiled(EXAMPLES[::-1])
     assert capsys.readouterr().out == ""
 
 
-def test_a_condition_is_on_what_all_examples_share() -> None:
-    """Then it chooses at each call, as does one on a sum; on one example it is refused.
+def test_jitted_vmap_allows_conditions_on_shared_numbers() -> None:
+    """And on a sum over examples: the numbers of each call select the branch."""
 
-    Equal numbers that are known are one number.
-    """
-
-    def chosen(w: Any, xs: Any) -> Any:
+    def f(w: Any, xs: Any) -> Any:
         found = vmap(lambda x: x[0] * w[0] if w[1] > 0 else x[1] * w[0])(xs)
         return sum(found) if total(w, xs) > 0 else 2.0 * w[1] * found[1]
 
-    compiled = jit(chosen)
+    compiled = jit(f)
     for w in ([0.3, 1.0, 0.5], [0.3, -1.0, 0.2], [-0.3, 0.7, -0.5], [0.3, 1.0, 0.5]):
-        assert close(compiled(w, EXAMPLES), chosen(w, EXAMPLES))
-    known = jit(lambda xs: vmap(lambda n, x: x * n if n > 1 else -x)(np.full(2, 2.0), xs))
-    assert [*known([0.5, 1.0])] == [1.0, 2.0]
-    for f, named in ((lambda x: x[0] if x[0] > 0 else x[1], "test_vmap.py"), (max, "where")):
-        with pytest.raises(sg.TraceError, match=named):
-            jit(vmap(f))(EXAMPLES)
+        assert close(compiled(w, EXAMPLES), f(w, EXAMPLES))
 
 
-@pytest.mark.parametrize("f", [lambda s, x: s * s, lambda s, x: s * x], ids=["no", "equal"])
-def test_a_gradient_by_a_number_that_all_examples_share_is_refused(f: Function) -> None:
-    """Eager code has a number for each example, so that by one it is the gradient through that.
+def test_jitted_vmap_allows_conditions_on_equal_constants() -> None:
+    """Constants that are equal in all examples count as one number."""
+    f = jit(lambda xs: vmap(lambda n, x: x * n if n > 1 else -x)(np.full(2, 2.0), xs))
+    assert [*f([0.5, 1.0])] == [1.0, 2.0]
 
-    A Value from outside, which each example returns, is one number there, too.
-    """
 
-    def by_results(s: Any) -> Any:
+@pytest.mark.parametrize(
+    ("f", "match"),
+    [(lambda x: x[0] if x[0] > 0 else x[1], "test_vmap.py"), (max, "where")],
+    ids=["condition", "max"],
+)
+def test_jitted_vmap_refuses_conditions_on_an_example(f: Any, match: str) -> None:
+    """The message names the line and a remedy."""
+    with pytest.raises(sg.TraceError, match=match):
+        jit(vmap(f))(EXAMPLES)
+
+
+@pytest.mark.parametrize("f", [lambda s, x: s * s, lambda s, x: s * x], ids=["shared", "equal"])
+def test_jit_refuses_gradients_with_respect_to_results_equal_in_all_examples(f: Function) -> None:
+    """Eager code has one Value for each example, and a gradient for each of them."""
+
+    def gradients_of_results(s: Any) -> Any:
         results = vmap(lambda x: f(s, x))([2.0, 2.0, 2.0])
         return gradients(2.0 * results[1] + results[2], results)
 
-    assert by_results(Value(1.5)) == [0.0, 2.0, 1.0]
+    assert gradients_of_results(Value(1.5)) == [0.0, 2.0, 1.0]
     with pytest.raises(sg.TraceError, match="examples"):
-        jit(by_results)(Value(1.5))
-    returned = jit(lambda s: gradients(vmap(lambda x: s)([2.0, 3.0])[0] * 2.0, s))
-    assert returned(Value(1.5)) == 2.0
+        jit(gradients_of_results)(Value(1.5))
+
+
+def test_jit_allows_gradients_with_respect_to_a_value_that_each_example_returns() -> None:
+    """It is one Value in eager code as well."""
+    f = jit(lambda s: gradients(vmap(lambda x: s)([2.0, 3.0])[0] * 2.0, s))
+    assert f(Value(1.5)) == 2.0
 
 
 @pytest.mark.parametrize("count", [3, 300])
-def test_a_domain_error_in_any_example_is_raised(count: int) -> None:
-    """The first example leaves the domain when recorded, a later one when run."""
+def test_jitted_vmap_raises_a_domain_error_of_any_example(count: int) -> None:
+    """Of the first while tracing, and of the last when the program runs."""
     compiled = jit(lambda xs: sum(vmap(sg.log)(xs)))
     fine, first, last = np.ones(count), np.ones(count), np.ones(count)
     first[0], last[-1], fine[1] = -1.0, -1.0, math.e
@@ -257,99 +277,99 @@ def test_a_domain_error_in_any_example_is_raised(count: int) -> None:
         compiled(last)
 
 
-# Lookups by each example --------------------------------------------------------------------------
+# take in examples ---------------------------------------------------------------------------------
 
 TOKENS = [3, 0, 3, -1, 2, 0, 3]
-LOOKED_UP = MLP(2, [3, 2], rng=3)
+TOKEN_NETWORK = MLP(2, [3, 2], rng=3)
 
 
 def entry(w: Any, token: Any, x: Any = 0.5) -> Any:
-    """Look up in a list of numbers."""
+    """Return a number computed from the list element of a token."""
     return tanh(take(w, token) * x) * w[1]
 
 
-def classified(w: Any, token: Any, target: Any) -> Any:
-    """Look a token up in a table of rows, and a score among those of a network."""
+def token_loss(w: Any, token: Any, target: Any) -> Any:
+    """Return a loss with the row of a token and the score of a target."""
     rows = [[w[0], w[1]], [w[1], w[2]], (w[2], 0.5), [w[3], w[0]]]
-    scores = LOOKED_UP(take(rows, token))
+    scores = TOKEN_NETWORK(take(rows, token))
     return sg.logsumexp(scores) - take(scores, target) + w[3] * take(w, target) ** 2
 
 
-def entries(w: Any, tokens: Any, factors: Any = TARGETS) -> Any:
-    """Sum over the examples."""
+def sum_of_entries(w: Any, tokens: Any, factors: Any = TARGETS) -> Any:
+    """Return the sum over tokens."""
     return sum(vmap(entry, (None, 0, 0))(w, tokens, factors))
 
 
-#: Functions of four numbers and seven indices, by what they show.
+#: Functions of four numbers and seven indices.
 LOOKUPS: dict[str, Function] = {
-    "a result for each": vmap(entry, (None, 0)),
-    "a network": lambda w, t: sg.mean(vmap(classified, (None, 0, 0))(w, t, [1, 0, 1, 1, 0, -1, 0])),
-    "a computed index": lambda w, t: sum(vmap(lambda i: take(w, 1 - abs(i)) * w[0])(t)),
-    "an array of rows": lambda w, t: sum(
+    "result for each token": vmap(entry, (None, 0)),
+    "network": lambda w, t: sg.mean(vmap(token_loss, (None, 0, 0))(w, t, [1, 0, 1, 1, 0, -1, 0])),
+    "computed index": lambda w, t: sum(vmap(lambda i: take(w, 1 - abs(i)) * w[0])(t)),
+    "array of rows": lambda w, t: sum(
         vmap(lambda i: dot(take(np.array(EXAMPLES), i).tolist(), w[:3]))(t)
     ),
-    "a table for each example": lambda w, t: sum(
+    "list for each example": lambda w, t: sum(
         vmap(lambda i, row: take(row, sg.where(i > 2, i - 3, i)) * w[0])(t, EXAMPLES)
     ),
-    "an index that all share": lambda w, t: sum(
+    "shared index": lambda w, t: sum(
         vmap(lambda x: take([x, w[1], 2.0, w[0] * x], t[4]) ** 2)(TARGETS)
     ),
-    "results looked up by each": lambda w, t: sum(
+    "results of another vmap": lambda w, t: sum(
         vmap(lambda i: take(vmap(tanh)(w), i) * w[1])(t)
     ),
-    "grad of grad": grad(lambda w, t: sum(g * g for g in grad(entries)(w, t))),
-    "grad per example of a network": vmap(grad(lambda w, i: classified(w, i, -1)), (None, 0)),
+    "grad of grad": grad(lambda w, t: sum(g * g for g in grad(sum_of_entries)(w, t))),
+    "grad per example of a network": vmap(grad(lambda w, i: token_loss(w, i, -1)), (None, 0)),
     "jacobian": sg.jacobian(vmap(entry, (None, 0))),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
-def test_lookups_of_one_example_are_those_of_the_loop(name: str) -> None:
-    """Values, gradients and second derivatives, by indices that are numbers or Values."""
+def test_take_in_jitted_vmap_is_a_loop_over_examples(name: str) -> None:
+    """Results, gradients and second derivatives, with indices that are numbers or Values."""
     w = leaves([0.3, -0.7, 0.5, 1.1])
     check(LOOKUPS[name], w, TOKENS)
     tokens = leaves(list(map(float, TOKENS)))
     assert close(jit(LOOKUPS[name])(w, tokens), LOOKUPS[name](w, tokens))
 
 
-# Where results go ---------------------------------------------------------------------------------
+# out_axes -----------------------------------------------------------------------------------------
 
 ARRAY = np.array([0.5, -0.3, 2.0])
 ROWS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
 
-def scored(w: Any, x: Any) -> Any:
-    """Return numbers, a list, a dict and an array of an example, and what all share."""
+def nested_result(w: Any, x: Any) -> Any:
+    """Return nested numbers and an array of an example, and a shared number."""
     first, second = w[0] * x[0] - x[1], x[2] * x[2]
     return {"pair": (first, [second, first * second]), "row": x * 2.0, "own": w[0] * w[1]}
 
 
-#: Functions of weights and an example, with what out_axes is.
+#: Functions of weights and an example, with out_axes.
 AXES: list[tuple[Any, Any]] = [
     (lambda w, x: w[0] * x[0], 0),
     (lambda w, x: x * w[1], 1),
     (lambda w, x: x * w[1], -2),
     (lambda w, x: (x[0], x * w[1]), (0, 1)),
     (lambda w, x: [x[0], (x[1], w[2])], [0, (0, None)]),
-    (scored, {"pair": 0, "row": 1, "own": None}),
+    (nested_result, {"pair": 0, "row": 1, "own": None}),
     (lambda w, x: x.reshape(3, 1) * w[2], 2),
     (lambda w, x: x.reshape(3, 1) * w[2], 1),
 ]
 
 
-def shape_of(tree: Any) -> Any:
+def map_shapes(tree: Any) -> Any:
     """Return a result with shapes in place of arrays."""
     if isinstance(tree, dict):
-        return {k: shape_of(x) for k, x in tree.items()}
+        return {k: map_shapes(x) for k, x in tree.items()}
     if isinstance(tree, list | tuple):
-        return type(tree)(shape_of(x) for x in tree)
+        return type(tree)(map_shapes(x) for x in tree)
     return np.shape(tree)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize(("f", "axes"), AXES)
-def test_arrays_go_where_jax_puts_them(f: Any, axes: Any) -> None:
-    """Same containers, same shapes, same numbers, also of the gradient of each example."""
+def test_vmap_out_axes_match_jax(f: Any, axes: Any) -> None:
+    """Containers, shapes and numbers, with and without jit."""
     jax = pytest.importorskip("jax", reason="the oracle is JAX")
     jax.config.update("jax_enable_x64", True)
     expected = jax.vmap(f, in_axes=(None, 0), out_axes=axes)(ARRAY, ROWS)
@@ -362,8 +382,8 @@ def test_arrays_go_where_jax_puts_them(f: Any, axes: Any) -> None:
             np.testing.assert_allclose(np.asarray(x, dtype=float), np.asarray(y), rtol=1e-14)
 
 
-def test_values_make_arrays_of_objects_that_can_be_differentiated() -> None:
-    """The gradient of a sum over stacked results reaches the weight of all: Σ x = 5."""
+def test_vmap_stacks_values_in_object_arrays_with_gradients() -> None:
+    """The gradient of the sum with respect to the shared weight is Σ x = 5."""
     w = Value(2.0)
     found = vmap(lambda x: w * x[0])(ROWS)
     assert found.dtype == object
@@ -371,29 +391,44 @@ def test_values_make_arrays_of_objects_that_can_be_differentiated() -> None:
     assert w.grad == 5.0
 
 
-def test_an_example_does_not_see_the_slopes_of_others() -> None:
-    """The root at 0 has none; what reads other examples has theirs."""
-    alone, beside = vmap(sg.sqrt), vmap(lambda x, y: sg.sqrt(x) * y, in_axes=(0, None))
-    for f, slopes in (alone, [0.0, 0.0, 1 / 6]), (lambda xs: beside(xs, xs[1]), [0.0, 3.0, 4 / 6]):
-        xs = [Value(0.0), Value(4.0), Value(9.0)]
-        jit(f)(xs)[2].backward()
-        assert [x.grad for x in xs] == pytest.approx(slopes)
+ROOT_TIMES = vmap(lambda x, y: sg.sqrt(x) * y, in_axes=(0, None))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_what_is_shared_is_one_computation(compiled: bool) -> None:
-    """d(w²)/dw is counted once; what differs is not shared: w**x at 1 has slope x."""
+@pytest.mark.parametrize(
+    ("f", "derivatives"),
+    [(vmap(sg.sqrt), [0.0, 0.0, 1 / 6]), (lambda xs: ROOT_TIMES(xs, xs[1]), [0.0, 3.0, 4 / 6])],
+    ids=["own example", "another example"],
+)
+def test_gradient_of_one_jitted_example_ignores_infinite_derivatives_of_others(
+    f: Any, derivatives: list[float]
+) -> None:
+    """√0 is another example and has an infinite derivative."""
+    xs = [Value(0.0), Value(4.0), Value(9.0)]
+    jit(f)(xs)[2].backward()
+    assert [x.grad for x in xs] == pytest.approx(derivatives)
 
-    def own(w: Any) -> Any:
+
+@pytest.mark.parametrize("transform", [lambda f: f, jit], ids=["eager", "jit"])
+def test_vmap_out_axes_none_returns_a_shared_result_once(transform: Any) -> None:
+    """d(w²)/dw is counted once."""
+
+    def square(w: Any) -> Any:
         return vmap(lambda x: (w * x, [w * w]), out_axes=(0, None))([1.0, 2.0])[1][0]
+
+    assert transform(grad(square))(3.0) == 6.0
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, jit], ids=["eager", "jit"])
+def test_vmap_out_axes_none_refuses_a_result_that_differs_between_examples(
+    transform: Any,
+) -> None:
+    """At w = 1, w**x is equal for all x, but its derivative is x."""
 
     def power(w: Any) -> Any:
         return vmap(lambda x: w**x, out_axes=None)([2.0, 3.0])
 
-    wrap: Any = jit if compiled else lambda f: f
-    assert wrap(grad(own))(3.0) == 6.0
     with pytest.raises(sg.OperandError, match="example"):
-        wrap(grad(power))(1.0)
+        transform(grad(power))(1.0)
 
 
 @pytest.mark.parametrize(
@@ -407,8 +442,9 @@ def test_what_is_shared_is_one_computation(compiled: bool) -> None:
         (lambda x: x, None, []),
         (lambda x: [0.0] * int(x), 1, [1.0, 2.0]),
     ],
+    ids=["axis", "text", "too few axes", "keys", "bool", "no examples", "ragged"],
 )
-def test_axes_that_do_not_fit_are_refused(f: Any, axes: Any, xs: Any) -> None:
-    """No axis, ragged shapes, text, other parts, no examples, and what differs."""
+def test_vmap_refuses_out_axes_that_do_not_match_the_result(f: Any, axes: Any, xs: Any) -> None:
+    """Instead of a result of another shape."""
     with pytest.raises(sg.OperandError):
         vmap(f, out_axes=axes)(xs)

@@ -1,4 +1,4 @@
-"""Gradients within vmap, of functions that capture other gradients."""
+"""Gradients in vmap of functions that capture other gradients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def slope(x: Any, y: Any) -> Any:
     return grad(lambda z: z * z * y)(x)
 
 
-#: Functions of a shared number x and of an example y, with their values in closed form.
+#: Functions of a shared number x and an example y, and their closed forms.
 CASES: list[tuple[Callable[[Any, Any], Any], Callable[[float, float], float]]] = [
     (lambda x, y: grad(lambda z: z * z * slope(x, y))(x), lambda x, y: 4 * x * x * y),
     (lambda x, y: grad(lambda z: z * slope(x, y))(x), lambda x, y: 2 * x * y),
@@ -40,11 +40,12 @@ CASES: list[tuple[Callable[[Any, Any], Any], Callable[[float, float], float]]] =
 ]
 
 
-@pytest.mark.parametrize("case", range(len(CASES)))
+@pytest.mark.parametrize(("f", "expected"), CASES)
 @pytest.mark.parametrize("kind", [float, Value], ids=["float", "Value"])
-def test_vmap_of_grad_takes_the_gradient_of_each_example(case: int, kind: Any) -> None:
-    """Each example has a gradient of its own by a number that all share."""
-    f, expected = CASES[case]
+def test_grad_in_jitted_vmap_is_the_gradient_of_each_example(
+    f: Any, expected: Any, kind: Any
+) -> None:
+    """With respect to a shared number."""
     compiled = jit(lambda x, ys: vmap(lambda y: f(x, y))(ys))
     for _ in range(2):
         found = compiled(kind(X), YS)

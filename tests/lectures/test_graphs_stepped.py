@@ -27,7 +27,7 @@ def totals(steps: Walk) -> dict[str, float]:
     found: dict[str, float] = {}
     for step in steps:
         if step.parent is not None and step.total is not None:
-            found[steps.scene.names[step.parent]] = step.total
+            found[steps.graph.names[step.parent]] = step.total
     return found
 
 
@@ -106,7 +106,7 @@ def neuron(elementary: bool) -> Walk:
 def test_walk_of_a_neuron_has_the_lectures_gradients(elementary: bool) -> None:
     """Different graphs have the same derivatives."""
     steps = neuron(elementary)
-    assert steps.scene.root.data == exactly(NEURON)
+    assert steps.graph.root.data == exactly(NEURON)
     for name, gradient in NEURON_GRADIENTS.items():
         assert totals(steps)[name] == exactly(gradient)
 
@@ -178,7 +178,7 @@ def test_walk_adds_the_paths_of_the_multivariate_chain_rule() -> None:
     t = Value(1.0, "t")
     x, y = with_label(cos(t), "x"), with_label(square(t), "y")
     steps = walk(with_label(y + exp(x * y), "f"))
-    assert steps.scene.root.data == exactly(2.7165256995489035)
+    assert steps.graph.root.data == exactly(2.7165256995489035)
     assert totals(steps)["t"] == exactly(2.4104790162489094)
     by_path = {step.node: step.contribution for step in steps if step.parent is t}
     grown = math.exp(math.cos(1.0))
@@ -224,7 +224,7 @@ def test_walk_of_a_regularized_loss_adds_two_terms_to_the_weight() -> None:
     u = with_label(square(w), "u")
     steps = walk(with_label(loss + 0.1 * (0.5 * u), "L_reg"))
     arriving = {step.node: step for step in steps if step.parent is w}
-    assert steps.scene.root.data == exactly(0.0639631535313965)
+    assert steps.graph.root.data == exactly(0.0639631535313965)
     assert sorted(step.expected for step in arriving.values()) == [2, 2]
     assert arriving[u].contribution == exactly(0.1 * 0.5)
     assert totals(steps)["w"] == exactly(-0.08981071068366962)
@@ -237,6 +237,6 @@ def test_walk_of_softmax_and_cross_entropy_has_the_lectures_gradients() -> None:
     """The gradient of the logits is ∂L/∂z = y - t."""
     logits = [Value(v, f"z{i}") for i, v in enumerate((2.0, 1.0, 0.1))]
     steps = walk(-log(sg.softmax(logits)[0]))
-    assert steps.scene.root.data == exactly(0.41703001627783354)
+    assert steps.graph.root.data == exactly(0.41703001627783354)
     expected = (-0.3409988611140321, 0.2424329707047139, 0.0985658904093182)
     assert [totals(steps)[f"z{i}"] for i in range(3)] == [exactly(g) for g in expected]

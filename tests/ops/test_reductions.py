@@ -35,6 +35,16 @@ REDUCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable
 }
 
 
+def test_softmax_has_values_and_plain_floats_as_operands() -> None:
+    """The maximum that is subtracted is a constant, so that micrograd's ``_children`` work."""
+    scores = [Value(x) for x in (1.0, 3.0, 2.0)]
+    order = topological_order(*sg.softmax(scores))
+    operands = [operand for node in order for operand in node.parents]
+    assert {*map(type, operands)} == {Value, float}
+    assert [x for x in operands if isinstance(x, float)] == [3.0] * 3
+    assert sum(not node.parents for node in order) == len(scores)
+
+
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("count", [1, 2, 7, 32, 33])
 def test_reduction_of_few_and_many_operands_has_its_closed_form(name: str, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Plots show the given numbers: the contents of Matplotlib's Axes after each plot."""
+"""Plots show the given numbers, by the contents of Matplotlib's Axes after each plot."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def ys(line: Any) -> list[float]:
     return [float(y) for y in line.get_ydata()]
 
 
-def test_profile_curve_has_the_line_of_a_confidence_interval(ax: Axes) -> None:
-    """The points, and a line 1.92 above the lowest one; nan is left out."""
+def test_profile_curve_has_a_line_at_the_ends_of_the_confidence_interval(ax: Axes) -> None:
+    """The line is 1.92 above the lowest point; nan is left out."""
     plots.profile_curve(("rate", [1.0, 2.0, 3.0], [5.0, 4.0, math.nan]), ax=ax)
     curve, line = ax.get_lines()
     assert ys(curve)[:2] == [5.0, 4.0]
@@ -62,7 +62,7 @@ def test_profile_curve_has_the_line_of_a_confidence_interval(ax: Axes) -> None:
 # Training -------------------------------------------------------------------------------------
 
 
-def test_loss_curve_has_one_point_per_step(ax: Axes) -> None:
+def test_loss_curve_draws_one_point_per_step(ax: Axes) -> None:
     """The line goes through (0, 4), (1, 2), (2, 1) on a logarithmic axis, without a legend."""
     assert loss_curve([4.0, 2.0, 1.0], ax=ax) is ax
     (line,) = ax.get_lines()
@@ -71,17 +71,17 @@ def test_loss_curve_has_one_point_per_step(ax: Axes) -> None:
     assert (len(ax.figure.axes), legend(ax)) == (1, [])
 
 
-def test_loss_curve_shows_accuracies_in_percent(ax: Axes) -> None:
-    """They have their own axis, and a legend names both lines."""
+def test_loss_curve_draws_accuracies_in_percent_on_a_second_axis(ax: Axes) -> None:
+    """A legend names both lines."""
     loss_curve([4.0, 2.0], [0.5, 1.0], ax=ax)
-    second_axis = ax.figure.axes[1]
-    assert ys(second_axis.get_lines()[0]) == [50.0, 100.0]
-    assert second_axis.get_ylabel() == "accuracy, %"
+    second = ax.figure.axes[1]
+    assert ys(second.get_lines()[0]) == [50.0, 100.0]
+    assert second.get_ylabel() == "accuracy, %"
     assert legend(ax) == ["loss", "accuracy"]
 
 
 @pytest.mark.parametrize("losses", [[], [1.0], [1.0, math.nan], [-1.0, -2.0]])
-def test_loss_curve_of_short_and_failed_training(ax: Axes, losses: list[float]) -> None:
+def test_loss_curve_draws_short_and_failed_training(ax: Axes, losses: list[float]) -> None:
     """No step, one step, nan, and a loss without a logarithm can be drawn."""
     loss_curve(losses, [0.5] * len(losses), ax=ax)
     canvas: Any = FigureCanvasAgg(ax.figure)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ def test_loss_curve_of_short_and_failed_training(ax: Axes, losses: list[float]) 
     assert len(np.unique(pixels, axis=0)) > 1
 
 
-def test_training_curves_show_losses_and_the_first_metric(ax: Axes) -> None:
+def test_training_curves_draw_the_columns_of_a_history(ax: Axes) -> None:
     """Losses share one axis; the first metric and its held-out values share another.
 
     The legend is between the plot and its title, where it hides no line.
@@ -107,17 +107,17 @@ def test_training_curves_show_losses_and_the_first_metric(ax: Axes) -> None:
     plots.training_curves(columns, ax=ax)
     assert legend(ax) == ["loss", "held-out loss", "accuracy", "held-out accuracy"]
     assert [ys(line) for line in ax.get_lines()] == [[1.0, 0.05], [1.5, 1.0]]
-    second_axis = ax.figure.axes[1]
-    assert [ys(line) for line in second_axis.get_lines()] == [[0.5, 0.75], [0.4, 0.6]]
+    second = ax.figure.axes[1]
+    assert [ys(line) for line in second.get_lines()] == [[0.5, 0.75], [0.4, 0.6]]
     assert ax.get_yscale() == "log"
     ax.figure.canvas.draw()
-    legend_box: Any = ax.get_legend()
-    box = legend_box.get_window_extent()
+    place: Any = ax.get_legend()
+    box = place.get_window_extent()
     assert ax.get_window_extent().y1 <= box.y0
     assert box.y1 <= ax.title.get_window_extent().y0
 
 
-def test_loss_curves_have_the_values_of_the_losses(ax: Axes) -> None:
+def test_loss_curves_draws_the_values_of_losses(ax: Axes) -> None:
     """Binary cross-entropy at y = 1 and y = 0 is -ln p and -ln(1 - p), in two styles of line."""
     drawn = {f"y = {y:g}": lambda p, y=y: binary_cross_entropy(Value(p), y) for y in (1.0, 0.0)}
     assert plots.loss_curves(drawn, 0.01, 0.99, points=50, ax=ax) is ax
@@ -151,19 +151,19 @@ def boundary(ax: Axes) -> list[Any]:
 
 
 def test_decision_boundary_is_where_the_score_is_zero(ax: Axes) -> None:
-    """For x₁ - ½ it is the line x₁ = ½, with orange on the left and blue on the right.
+    """For x₁ - ½ it is the line x₁ = ½ from edge to edge, orange to the left and blue to the right.
 
     Points with a positive label and the others also differ in their markers.
     """
     recorded = []
 
-    def record_grad_mode(x: list[float]) -> Value:
+    def watched(x: list[float]) -> Value:
         recorded.append(sg.is_grad_enabled())
         return score(x)
 
     with pytest.raises(OperandError, match="resolution"):
-        decision_boundary(record_grad_mode, CORNERS, [-1, -1, 1, 1], resolution=1)
-    decision_boundary(record_grad_mode, CORNERS, [-1, -1, 1, 1], resolution=21, ax=ax)
+        decision_boundary(watched, CORNERS, [-1, -1, 1, 1], resolution=1)
+    decision_boundary(watched, CORNERS, [-1, -1, 1, 1], resolution=21, ax=ax)
     assert recorded == [False] * 21**2
     line = np.array(boundary(ax))
     np.testing.assert_allclose(line[:, 0], 0.5, atol=1e-12)
@@ -183,8 +183,8 @@ def test_decision_boundary_is_where_the_score_is_zero(ax: Axes) -> None:
     assert positive.get_paths()[0] is not negative.get_paths()[0]
 
 
-def test_decision_boundary_of_several_scores_shows_the_largest(ax: Axes) -> None:
-    """The first of equal ones: for (-x₁, |x₁|, -9), on the left; the third has only markers."""
+def test_decision_boundary_takes_the_largest_of_several_scores(ax: Axes) -> None:
+    """The first of equal scores counts: for (-x₁, |x₁|, -9), on the left; the third has no area."""
     points = [[-1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
     decision_boundary(lambda p: [-Value(p[0]), abs(p[0]), -9.0], points, [0, 1, 2], 21, ax)
     areas, *_, zero, one, two = ax.collections
@@ -206,12 +206,12 @@ def counts(ax: Axes) -> dict[tuple[float, float], int]:
 @pytest.mark.parametrize(
     ("classes", "names"), [([0, 1, 2], ["0", "1", "2"]), ([1, 2, 3], ["1", "2", "3"])]
 )
-def test_confusion_matrix_counts_as_scikit_learn(
+def test_confusion_matrix_counts_like_scikit_learn(
     ax: Axes, classes: list[int], names: list[str]
 ) -> None:
-    """Row is the truth and column the prediction: the example of its documentation.
+    """Rows are true classes, columns predicted ones: the example of its documentation.
 
-    Classes that count from one, as in R and MATLAB, have no empty class zero.
+    Classes that are counted from one, as in R and MATLAB, have no empty class zero.
     """
     truths, predictions = [2, 0, 2, 2, 0, 1], [0, 0, 2, 2, 0, 2]
     confusion_matrix([classes[t] for t in truths], [classes[p] for p in predictions], ax=ax)
@@ -221,7 +221,7 @@ def test_confusion_matrix_counts_as_scikit_learn(
         assert [t.get_text() for t in labels] == names
 
 
-def test_confusion_matrix_of_classes_minus_one_and_one(ax: Axes) -> None:
+def test_confusion_matrix_distinguishes_classes_minus_one_and_one(ax: Axes) -> None:
     """As an index, -1 would be the last class, and all three predictions would count as right."""
     confusion_matrix([-1, 1, 1], [1, 1, -1], ax=ax)
     assert counts(ax) == {(0, 1): 1, (1, 1): 1, (1, 0): 1}
@@ -232,8 +232,8 @@ def test_confusion_matrix_of_classes_minus_one_and_one(ax: Axes) -> None:
 # Inside a network -----------------------------------------------------------------------------
 
 
-def test_activation_curves_show_functions_and_derivatives(ax: Axes) -> None:
-    """The curve of tanh is NumPy's, and its dashed derivative is 1 - tanh²."""
+def test_activation_curves_draw_functions_and_derivatives(ax: Axes) -> None:
+    """Tanh is drawn as NumPy's, and its dashed derivative as 1 - tanh²."""
     activation_curves([relu, tanh], -2.0, 2.0, 41, ax)
     xs = np.linspace(-2, 2, 41)
     curve, slope = ax.get_lines()[2:]
@@ -246,15 +246,17 @@ def test_activation_curves_show_functions_and_derivatives(ax: Axes) -> None:
 # Figures --------------------------------------------------------------------------------------
 
 
-def test_first_layer_weights_are_within_the_figure() -> None:
-    """The color bar and all images are within the figure."""
-    for axes in plots.first_layer_weights([[1.0, 2.0], [0.0, -1.0]], (2, 1)).axes:
+def test_first_layer_weights_keeps_images_and_colour_bar_inside_the_figure() -> None:
+    """All axes are within the figure."""
+    figure = plots.first_layer_weights([[1.0, 2.0], [0.0, -1.0]], (2, 1))
+    assert len(figure.axes) >= 3  # two images and the bar
+    for axes in figure.axes:
         box = axes.get_position()
         assert 0.0 <= min(box.x0, box.y0) < max(box.x1, box.y1) <= 1.0
 
 
-def test_loss_curve_without_matplotlib_is_an_error(monkeypatch: Any) -> None:
-    """The error names the package."""
+def test_loss_curve_names_matplotlib_if_it_is_not_installed(monkeypatch: Any) -> None:
+    """A plot without matplotlib raises an error that names the package."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingPackageError, match="matplotlib"):
         loss_curve([1.0])

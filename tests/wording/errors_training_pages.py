@@ -1,4 +1,4 @@
-"""Errors of watch: what does not fit together, and what a page cannot repeat."""
+"""Errors of `watch`: arguments that do not match, and models that a page cannot repeat."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def _units(mix: Any) -> Any:
 
 
 def a_step_that_was() -> None:
-    """Time goes forward."""
+    """Record an earlier step."""
     page = _watched()
     page.record(step=3)
     page.record(step=2)
 
 
 def a_model_with_a_branch() -> None:
-    """Ask what is another answer for each example."""
+    """Branch on a computed number."""
     line = Linear(2, 1, rng=0)
     _watched(lambda x: line(x)[0] if line(x)[0] > 0 else line(x)[0] * 0.0)
 
 
 def a_model_with_a_derivative() -> None:
-    """Differentiate on the way."""
+    """Compute a derivative in the model."""
     line = Linear(2, 1, rng=0)
     _watched(lambda x: grad(lambda a: line([a, x[1]])[0] ** 2)(x[0]))
 
@@ -50,19 +50,19 @@ def _my_square(x: float) -> float:
 
 
 def a_dot_of_parameters() -> None:
-    """Weigh parameters by parameters."""
+    """Multiply parameters by parameters."""
     weights = [Parameter(1.0), Parameter(2.0)]
     _watched(lambda x: dot(weights, weights))
 
 
 def a_penalty_inside_the_loss() -> None:
-    """Add what belongs to training."""
+    """Add a penalty to the loss."""
     model = MLP(2, [2, 1], rng=0)
     _watched(model, loss=lambda p, t: mse_loss(p, t) + 0.1 * model.parameters()[0] ** 2)
 
 
 def an_example_whose_loss_is_nan() -> None:
-    """Give one input that is nan."""
+    """Pass an input that is nan."""
     inputs = [*_X[:2], [math.nan, 0.0], _X[3]]
     _watched(x=inputs, loss=binary_cross_entropy_with_logits)
 

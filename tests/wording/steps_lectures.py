@@ -1,4 +1,4 @@
-"""Graphs of the lectures, and how their steps read in each notation."""
+"""Steps of graphs of the lectures, in several notations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from scalargrad import Parameter, Value, dot, log, softmax, square, tanh
 
 
 def sigmoid_neuron_with_bars() -> tuple[Value, str]:
-    """Write the sigmoid neuron with Toronto's error signals."""
+    """Walk through the sigmoid neuron in the bar notation of Toronto."""
     w, x, b = Value(0.5, "w"), Value(2.0, "x"), Value(-0.25, "b")
     return (w * x + b).sigmoid(), "bar"
 
 
 def two_layers_with_deltas() -> tuple[Value, str]:
-    """Place a hidden unit before a linear one."""
+    """Walk through a hidden unit and a linear one."""
     w, v, x = Parameter(0.5, "w"), Parameter(-1.0, "v"), Value(2.0, "x")
     hidden = _named("h", tanh(_named("s", w * x)))
     return _named("L", square(_named("y", v * hidden) - 1.0)), "delta"
@@ -29,7 +29,7 @@ def cross_entropy_of_three_scores() -> Value:
 
 
 def attention_of_one_query_over_two_keys() -> Value:
-    """Scale the scores, take their softmax, and add up the values by it."""
+    """Walk through scaled scores, their softmax and the weighted sum of values."""
     q = Value(1.5, "q")
     scores = [q * Value(k, f"k{i}") / math.sqrt(2) for i, k in enumerate((0.25, -1.0), 1)]
     values = [Value(1.0, "u1"), Value(-1.0, "u2")]
@@ -43,7 +43,7 @@ def one_step_of_newton_s_method() -> Value:
 
 
 def two_steps_of_a_recurrence() -> Value:
-    """Read one weight at each step."""
+    """Walk through two steps with the same weight."""
     w, h = Parameter(0.8, "w"), Value(0.5, "h0")
     for t in (1, 2):
         h = _named(f"h{t}", tanh(w * h))

@@ -1,4 +1,4 @@
-"""What is said of fan-outs, zeros, kinks, infinities, rounded numbers and unusual names."""
+"""Remarks on fan-outs, zeros, kinks, infinities, rounded numbers and unusual names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def square_by_multiplication() -> Value:
 
 
 def two_gates_read_one_input() -> Value:
-    """Each contribution names the gate it comes by."""
+    """Each contribution names its gate."""
     x = Value(3.0, "x")
     a, b = x * 2.0, x * 5.0
     a.label, b.label = "a", "b"
@@ -23,19 +23,19 @@ def two_gates_read_one_input() -> Value:
 
 
 def many_parameters() -> Value:
-    """Name inputs first, and leave out some of many inputs and terms."""
+    """Abbreviate long lists of inputs and terms, with inputs before parameters."""
     weights = [Parameter(1.0, f"w{i}") for i in range(9)]
     return _f(add_up(weights) * Value(2.0, "x"))
 
 
 def kink_beside_a_curve() -> Value:
-    """Say what the output does, and what the gradient foretells."""
+    """At a kink there is no prediction."""
     x = Value(0.0, "x")
     return _f(maximum(x * x, x))
 
 
 def sums_of_rounded_numbers() -> Value:
-    """Call what follows from tanh(400) about that, and a product with 0 just 0."""
+    """Numbers after tanh(400) are approximate, but a product with 0 is exactly 0."""
     h = tanh(Value(400.0, "x"))
     return _f(h + h * 0.0)
 

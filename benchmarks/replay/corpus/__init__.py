@@ -1,1 +1,1 @@
-"""The programs: examples, guides, notebooks, programs of tests, and programs found by fuzzing."""
+"""The programs: examples, guides, notebooks, claims of tests, and programs found by fuzzing."""

@@ -195,7 +195,7 @@ def network_learns() -> Call:
 
 @program
 def model_as_argument() -> Call:
-    """Model as an argument, and its loss; the gradients of its parameters are taken outside."""
+    """Model as an argument, with its loss and the gradients of its parameters from outside."""
     score = jit(lambda model, xs, k: cross_entropy([model(x) for x in xs], k))
 
     def slopes(xs: Any) -> Any:
@@ -208,7 +208,7 @@ def model_as_argument() -> Call:
 
 @program
 def dropout_learns() -> Call:
-    """Network whose masks are drawn by a seeded generator, which each call seeds again."""
+    """Network whose masks are drawn by its own seeded generator at each call."""
     points = [[*pair] for pair in zip(gauss(10), gauss(10, 1), strict=True)]
 
     def losses() -> Any:
@@ -222,7 +222,7 @@ def dropout_learns() -> Call:
 
 @program
 def noise_of_a_generator() -> Call:
-    """Four draws by three methods in each call, from a generator that is seeded again each time."""
+    """Four draws by three methods in each call, of a stream that is seeded again."""
 
     def noisy(x: float) -> Any:
         rng, numpys = random.Random(3), np.random.default_rng(3)
@@ -237,7 +237,7 @@ def noise_of_a_generator() -> Call:
 
 @program
 def piecewise() -> Call:
-    """Three branches, at alternating points of all of them."""
+    """Three branches, taken alternately."""
 
     @jit
     def halves(x: Any) -> Any:
@@ -312,7 +312,7 @@ def methods() -> Call:
 
 @program
 def surrounded_by_numbers() -> Call:
-    """Float, entry and Value that a function reads, changed between its calls."""
+    """Float, item and Value that are captured and change between the calls."""
 
     def totals(xs: list[float]) -> Any:
         scale, entries, held = 2.0, [3.0, 4.0], [Value(5.0)]
@@ -368,7 +368,7 @@ def ragged_results() -> Call:
 
 @program
 def undefined() -> Call:
-    """Logarithm of terms, the last of which is negative: an error."""
+    """Logarithm of a number that becomes negative in the last of a few terms: an error."""
     return jit(lambda xs: sum(log(x) for x in xs)), ([3.0, 2.0, 1.0, -1.0],)
 
 
@@ -418,7 +418,7 @@ def gradient_of_a_part() -> Call:
 
 @program
 def copied_model() -> Call:
-    """Network, and a copy with other parameters that is made within the call."""
+    """Network and its deep copy, made within the call, with parameters of its own."""
     model = MLP(2, [3, 1], rng=1)
 
     def both(model: Any, x: Any) -> Any:

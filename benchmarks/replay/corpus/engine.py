@@ -1,4 +1,4 @@
-"""Graphs of Values: built eagerly, differentiated in several modes, and refused."""
+"""Eager graphs of Values: first and higher derivatives, and errors."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def modes_of_springs() -> Call:
 
 @program
 def orbit() -> Call:
-    """Take a step of a planet, its products in forward and reverse mode, and both Jacobians."""
+    """Take a step of a planet, with its jvp and vjp, and its Jacobian by both."""
 
     def step(state: Any) -> Any:
         x, y, u, v = state
@@ -191,13 +191,13 @@ def penalty_on_a_gradient() -> Call:
 
 @program
 def outside_a_domain() -> Call:
-    """Take the logarithm of a negative number."""
+    """Take the logarithm of a number that became negative."""
     return lambda x: ops.log(Value(x, "x") - 3.0), (2.0,)
 
 
 @program
 def guarded_domain() -> Call:
-    """Take the logarithm in its domain, selected by where, and catch the error outside it."""
+    """Take the logarithm where it is defined, by where, and by an exception handler."""
 
     def run(xs: list[float]) -> list[Any]:
         found: list[Any] = []

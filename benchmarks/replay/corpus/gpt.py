@@ -50,7 +50,7 @@ def rms_norm(x: Vector) -> Vector:
 
 
 def softmax(x: Vector, m: Any) -> Vector:
-    """Return the probabilities of scores."""
+    """Turn scores into probabilities."""
     exponentials = [m.exp(xi) for xi in x]
     total = sum(exponentials)
     return [e / total for e in exponentials]
@@ -97,7 +97,7 @@ def loss(
     return sum(losses) / len(losses)
 
 
-#: The tokens of “lea”, after the mark that begins and ends a name, and the token after each.
+#: The tokens of “lea” behind the mark that begins and ends a name, and the token that follows each.
 TOKENS, NEXT = [26, 11, 4, 0], [11, 4, 0, 26]
 
 

@@ -31,7 +31,7 @@ for make in gradbench.PROBLEMS:
 
 @program
 def data_handed_on() -> Call:
-    """Train on data that each step of a scan takes and returns unchanged."""
+    """Train on data that is part of the carry of a scan, unchanged."""
     problem = moons("relu", rate=0.05)
     step = step_with_data_of(problem)
 

@@ -226,7 +226,7 @@ def wave_on_a_square() -> Call:
 
 @program
 def wave_on_a_small_square() -> Call:
-    """Energy of a wave on 6 × 6 cells after four steps; cells have two to four neighbours."""
+    """Energy of a wave on 6 × 6 cells after four steps: each number of neighbours is a branch."""
     return _wave(6, 4)
 
 
@@ -505,7 +505,7 @@ def filtered() -> Call:
 
 @program
 def escape() -> Call:
-    """Iterate z² + c at points of the plane, and stop outside a radius: a selection by where."""
+    """Move points of the plane by z² + c, fixed once they are outside: selects by where."""
 
     def far(a: Any, b: Any) -> Any:
         x, y = 0.0, 0.0
@@ -555,7 +555,7 @@ def sorting() -> Call:
 
 @program
 def bubble_sort() -> Call:
-    """Five numbers sorted by comparisons: each order of the numbers takes its own branches."""
+    """Five numbers sorted by comparisons: each order of the numbers is another path."""
 
     def order(xs: Any) -> Any:
         xs = list(xs)
@@ -615,7 +615,7 @@ def out_of_its_domain() -> Call:
 
 @program
 def growth() -> Call:
-    """Squares of squares, which overflow to infinity after some steps."""
+    """Squares of squares, which overflow to infinity."""
 
     def grown(x: Any) -> Any:
         found = []
@@ -680,7 +680,7 @@ def some_of_the_states() -> Call:
 
 @program
 def tree() -> Call:
-    """Tree of numbers, each of which two later ones read, and a recurrence."""
+    """Tree of numbers, each of which two later ones read, next to a recurrence."""
 
     def total(p: Any) -> Any:
         known, state = [p[0]], p[0]
@@ -861,7 +861,7 @@ def recurrence_of_an_own_operation() -> Call:
 
 @program
 def attractor_of_1024_steps() -> Call:
-    """Lorenz's attractor step by step: arrays of 8 kB, of which each iteration reads one number."""
+    """Lorenz's attractor step by step: arrays of 8 kB, one element of each per iteration."""
 
     def last(p: Any) -> Any:
         x, y, z = 1.0, 1.0, 1.0

@@ -67,7 +67,7 @@ def embedded_words() -> Call:
 
 @program
 def rows_of_an_embedding() -> Call:
-    """Row of a table that an argument selects, a fixed row, and the similarity of the two."""
+    """Similarity of a row selected by an argument and a fixed row."""
     table = nn.Embedding(7, 4, rng=2)
     run = jit(lambda word: dot(table(word), table(3)))
     return (lambda: [slopes(table, run(word)) for word in (0, 3, 6)]), ()
@@ -110,7 +110,7 @@ def losses_of_numbers() -> Call:
 
 @program
 def losses_of_classes() -> Call:
-    """Losses whose classes are arguments: weights, smoothing, margins and ignored targets."""
+    """Losses whose classes are arguments: weights, smoothing, margins and ignored classes."""
 
     def run(z: Any, t: Any) -> Any:
         shares = [[zi - log(sum(exp(x) for x in row)) for zi in row] for row in z]

@@ -176,7 +176,7 @@ def leverage(n: int = 400) -> Natural:
 
 @natural
 def levered_states(n: int = 400) -> Natural:
-    """Return the same, the variances kept in a list: more loops read both branches."""
+    """Return the likelihood with the variances in a list, which two branches set."""
     returns = draws(n)
 
     def loss(p: Vector) -> Any:

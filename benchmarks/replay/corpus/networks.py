@@ -40,7 +40,7 @@ def table(rows: int, columns: int, seed: int = 0) -> list[list[float]]:
 
 
 def dense(p: Any, sizes: list[int], x: Any, act: Any = tanh) -> list[Any]:
-    """Return the outputs of a network whose parameters are one list."""
+    """Return the outputs of a network whose parameters are in one list."""
     at = 0
     for wide, high in pairwise(sizes):
         rows = [p[at + k * (wide + 1) : at + (k + 1) * (wide + 1)] for k in range(high)]
@@ -56,7 +56,7 @@ def parameters(sizes: list[int], seed: int = 1) -> list[float]:
 
 @program
 def few_points() -> Call:
-    """Squares of a network at four points, as in a first lecture: all of its units are equal."""
+    """Squares of a network at four points, as in a first lecture, with equal units."""
     sizes, points = [2, 16, 16, 1], table(4, 2, 7)
     return jit(value_and_grad(lambda p: sum(dense(p, sizes, x)[0] ** 2 for x in points))), (
         parameters(sizes),

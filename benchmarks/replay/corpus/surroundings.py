@@ -1,8 +1,8 @@
-"""Programs that read their environment: objects, closures over data, settings, generators.
+"""Programs that read captured state: objects, closures over data, settings, generators.
 
-Several change it between their calls; since a program is called several times, it begins by
-restoring the environment. The last ones do things that `jit` refuses (they count, sort in place,
-draw, read numbers) and then run eagerly, never with a number of an earlier call.
+Several change it between their calls; such a program first restores the state, since it is called
+several times. The last programs are refused (they count, sort in place, draw, read data) and then
+run eagerly, never with a number of an earlier call.
 """
 
 from __future__ import annotations
@@ -405,7 +405,7 @@ def examples_with_a_model_closed_over() -> Call:
 
 
 def or_eagerly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that is compiled, and runs eagerly if compiling is refused."""
+    """Return a jitted function that falls back to eager code if it is refused."""
     compiled = jit(function)
 
     def called(*args: Any) -> Any:

@@ -85,7 +85,7 @@ def cholesky_of_zeros() -> Call:
 
 @program
 def ldl() -> Call:
-    """Diagonal and unit lower triangle of a symmetric matrix."""
+    """Diagonal of a symmetric matrix, and its unit lower triangle."""
     n = 10
 
     def factor(a: Matrix) -> Any:
@@ -348,7 +348,7 @@ def matrix_exponential() -> Call:
 
 @program
 def ring_of_cells() -> Call:
-    """Buffer of five cells, written cyclically and read in another order."""
+    """Ring buffer of five elements, read in another order."""
 
     def total(x: list[Any]) -> Any:
         cells: list[Any] = [0.0] * 5

@@ -205,7 +205,7 @@ def early_stop_by_hand() -> Call:
 
 @program
 def fit_in_batches() -> Call:
-    """SGD with momentum on batches, the last of which is smaller, with a validation split."""
+    """SGD with momentum on batches of which the last is smaller, with validation data."""
 
     def run() -> Any:
         model = network()

@@ -61,7 +61,7 @@ def table(rows: int, columns: int, seed: int = 0) -> list[list[float]]:
 
 @program
 def logistic_of_an_array() -> Call:
-    """Logistic loss of an array of 2,000 samples, and its gradient."""
+    """Logistic loss of 2,000 samples in an array argument, and its gradient."""
     xs = np.array(table(2_000, 5))
     labels = np.sign(xs[:, 0] + 0.1)
 
@@ -188,7 +188,7 @@ def dropped_at_random() -> Call:
 
 @program
 def draws_of_a_random_walk() -> Call:
-    """Walk of 50 steps by `drawn` of a generator that each call creates."""
+    """Walk of 50 steps by `drawn` of a new generator in each call."""
 
     def last(scale: Any, rng: random.Random) -> Any:
         def step(x: Any, _: None) -> Any:
@@ -381,7 +381,7 @@ def recurrent_network_of_a_batch() -> Call:
 
 @program
 def jacobian_of_results() -> Call:
-    """Jacobian of the results of examples, by the three weights they share."""
+    """Jacobian of the results of examples, with respect to three shared weights."""
     xs = table(15, 3)
     each = vmap(lambda w, x: tanh(dot(w, x)) * x[0], in_axes=(None, 0))
     return jit(jacobian(lambda w: each(w, xs))), ([0.3, -0.7, 0.5],)
@@ -389,7 +389,7 @@ def jacobian_of_results() -> Call:
 
 @program
 def filter_with_missing_values() -> Call:
-    """Level, predicted and corrected by observations, some of which are missing."""
+    """Level predicted and corrected by observations, some of them missing."""
 
     @jit
     def step(carry: Any, y: Any) -> Any:

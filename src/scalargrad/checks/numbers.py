@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
+from math import inf, isfinite
 from numbers import Number, Rational
 from types import FunctionType
 from typing import Any
 
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import is_traced
 from scalargrad.errors import OperandError
 from scalargrad.system.attributes import get_attribute, has_attribute
 from scalargrad.system.short_repr import format_value
@@ -66,6 +66,14 @@ def as_float(x: Any, where: str) -> float:
         raise too_large(where) from None
 
 
+def nearest_float(x: float) -> float:
+    """Return the float nearest to a number, which is infinite for an integer that is too large."""
+    try:
+        return float(x)
+    except OverflowError:
+        return inf if x > 0 else -inf
+
+
 def as_floats(xs: Sequence[Any]) -> Sequence[float] | None:
     """Return numbers as floats; None unless all are of Python's types float and int.
 
@@ -111,7 +119,7 @@ def format_data(x: Any) -> str:
     The traced function may catch the error. If it does not, it is called eagerly, and the error
     has the number.
     """
-    return "…" if recorder() is not None else f"{x.data:g}"
+    return "…" if is_traced(x) else f"{x.data:g}"
 
 
 def defers(x: Any) -> bool:

@@ -30,7 +30,7 @@ from scalargrad.checks.numbers import SMALL, float_of
 from scalargrad.codegen.code_printer import PythonPrinter
 from scalargrad.codegen.formulas import Expression
 from scalargrad.engine.active_derivatives import register_leaf
-from scalargrad.engine.comparison_log import record_comparison
+from scalargrad.engine.branch_log import record_comparison
 from scalargrad.engine.grad_mode import builds_graphs
 from scalargrad.engine.recorder import active_modes, recorder
 from scalargrad.opdef.declaration import Operation

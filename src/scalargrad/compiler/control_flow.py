@@ -1,4 +1,9 @@
-"""cond and while_loop: call one of two functions, and repeat one as long as a condition holds."""
+"""cond and while_loop: call one of two functions, and repeat one while a condition is true.
+
+In a trace, both functions of `cond` run, and each number is selected from their results:
+
+    cond(x > 0, exp, neg, x)      %3 = gt(x, 0), %4 = exp(x), %5 = neg(x), where(%3, %4, %5)
+"""
 
 from __future__ import annotations
 
@@ -17,46 +22,45 @@ from scalargrad.errors import OperandError
 from scalargrad.ops import eq, logical_and, where
 from scalargrad.system.short_repr import format_value
 
-#: What messages call two results.
+#: Names of two results in messages.
 _OF_COND = "what one function of cond returned", "what the other returned"
 _OF_BODY = "what body_fun of while_loop returned", "what it was given"
-#: A compiled loop has at most so many steps.
+#: Maximum number of steps of a compiled loop.
 _MOST = 1 << 17
 
 
 def cond(
     pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
 ) -> Any:
-    """Return ``true_fun(*operands)`` if a condition holds, else ``false_fun(*operands)``.
+    """Return ``true_fun(*operands)`` if a condition is true, else ``false_fun(*operands)``.
 
     Parameters
     ----------
     pred : bool, float or Value
-        The condition, which holds if it is not 0: a comparison such as ``x > 0``.
+        The condition, which is true if it is not 0: a comparison such as ``x > 0``.
     true_fun, false_fun : callable
-        Within a compiled function, both must return the same nesting of numbers, of which
-        the containers are those of `true_fun`.
+        Within a compiled function, both must return the same nesting of numbers; the result has
+        the containers of `true_fun`.
     *operands
-        What the functions are called with.
+        The arguments of the functions.
 
     Returns
     -------
     object
-        What the chosen function returned.
+        The result of the chosen function.
 
     Raises
     ------
     OperandError
-        If the condition is no number; if a function that is compiled returns something else in one
-        case than in the other.
+        If the condition is not a number; within a compiled function, if the results differ in
+        more than their numbers.
 
     Notes
     -----
-    This is ``jax.lax.cond``. A plain call runs the chosen function alone. While a function is
-    compiled, both are recorded, and each call chooses among their results: it needs no recording
-    for each way, as an ``if`` does. So does each example of `vmap` and each step of `scan`. A call
-    in which the function that is not chosen leaves its domain is evaluated as written. Use `where`
-    to choose among numbers.
+    This is ``jax.lax.cond``. An eager call runs only the chosen function. In a compiled function,
+    both are traced, and each call, each example of `vmap` and each step of `scan` chooses between
+    their results; an ``if`` needs a trace for each branch. If the function that is not chosen
+    leaves its domain, the call is evaluated eagerly. Use `where` to choose between numbers.
 
     Examples
     --------
@@ -77,28 +81,28 @@ def cond(
 def while_loop(
     cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any
 ) -> Any:
-    """Return what is left of ``while cond_fun(val): val = body_fun(val)``.
+    """Repeat a function while a condition is true: ``while cond_fun(val): val = body_fun(val)``.
 
     Parameters
     ----------
     cond_fun : callable
-        Takes what is carried from step to step; returns a bool, a float or a Value, which holds if
-        it is not 0. Combine comparisons with ``&`` and ``|``.
+        Takes the carry; returns a bool, a float or a Value, which is true if it is not 0. Combine
+        comparisons with ``&`` and ``|``.
     body_fun : callable
-        Takes what is carried, and returns it for the next step: the same nesting of numbers.
+        Takes the carry, and returns the carry of the next step: the same nesting of numbers.
     init_val
-        What the first step is given: any nesting of numbers.
+        The initial carry: any nesting of numbers.
 
     Returns
     -------
     object
-        What is carried when the condition no longer holds.
+        The first carry for which the condition is false.
 
     Raises
     ------
     OperandError
-        If the condition is no number; within a compiled function, if `body_fun` returns another
-        nesting than it is given.
+        If the condition is not a number; within a compiled function, if `body_fun` returns a
+        different nesting from its argument.
     TraceError
         If, within a compiled function, the loop takes more than 131,072 steps or a step draws
         random numbers.
@@ -106,11 +110,12 @@ def while_loop(
     Notes
     -----
     This is ``jax.lax.while_loop``, with derivatives of any order, which JAX has in forward mode
-    only: they are those of the steps that were taken. A plain call runs the loop as it is written.
+    only; they are the derivatives of the steps that were taken. An eager call runs the loop as
+    written.
 
     The program of a compiled function takes a power of two of steps, at least as many as the call
-    that it was recorded for. Those after the condition has failed change nothing. A call of more
-    steps is recorded anew. Each example of `vmap` stops by itself.
+    that was traced. Steps after the condition has become false change nothing. A call with more
+    steps is traced again. The examples of `vmap` stop separately.
 
     Examples
     --------
@@ -137,12 +142,12 @@ def while_loop(
 
 
 def _chosen(pred: Traced, first: Any, second: Any, named: tuple[str, str]) -> Any:
-    """Return the first of two results, in which each number is that of the chosen one.
+    """Return the first of two results, with each number replaced by that of the chosen one.
 
     Raises
     ------
     OperandError
-        If the second does not hold a number for each; they are `named` so.
+        If the second has a different nesting; `named` are their names in the message.
     """
     numbers, rebuild = flatten(first, named[0])
     pairs = zip(numbers, flatten_like(second, first, *named[::-1]), strict=True)
@@ -152,15 +157,16 @@ def _chosen(pred: Traced, first: Any, second: Any, named: tuple[str, str]) -> An
 def _require_number(condition: Any, name: str) -> None:
     if not (isinstance(condition, Value) or is_real(condition)):
         raise OperandError(
-            f"{name}: the condition is {format_value(condition)}: give a comparison, or a number"
+            f"{name}: the condition is {format_value(condition)}; it must be a comparison or a "
+            "number"
         )
 
 
 def _recorded(trace: Any, cond_fun: Any, body_fun: Any, going: Traced, first: Any) -> Any:
-    """Record as many steps of a loop as are needed, and return what is carried after them.
+    """Trace as many steps of a loop as are needed, and return the carry after them.
 
-    Steps after the condition has failed change nothing. Such a step is computed from what the first
-    was given, where the function is known to be defined: its derivatives, times 0, are 0.
+    Steps after the condition has become false change nothing. They are computed from the initial
+    carry, for which the function is known to be defined: the derivatives, times 0, are 0.
     """
 
     def step(state: Any, _: None) -> tuple[Any, None]:
@@ -172,10 +178,10 @@ def _recorded(trace: Any, cond_fun: Any, body_fun: Any, going: Traced, first: An
     draws = len(trace.draws)
     state: Any = logical_and(going, 1.0), first
     taken, count, reached = 0, 1, list[int]()
-    # Of a call with a nan, which is made eagerly, the condition has failed.
+    # With a nan the condition is false; such a call is made eagerly.
     while not reached or compute(trace, reached)[0] > 0.0:
         if taken + count > _MOST:
-            trace.refuse(f"a while_loop took more than {_MOST} steps", "stop it by a counter")
+            trace.refuse(f"a while_loop took more than {_MOST} steps", "limit it by a counter")
         state, _ = recorded(trace, step, step, state, ((lambda _: None), count))
         if len(trace.draws) > draws:
             trace.refuse("a step of while_loop drew a random number", "draw before the loop")

@@ -1,4 +1,12 @@
-"""A compiled function: a program with its derivatives, each compiled when first needed."""
+"""A traced program with its derivatives, each compiled when it is first needed.
+
+For ``f(x) = x * x``, a gradient is more outputs of the same program, as ADJOINT nodes:
+
+    %1 = mul(%0, %0)            the result
+    %2 = 1.0
+    %3 = loss(%1, %2)
+    %4 = adjoint(%0, %3)        its gradient
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""The generators of random numbers, Python's and NumPy's, that functions and objects can reach.
+"""The random number generators, Python's and NumPy's, that a traced function can reach.
 
-A number drawn by `scalargrad.drawn` is drawn again at each call. Drawn in any other way, it would
-be the same in all calls. So after a recording, every generator that the function can reach must be
-in the state in which the draws by `drawn` alone leave it.
+A number drawn by `scalargrad.drawn` is drawn again at each call. A number drawn without it would
+be a constant of the compiled program. So after tracing, the state of each reachable generator is
+compared with the state in which the calls of `drawn` alone leave it.
 
-Generators are found by the references of the function, but for those that a library keeps to
-itself. Asking the garbage collector for all of them would take longer than recording a small
-function, and would find those of other threads.
+Generators are found by following the references of the function. Generators that a library keeps
+private are not found. Asking the garbage collector for all generators would take longer than
+tracing a small function, and would find those of other threads.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from typing import Any
 from scalargrad.compiler.guards.names_read import NamesRead, read_by
 from scalargrad.compiler.guards.object_state import is_own, is_stateful
 from scalargrad.compiler.guards.surroundings import walked
+from scalargrad.engine.draws import MODULE, rewind, state_of
 from scalargrad.engine.value import Value
 from scalargrad.errors import TraceError
 from scalargrad.system.short_repr import format_value
-from scalargrad.transforms.draws import MODULE, rewind, state_of
 
 REMEDY = (
     "it would stay the same at every call. Draw a number by scalargrad.drawn(rng.random), which "
-    "draws anew, with arguments by drawn(rng.gauss, 0.0, 1.0); a minibatch, an order or a choice "
-    "draw outside, and pass in what was chosen: "
+    "draws again at each call; with arguments, drawn(rng.gauss, 0.0, 1.0). Draw a minibatch, an "
+    "order or a choice outside and pass the result in: "
     "loss([xs[i] for i in batch], [ys[i] for i in batch])"
 )
 
-#: From this many numbers on, these methods of NumPy's generators draw them all at once.
+#: Minimum number of draws that are made by one call with an array size.
 _AT_ONCE = 8
+#: Methods of NumPy's generators whose arrays have the numbers that single draws would give.
 _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
 
 
@@ -51,7 +52,7 @@ class Draw:
         return getattr(self.source, self.method)(*self.args, **self.kwargs)
 
     def many(self, count: int) -> Any:
-        """Draw many numbers, as a list or an array: the same as if drawn one after the other."""
+        """Return `count` numbers, as a list or an array, equal to those of single draws."""
         method, kind = getattr(self.source, self.method), type(self.source)
         is_numpys = kind.__name__ == "Generator" and hasattr(kind, "bit_generator")
         if count >= _AT_ONCE and is_numpys and self.method in _FILLING and self._is_of_numbers():
@@ -59,9 +60,9 @@ class Draw:
         return [float(method(*self.args, **self.kwargs)) for _ in range(count)]
 
     def kind(self) -> object:
-        """Return what is equal for draws that are alike: the method and its arguments, to the bit.
+        """Return a key that is equal for draws by the same method with equal arguments.
 
-        Arguments other than numbers could be changed in between: each such draw is of its own kind.
+        Arguments that are not numbers could change between draws; such a draw has its own key.
         """
         if not self._is_of_numbers():
             return id(self)
@@ -72,38 +73,39 @@ class Draw:
 
 
 def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
-    """Yield runs of equal draws, such as a loop makes, or vmap for its examples."""
+    """Yield runs of consecutive equal draws, as made by a loop or for the examples of vmap."""
     return (list(row) for _, row in itertools.groupby(draws, key=Draw.kind))
 
 
 class Generators:
-    """The generators that a function can reach, with their states before the recording.
+    """The generators that a function can reach, with their states before tracing.
 
     Parameters
     ----------
     objects : iterable
-        What the function, and what it is called with, lead to.
-    names : container of str
-        Those in its code.
+        The objects that can be reached from the function and its arguments.
+    read : NamesRead, optional
+        The names in its code.
     """
 
-    def __init__(self, objects: Iterable[Any] = (), names: Iterable[str] = ()) -> None:
-        objects, names = [x for x in objects if not is_stateful(type(x))], {*names}
+    def __init__(self, objects: Iterable[Any] = (), read: NamesRead | None = None) -> None:
+        read = read or NamesRead()
+        objects, names = [x for x in objects if not is_stateful(type(x))], {*read.names}
         is_loaded = "numpy.random" in sys.modules  # libraries may draw from it
         found = _among(objects, with_numpys="random" in names or is_loaded)
-        self._before = {id(x): (x, state_of(x)) for x in found}
-        #: Whether the function names a source of fresh randomness.
-        self.may_be_fresh = any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
+        self._before = {id(x): (x, state) for x, state in found}
+        may_name = read.computed and ("random" in names or any(x is random for x in objects))
+        #: True if the function names a source of unseeded generators, or may compute such a name.
+        self.may_be_fresh = may_name or any(map(is_fresh, objects)) or not _FRESH.isdisjoint(names)
 
     def note(self, draw: Draw) -> None:
-        """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""
+        """Raise TraceError if the generator of a draw by `drawn` was not reachable before."""
         if id(draw.source) not in self._before:
             raise TraceError(
-                f"drawn was given a method of {format_value(draw.source)}, a generator that the "
-                "function could not reach by a variable, argument or attribute before the call, "
-                "so that "
-                "its program could not draw from it again: make the generator outside; one that "
-                "is made and seeded inside is used without drawn"
+                f"drawn was called with a method of {format_value(draw.source)}, a generator that "
+                "the function could not reach by a variable, argument or attribute before the "
+                "call, so that later calls could not draw from it: make the generator outside; "
+                "use a generator that is made and seeded inside without drawn"
             )
 
     def __contains__(self, x: object) -> bool:
@@ -113,15 +115,18 @@ class Generators:
         return (x for x, _ in self._before.values())
 
     def rewind(self) -> None:
-        """Set all generators back to their states before the recording."""
+        """Restore the states of all generators before tracing."""
         rewind(self._before.values())
 
     def advanced(self) -> list[Any]:
-        """Return the generators that are in other states than before."""
+        """Return the generators whose state has changed."""
         return [x for x, state in self._before.values() if _differ(state, state_of(x))]
 
     def check(self, draws: Sequence[Draw]) -> None:
-        """Raise TraceError if anything but `draws`, made by `drawn`, was drawn; rewind all."""
+        """Raise TraceError if a number was drawn without `drawn`; restore all states.
+
+        `draws` are the draws by `drawn`.
+        """
         after = [(x, state_of(x)) for x in self]
         self.rewind()
         for row in rows_of(draws):
@@ -131,7 +136,7 @@ class Generators:
         if hidden:
             named = "the module random" if hidden[0] is MODULE else format_value(hidden[0])
             raise TraceError(
-                f"a random number was drawn from {named} while a compiled function was recorded: "
+                f"a random number was drawn from {named} while a compiled function was traced: "
                 f"{REMEDY}"
             )
 
@@ -141,38 +146,47 @@ def _differ(a: Any, b: Any) -> bool:
 
 
 def generators_of(roots: Iterable[Any]) -> list[Any]:
-    """Return the generators that can be reached, that of the module `random` among them."""
+    """Return the generators that can be reached from objects, with that of the module `random`."""
     names = NamesRead()
     objects = walked([*roots], names, closed=(Value,)).kept
-    return _among(objects, with_numpys="random" in names.names)
+    return [x for x, _ in _among(objects, with_numpys="random" in names.names)]
 
 
-def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[Any]:
-    """Return the generators among objects, that of the module `random`, and that of NumPy's.
+def _among(objects: Iterable[Any], *, with_numpys: bool) -> list[tuple[Any, Any]]:
+    """Return generators with their states: those among objects, of `random`, of NumPy.
 
-    Also those that functions of libraries name, in which the walk does not look.
+    Globals of library functions, which the walk does not enter, are included.
     """
     functions = [x for x in objects if isinstance(x, FunctionType) and not is_own(x)]
     named = [(x.__globals__, read_by(x.__code__).of_globals) for x in functions]
     shared = [MODULE, *(space.get(name) for space, names in named for name in names)]
     if with_numpys and (numpy := sys.modules.get("numpy")):
         shared.append(numpy.random.rand.__self__)
-    return [*{id(x): x for x in filter(_is_generator, (*shared, *objects))}.values()]
+    found = {id(x): x for x in (*shared, *objects) if _may_be_generator(x)}.values()
+    states = ((x, _state(x)) for x in found)
+    return [(x, state) for x, state in states if state is not None]
 
 
 def is_fresh(x: Any) -> bool:
-    """Return whether an object makes unseeded generators, as `default_rng`, or asks the system."""
+    """Return True if an object makes generators, as `default_rng`, or is a `SystemRandom`."""
     if isinstance(x, type):
         return issubclass(x, random.Random) or str(x.__module__).startswith("numpy.random")
     makes = getattr(sys.modules.get("numpy.random"), "default_rng", None)
     return isinstance(x, random.SystemRandom) or (makes is not None and x is makes)
 
 
-#: The names of what makes them.
+#: Names of the classes and functions that make generators.
 _FRESH = {"Random", "SystemRandom", "RandomState", "SeedSequence", "default_rng"}
 _FRESH |= {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
-def _is_generator(x: Any) -> bool:
-    known = isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
-    return known and state_of(x) is not None
+def _may_be_generator(x: Any) -> bool:
+    return isinstance(x, random.Random) or str(type(x).__module__).startswith("numpy.random")
+
+
+def _state(x: Any) -> Any:
+    """Return the state of a generator; None of what is none."""
+    try:
+        return state_of(x)
+    except AttributeError as error:  # another dict was assigned
+        raise TraceError(f"the state of {format_value(x)} cannot be read: {error}") from error

@@ -4,44 +4,64 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
-from scalargrad.errors import TraceError
+from scalargrad.compiler.backend import has_llvm
+from scalargrad.errors import JitWarning, TraceError
 
-#: The mode of this thread or task: on, off, or program, for a call being checked.
+#: The mode of this thread or task: on, off, or program, for a call that is being checked.
 _mode: ContextVar[str] = ContextVar("jit_mode", default="")
+#: Modes by the setting of SCALARGRAD_JIT.
+_MODES = {"": "on", "off": "off", "check": "check"}
 
 
 @functools.cache
-def environment_setting() -> str:
-    """Return the setting of the environment variable SCALARGRAD_JIT, as read at first use.
+def _process_mode() -> str:
+    """Return the mode of this process, and warn if llvmlite is missing; evaluated at first use.
 
     Raises
     ------
     TraceError
-        If it is neither empty nor ``numpy``, ``off`` or ``check``.
+        If the environment variable SCALARGRAD_JIT is neither empty nor ``off`` or ``check``.
     """
-    choice = os.environ.get("SCALARGRAD_JIT", "")
-    if choice not in _MODES:
+    setting = os.environ.get("SCALARGRAD_JIT", "")
+    if setting not in _MODES:
         raise TraceError(
-            f"SCALARGRAD_JIT={choice}: set it to numpy, to compile without llvmlite, to off, to "
-            "evaluate everything eagerly, or to check, to do both and compare; or unset it"
+            f"SCALARGRAD_JIT is {setting!r}: set it to off, to evaluate everything eagerly, or to "
+            "check, to compare each compiled call with an eager one; or unset it"
         )
-    return choice
+    mode = _MODES[setting]
+    if mode != "off" and not has_llvm():
+        warnings.warn(
+            "compiled functions run eagerly, many times more slowly, because llvmlite is not "
+            "installed: python -m pip install 'scalargrad-engine[jit]'",
+            JitWarning,
+            stacklevel=_user_level(),
+        )
+        return "off"
+    return mode
+
+
+def _user_level() -> int:
+    """Return the stack level of the first caller outside this package, as `warnings` counts it."""
+    package, level, frame = str(Path(__file__).parents[1]), 1, sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(package):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def mode_here() -> str:
     """Return the mode of compiled functions here: on, off, check or program."""
-    return _mode.get() or _MODES[environment_setting()]
-
-
-_MODES = {"": "on", "numpy": "on", "off": "off", "check": "check"}
+    return _mode.get() or _process_mode()
 
 
 def is_jit_disabled() -> bool:
-    """Return whether everything is evaluated eagerly in this thread or task."""
+    """Return True if everything is evaluated eagerly in this thread or task."""
     return mode_here() == "off"
 
 
@@ -62,22 +82,21 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
     Parameters
     ----------
     disable : bool
-        False compiles even if ``SCALARGRAD_JIT=off`` or an outer `disable_jit` says otherwise.
+        False compiles functions even if ``SCALARGRAD_JIT=off`` or an outer `disable_jit` disables
+        compilation; without llvmlite, they are evaluated eagerly.
 
     Raises
     ------
     TraceError
         By the first call of a compiled function outside such a statement, if the environment
-        variable ``SCALARGRAD_JIT``, which is read then, is anything but ``numpy``, ``off`` or
-        ``check``.
+        variable ``SCALARGRAD_JIT``, which is read then, is neither empty nor ``off`` or ``check``.
 
     Notes
     -----
-    Functions made by `jit` then run as written: they may print, read ``.data`` and be stepped
-    through with a debugger, and what they return has its whole graph. Nothing is recorded, and
-    programs recorded before are kept. `train.fit` takes its steps eagerly, also with ``jit=True``.
-    For a whole process, set the environment variable ``SCALARGRAD_JIT=off``. Other threads are not
-    affected.
+    Functions made by `jit` then run as written: they can print, read ``.data`` and be stepped
+    through with a debugger, and their results have complete graphs. Nothing is traced; programs
+    traced before are kept. `train.fit` takes eager steps, even with ``jit=True``. For a whole
+    process, set the environment variable ``SCALARGRAD_JIT=off``. Other threads are not affected.
 
     Examples
     --------
@@ -91,5 +110,5 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
     x is 3.0
     9.0
     """
-    with jit_mode("off" if disable else "on"):
+    with jit_mode("off" if disable or not has_llvm() else "on"):
         yield

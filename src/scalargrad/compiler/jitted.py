@@ -1,4 +1,12 @@
-"""The function that `jit` returns: recorded at its first call, run as a program from then on."""
+"""`jit`, and the function that it returns, which is traced at its first call.
+
+A call is converted to a key and numbers; a program for the key runs on the numbers, and the result
+is built from its outputs:
+
+    f(Value(2.0), [1.0, 3.0])     arguments
+    key: Value, list of 2         the same key for other numbers
+    2.0, 1.0, 3.0                 inputs of the program
+"""
 
 from __future__ import annotations
 
@@ -16,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec
 from scalargrad.checks.arguments import flag, listed
 from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.backend import has_llvm
+from scalargrad.compiler.backend.callbacks import CallbackError
 from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.call_signature import Signature, static_of
 from scalargrad.compiler.call.output import Result
@@ -24,7 +33,6 @@ from scalargrad.compiler.call.specialization import Call, Specialization
 from scalargrad.compiler.call.specializations import Specializations
 from scalargrad.compiler.guards.object_state import is_object
 from scalargrad.compiler.jit_mode import disable_jit, is_jit_disabled, jit_mode, mode_here
-from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.engine.autodiff import gradients
@@ -33,11 +41,14 @@ from scalargrad.engine.recorder import active_modes
 from scalargrad.engine.tree import children, flatten
 from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError, TraceError
+from scalargrad.system.packages import optional_dependency
 from scalargrad.system.process import collector_paused
-from scalargrad.system.short_repr import format_value
+from scalargrad.system.short_repr import format_value, pluralize
 
 if TYPE_CHECKING:
     from pathlib import Path as File
+
+    from scalargrad.compiler.nests.nested import Nested
 
 
 P = ParamSpec("P")
@@ -45,17 +56,17 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: The number of times that a call is timed; the shortest time is reported.
+#: Number of timed calls, of which the shortest is reported.
 _RUNS = 7
 
 
 class Explanation(str):
-    """Text about a compiled function, shown as it is printed.
+    """Text about a compiled function, whose `repr` is the text itself.
 
     Attributes
     ----------
     code : str
-        The LLVM IR of the program; empty where NumPy runs it.
+        The LLVM IR of the program.
     """
 
     __slots__ = ("code",)
@@ -67,14 +78,14 @@ class Explanation(str):
 
 
 class Jitted(Generic[P, R]):
-    """A function that records itself on its first call and then runs as a program.
+    """A compiled function, which is traced at its first call and then runs as a program.
 
-    Made by `jit`, and called like the function it was made of, which is its ``__wrapped__``.
-    `explain` shows what was recorded. As a method, it binds to the instance. It can be copied and
+    Created by `jit`, and called like the original function, which is its ``__wrapped__``.
+    `explain` shows its program. As a method, it binds to the instance. It can be copied and
     pickled.
     """
 
-    #: Attributes besides these are what users have added, which guards compare.
+    #: All other attributes were added by users, and guards compare them.
     __slots__ = (
         "__dict__",
         "__weakref__",
@@ -102,10 +113,11 @@ class Jitted(Generic[P, R]):
         self._remember = signature.remember
 
     def all_paths(self) -> list[Specialization]:
-        """Return what its calls have recorded: a path for each way that they went.
+        """Return the specializations of the function: one for each traced branch.
 
-        Those for arguments of one shape together, the latest first. ``path.function.recorded`` is
-        the program as it was recorded, and ``path.function.values.nests`` what a call runs.
+        Those for arguments of one structure are adjacent, the latest first.
+        ``path.function.recorded`` is the traced program, and ``path.function.values.nests`` the
+        compiled one.
         """
         return [path for shape in self._kept.shapes.values() for path in shape.all_paths()]
 
@@ -122,7 +134,7 @@ class Jitted(Generic[P, R]):
         return self if instance is None else Bound(self, instance)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the program for these arguments, recording it if there is none yet."""
+        """Run the program for these arguments; trace it first if there is none."""
         if active_modes or self.is_checked or mode_here() != "on":
             mode = mode_here()
             if mode == "off" or current_trace() is not None:
@@ -131,34 +143,39 @@ class Jitted(Generic[P, R]):
                 return checked(self, args, kwargs)  # type: ignore[no-any-return]
         key, leaves, objects = self.signature(args, kwargs)
         call = self, args, kwargs, key, leaves, objects
-        for path in self._kept.current(key, objects):
-            run = path.run(call)
-            if run is not None:
-                break
-        else:
-            anew = self._run_anew(call)
-            if anew is None:
-                return self.__wrapped__(*args, **kwargs)
-            path, run = anew
+        try:
+            for path in self._kept.current(key, objects):
+                run = path.run(call)
+                if run is not None:
+                    break
+            else:
+                anew = self._run_anew(call)
+                if anew is None:
+                    return self.__wrapped__(*args, **kwargs)
+                path, run = anew
+        except CallbackError:
+            run = None
+        if run is None:  # the eager call raises the error, if it applies the operation at all
+            return self.__wrapped__(*args, **kwargs)
         found, finite = run
         if finite:
             return path.result(found)  # type: ignore[no-any-return]
         return self._not_finite(path, args, kwargs)
 
     def _not_finite(self, path: Specialization, args: Any, kwargs: Any) -> R:
-        """Call eagerly: for its error, or the graph of an inf or nan."""
+        """Call the function eagerly, for its error, or for the graph of an inf or nan."""
         result = self.__wrapped__(*args, **kwargs)
         self._kept.limits.note_not_finite(self, path.recorded)
         return result
 
     def _run_anew(self, call: Call) -> Any:
-        """Record a path and run it; return both, or None if the call must be made eagerly.
+        """Trace and run a specialization; return both, or None if the call must be made eagerly.
 
-        That is the case if there are too many paths, or if a comparison is so close that rounding
-        makes the program decide otherwise than the recording. If the function raises an error, it
-        is called eagerly for the error with its full message.
+        That is the case if there are too many branches, or if a comparison is so close that, by
+        rounding, the program decides differently from the trace. If the function raises an error,
+        it is called eagerly for the error with its full message.
         """
-        with collector_paused():  # a single pause: else there is a search after each pass
+        with collector_paused():  # once, instead of once for each pass
             try:
                 path = self._kept.record(call, at_once=mode_here() == "program")
                 if path is None:
@@ -173,13 +190,14 @@ class Jitted(Generic[P, R]):
             _, args, kwargs, *_ = call
             before = Snapshot([self.__wrapped__, args, kwargs], numbers=True)
             self.__wrapped__(*args, **kwargs)
-            before.undo()  # it has run all through, and yet the call is refused
+            before.undo()  # the eager call succeeded, but the function cannot be traced
+            unrecorded.refuse(self)
         return unrecorded.explain()
 
     def repeated(self) -> Callable[..., R]:
         """Return this function for calls between which no other code runs.
 
-        What it closes over is compared once for each shape of arguments, not at each call.
+        Its captured state is compared once for each structure of arguments, not at each call.
         """
         if current_trace() is not None or is_jit_disabled():
             return self.__wrapped__
@@ -189,27 +207,35 @@ class Jitted(Generic[P, R]):
             call = _, _, _, key, _, objects = self.call_of(args, {})
             if objects or key not in valid:
                 valid[key] = self._kept.current(key, objects)
-            for path in valid[key]:
-                run = path.run(call)
-                if run is not None and run[1]:
-                    return path.result(run[0])  # type: ignore[no-any-return]
-            valid.clear()  # recorded anew, or evaluated eagerly: other code runs
+            with suppress(CallbackError):
+                for path in valid[key]:
+                    run = path.run(call)
+                    if run is not None and run[1]:
+                        return path.result(run[0])  # type: ignore[no-any-return]
+            valid.clear()  # the call is traced, or made eagerly: other code runs
             return self(*args)  # type: ignore[call-arg]
 
         return called
 
     def paths(self, *args: Any) -> tuple[Specialization, ...]:
-        """Return the recorded paths for arguments of this shape that are still valid."""
+        """Return the valid specializations for arguments of this structure."""
         key, _, objects = self.signature(args, {})
         return self._kept.current(key, objects)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
-        """Say what was recorded and compiled for these arguments, and how long a call takes.
+        """Return a description of the program for these arguments, and the time of a call.
 
         Returns
         -------
         Explanation
             Text, with the LLVM IR of the program as its attribute ``code``.
+
+        Raises
+        ------
+        TraceError
+            If calls with these arguments are evaluated eagerly.
+        MissingPackageError
+            If llvmlite is not installed.
 
         Examples
         --------
@@ -218,49 +244,51 @@ class Jitted(Generic[P, R]):
         ... def f(x, y):
         ...     return (x + y) * x
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
-        f: 4 nodes recorded, found as 2 steps of 0 loops
+        f: 4 nodes traced, compiled to 2 statements in 0 loops
         """
-        path, _ = self.taken(args, kwargs)
+        with optional_dependency("explain needs"):
+            import llvmlite  # noqa: F401
+        path, _ = self.path_of(args, kwargs)
         function = path.function
         runners = {"forward": function.values}
         if len(function.moving) == 1 and path.differentiable:
             runners["forward and backward"] = function.along[1]
-        found = function.values.nests
-        as_loops = f"found as {found.steps} steps of {found.loops} loops"
-        lines = [f"{path.name}: {path.recorded} nodes recorded, {as_loops}"]
+        traced = pluralize(path.recorded, "node")
+        lines = [f"{path.name}: {traced} traced, compiled to {_size(function.values.nests)}"]
         codes = []
         for name, runner in runners.items():
             nests = runner.nests
-            size = f"{nests.steps} steps of {nests.loops} loops, {nests.cells * 8} bytes"
-            lines.append(f"{name}: {size}")
+            memory = f"{nests.cells * 8:,} bytes of memory"
+            lines.append(f"{name}: {_size(nests)}, {memory}")
             lines.append(f"  compiled as {nests.choice.form}")
             lines += [f"  not as {form}: {why}" for form, why in nests.choice.rejected]
             lines += [f"  {line}" for line in nests.listing.splitlines()]
-            codes += [nests.module.text()] if isinstance(nests, Nested) else []
-        lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
-        if not path.draws:  # a call would move the generators
+            codes.append(nests.module.text())
+            lines += [f"  calls {x.operation} in Python" for x in nests.callbacks]
+        if not path.draws:  # a call would advance the generators
             call = functools.partial(self, *args, **kwargs)
             seconds = min(timeit.repeat(call, timer=time.perf_counter, number=1, repeat=_RUNS))
             lines.append(
-                f"time of a call: {seconds * 1e6:,.1f} µs, with its arguments read and results made"
+                f"time of a call: {seconds * 1e6:,.1f} µs, including the conversion of arguments "
+                "and results"
             )
         explanation = Explanation("\n".join(lines))
         explanation.code = "\n".join(codes)
         return explanation
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
-        """Write the program for such arguments to a file of C or machine code.
+        """Write the program for arguments like these to a file of C or machine code.
 
         Parameters
         ----------
         path : str or path
             The suffix chooses the format. ``.c``: a function in C99, with a header of the same
-            name. ``.o`` or ``.so``: machine code for this processor, with the same header, made by
-            the C compiler of the system; `scalargrad.export.load` calls a ``.so``. The stem is the
-            name of the function.
+            name. ``.o`` or ``.so``: machine code for this processor, with the same header, compiled
+            by the C compiler of the system; `scalargrad.export.load` loads a ``.so``. The stem is
+            the name of the function.
         *args, **kwargs
-            An example of the arguments. Their numbers are the inputs of the function; for those
-            that are Values, the derivatives of each result are written, too.
+            An example of the arguments. Their numbers are the inputs of the function; for Values
+            among them, the derivatives of each result are outputs, too.
 
         Returns
         -------
@@ -270,7 +298,7 @@ class Jitted(Generic[P, R]):
         Raises
         ------
         TraceError
-            If the function draws random numbers, holds custom operations, or is evaluated eagerly
+            If the function draws random numbers, uses custom operations, or is evaluated eagerly
             for these arguments.
         OperandError
             If the path has another suffix, or its stem is not a valid name in C; for ``.o`` and
@@ -278,10 +306,10 @@ class Jitted(Generic[P, R]):
 
         Notes
         -----
-        Everything else, such as Values that the function closes over or the parameters of a model,
-        is written with its present number. If the function branches on its arguments, or could
-        leave the domain of an operation unnoticed, the last output is 1 where the numbers take the
-        recorded path; elsewhere it is 0, and all other outputs are nan.
+        Everything else, such as captured Values or the parameters of a model, becomes a constant,
+        with its present number. If the function branches on its arguments, or could leave the
+        domain of an operation unnoticed, the last output is 1 for numbers that take the traced
+        branch; otherwise it is 0, and all other outputs are nan.
 
         Examples
         --------
@@ -292,16 +320,18 @@ class Jitted(Generic[P, R]):
         ...     [file.name for file in files]
         ['square.c', 'square.h']
         """
-        from scalargrad.export.files import write
+        from scalargrad.compiler.export_c.files import write
 
         return write(self, path, args, kwargs)
 
     def call_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """Return a call with these arguments."""
+        """Return the call with these arguments."""
         return self, args, kwargs, *self.signature(args, kwargs)
 
-    def taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Specialization, Call]:
-        """Return a call with these arguments, and the path it takes, recorded if need be.
+    def path_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Specialization, Call]:
+        """Return the specialization for a call with these arguments, and the call.
+
+        If there is none, the call is traced.
 
         Raises
         ------
@@ -310,7 +340,7 @@ class Jitted(Generic[P, R]):
         """
         call = self.call_of(args, kwargs)
         for path in self._kept.current(call[3], call[5]):
-            if path.fits(call):
+            if has_llvm() and path.fits(call):  # which runs it
                 return path, call
         try:
             anew = self._kept.record(call, at_once=True)
@@ -318,20 +348,23 @@ class Jitted(Generic[P, R]):
             failed.explain()
         if anew is None:
             raise TraceError(
-                f"{self!r} is evaluated eagerly for these arguments, so it has no program to show "
-                "or to export: see the JitWarning of its first such call"
+                f"{self!r} is evaluated eagerly for these arguments, so there is no program to "
+                "explain or to export: the JitWarning of its first eager call says why"
             )
         return anew, call
 
     def record_elementwise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
-        """Return a new path, not kept, in which each number given or returned has its own node."""
+        """Return a new specialization in which each number of arguments and result has a node.
+
+        It is not cached.
+        """
         try:
             return self._kept.record_elementwise(self.call_of(args, kwargs))
         except UnrecordedError as failed:
             failed.explain()
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Return its name in its module, as of a function; else what it is made of."""
+        """Return its name in its module, like a function; otherwise its parts."""
         if not is_object(self.__wrapped__):
             name = str(getattr(self, "__qualname__", ""))
             with suppress(ImportError, AttributeError, ValueError):
@@ -352,27 +385,34 @@ class Bound(functools.partial[R], Generic[Q, R]):
             """Call the method."""
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
-        """Show what was recorded and compiled for these arguments; see `Jitted.explain`."""
+        """Return a description of the program for these arguments; see `Jitted.explain`."""
         return self.func.explain(*self.args, *args, **self.keywords, **kwargs)  # type: ignore[attr-defined, no-any-return]
 
     def export(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> list[File]:
-        """Write the program for such arguments to a file; see `Jitted.export`."""
+        """Write the program for arguments like these to a file; see `Jitted.export`."""
         return self.func.export(path, *self.args, *args, **self.keywords, **kwargs)  # type: ignore[attr-defined, no-any-return]
+
+
+def _size(nests: Nested) -> str:
+    """Format the size of a compiled program."""
+    return f"{pluralize(nests.steps, 'statement')} in {pluralize(nests.loops, 'loop')}"
 
 
 # Check mode ---------------------------------------------------------------------------------------
 
-#: How far a number may differ: relative to itself, and to the largest number on the way to it.
-RELATIVE, OF_LARGEST = 1e-9, 1e-12
+#: Maximum difference of a number, relative to itself.
+RELATIVE = 1e-9
+#: Maximum difference of a number, relative to the largest number from which it is computed.
+OF_LARGEST = 1e-12
 
 Differ = Callable[[str], None]
 
 
 def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return the result of a compiled call that an eager call has confirmed.
+    """Return the result of a compiled call, after comparing it with that of an eager call.
 
-    Generators are set back between the two. Gradients of each
-    result by the Values it depends on are compared as well.
+    The second call draws the same random numbers. The gradients of each result with respect to the
+    Values that it depends on are compared as well.
 
     Parameters
     ----------
@@ -383,8 +423,8 @@ def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     Raises
     ------
     TraceError
-        If a number, a gradient or the form of the result differs, or only one of the two is an
-        error; the message says where.
+        If a number, a gradient or the structure of the result differs, or only one of the two
+        calls raises an error; the message says where.
     """
     before = Snapshot([compiled.__wrapped__, args, kwargs])
     with jit_mode("program"):
@@ -393,26 +433,26 @@ def checked(compiled: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
     def differ(what: str, cause: Exception | None = None) -> NoReturn:
         raise TraceError(
-            f"{compiled!r} {what}: it reads something that jit does not compare, or changes it; "
-            "pass that as an argument, or call the function without jit"
+            f"{compiled!r} {what}: the function reads or changes something that jit does not "
+            "compare; pass it as an argument, or call the function without jit"
         ) from cause
 
     def confirm(args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         try:
             with disable_jit():
                 expected = compiled.__wrapped__(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - whichever it is, the program raised none
-            differ(f"returned a result where eager code raises {type(error).__name__}", error)
+        except Exception as error:  # noqa: BLE001 - the program raised none
+            differ(f"returns a result, but eager code raises {type(error).__name__}", error)
         for where, x, y in _pairs(found, expected, "its result", differ):
             _compare(where, x, y, differ)
 
     try:
         confirm(args, kwargs)
     except TraceError as refusal:
-        try:  # with Values for numbers: from what a slope near 0 was computed, they know
+        try:  # with Values as arguments, which know from what a derivative near 0 is computed
             leaves, rebuild = flatten([args, kwargs], "the arguments")
             confirm(*rebuild(Value(x) if isinstance(x, float) else x for x in leaves))
-        except Exception:  # noqa: BLE001 - it need not take Values
+        except Exception:  # noqa: BLE001 - the function need not take Values
             raise refusal from refusal.__cause__
     return found
 
@@ -423,14 +463,14 @@ def _compare(where: str, found: Any, expected: Any, differ: Differ) -> None:
     nodes = topological_order(expected) if isinstance(expected, Value) else []
     largest = max((abs(node.data) for node in nodes), default=abs(y))
     if not _agree(x, y, largest):
-        differ(f"computes {x!r} for {where}, and eager code {y!r}")
+        differ(f"computes {x!r} for {where}, but eager code {y!r}")
     if not (isinstance(found, Value) and isinstance(expected, Value)) or found is expected:
         return
-    known, compiled = {*nodes}, isinstance(found, Result)  # another has nodes of its own on the way
+    known, compiled = {*nodes}, isinstance(found, Result)  # others have interior nodes
     parents = [x for x in found.parents if isinstance(x, Value)]
     by = [x for x in parents if x in known or (compiled and x.op is None)]
     if not all(math.isfinite(parent.data) for parent in by):
-        return  # a slope there is 0 or nan by what it is multiplied with on the way
+        return  # a derivative there is 0 or nan, depending on the other factors
     ours = gradients(found, by, allow_nonfinite=True)
     theirs = gradients(expected, by, allow_nonfinite=True)
     steepest = max(map(abs, theirs), default=0.0)
@@ -438,13 +478,16 @@ def _compare(where: str, found: Any, expected: Any, differ: Differ) -> None:
         is_near = _agree(dx, dy, steepest * RELATIVE / OF_LARGEST)
         if not (is_near or _agree(dx, dy, _magnitudes(nodes)[parent])):
             name = parent.label or "a Value"
-            differ(f"computes the gradient {dx!r} of {where} by {name}, and eager code {dy!r}")
+            differ(
+                f"computes the gradient {dx!r} of {where} with respect to {name}, but eager code "
+                f"{dy!r}"
+            )
 
 
 def _magnitudes(nodes: Sequence[Value]) -> dict[Value, float]:
-    """Return, for each node, the sum of the magnitudes of which a gradient by it is the sum.
+    """Return, for each node, the sum of the magnitudes of the terms of its adjoint.
 
-    That is over all ways from the last node to it.
+    There is one term for each path from the last node to it.
     """
     found = dict.fromkeys(nodes, 0.0) | {nodes[-1]: 1.0}
     for node in reversed(nodes):
@@ -461,15 +504,15 @@ def _agree(x: float, y: float, largest: float) -> bool:
 
 
 def _pairs(x: Any, y: Any, where: str, differ: Differ) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the numbers of two results side by side, with where they stand."""
+    """Yield pairs of numbers of two results, with the place of each for messages."""
     if isinstance(x, Value) or is_real(x):
         if not (isinstance(y, Value) or is_real(y)):
-            differ(f"returns a number as {where}, and eager code a {type(y).__name__}")
+            differ(f"returns a number as {where}, but eager code a {type(y).__name__}")
         yield where, x, y
         return
     a, b = dict(children(x) or ()), dict(children(y) or ())
     if type(x) is not type(y) or a.keys() != b.keys():
-        differ(f"returns another {type(y).__name__} as {where} than eager code")
+        differ(f"returns a different {type(y).__name__} as {where} from eager code")
     for key, part in a.items():
         yield from _pairs(part, b[key], f"{where}[{key!r}]", differ)
 
@@ -501,57 +544,58 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     check: bool = False,
 ) -> Any:
-    """Record a function of scalars once, and run it as a program of vector instructions.
+    """Compile a function of scalars: trace it once, and run it as vector instructions.
 
     Parameters
     ----------
     function : callable
         Its arguments are numbers and Values, lists, tuples, dicts and arrays of them, and modules
-        and other objects that hold them. The numbers and Values are read at each call; all else
-        about an argument, such as a length, a key or a text, is part of the program. Its result is
-        any nesting of numbers and Values. A module may itself be the function.
+        and other objects that contain them. The numbers and Values are read at each call; all other
+        properties of an argument, such as a length, a key or a text, are part of the program. Its
+        result is any nesting of numbers and Values. A module can be the function itself.
     static_argnums : int or sequence of int
         Positional arguments that are part of the program, such as a number of steps or a power.
-        The function is recorded anew for each of their values.
+        The function is traced again for each of their values.
     static_argnames : str or sequence of str
         The same for keyword arguments.
     check : bool
-        Whether to make each call eagerly as well, and to raise TraceError where a number or a
-        gradient differs by more than 1e-9 of itself and 1e-12 of the largest on the way to it.
-        ``SCALARGRAD_JIT=check`` does so for all compiled functions of a process.
+        Whether to make each call eagerly as well, and to raise TraceError if a number or a gradient
+        differs by more than 1e-9 of itself and 1e-12 of the largest number from which it is
+        computed. ``SCALARGRAD_JIT=check`` does so for all compiled functions of a process.
 
     Returns
     -------
     Jitted
-        Called as `function`. A result is a Value if it depends on a Value, among the arguments or
-        closed over by `function`; else it is a float, a bool or an array. Each Value returned is a
-        single node, whose operands are the Values it depends on.
+        Called like `function`. A result is a Value if it depends on a Value among the arguments or
+        captured by `function`; otherwise it is a float, a bool or an array. Each Value returned is
+        a single node, whose operands are the Values that it depends on.
 
     Raises
     ------
     TraceError
-        When called, if `function` does what a program could not repeat: it reads ``.data``,
+        When called, if `function` does something that a program cannot repeat: it reads ``.data``,
         ``.grad`` or the graph of a Value, calls ``float``, ``int`` or ``backward``, draws random
         numbers other than by `drawn`, looks a number up in a set or a dict, computes in another
-        thread, or changes an argument or what it closes over.
+        thread, or changes an argument or captured state.
 
     Warns
     -----
     JitWarning
-        Once, if calls take more than 4 different paths through its conditions, at the sixth call if
-        each takes another; calls that take further paths are evaluated eagerly. Once, if 5 calls
-        are evaluated eagerly as a `while_loop` or a root takes more steps than the calls that were
-        compiled. Once, if calls in which a number is not finite, which
-        are evaluated eagerly, have taken 100,000 operations. Once, if it is recorded 4 times
-        because what it closes over keeps changing, or a function or object that it is given, or an
-        integer that a dataclass holds; further calls are evaluated eagerly, after 16 recordings if
-        it was given. What changes from call to call should be a Value or an argument.
+        Once for each reason. Calls take more than 4 different branches, at the sixth call at the
+        latest if each takes another one; calls that take further branches are evaluated eagerly.
+        5 calls are evaluated eagerly because a `while_loop` or a root takes more steps than the
+        calls that were compiled. Calls in which a number is not finite, which are evaluated
+        eagerly, have taken 100,000 operations. The function is traced 4 times because its captured
+        state changes, or a function or object among its arguments, or an integer in a dataclass;
+        further calls are evaluated eagerly, for arguments after 16 traces. A number that changes
+        from call to call should be a Value or an argument. Once in a process, if llvmlite is not
+        installed: all calls are then evaluated eagerly.
 
     See Also
     --------
-    Jitted.explain : what was recorded and compiled, and where the time goes.
+    Jitted.explain : describe the program, and measure the time of a call.
     disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
-    vmap : record one example of many.
+    vmap : trace one example of many.
     scan : repeat a step, each time on the state that the last one returned.
 
     Notes
@@ -563,30 +607,32 @@ def jit(
     eager call would draw. Clocks, files and other state of the process are refused when the
     function reads them, as the page 'The contract of jit' says.
 
-    ``isinstance(x, float)``, ``type(x)`` and ``match`` answer as in eager code, and the types of
-    the arguments that they depend on are then compared at each call. A condition on a number
-    computed from the arguments is checked at each call; if it is different, the other path is
-    traced, too. Called while another function is being traced, a compiled function becomes part of
-    that program.
+    ``isinstance(x, float)``, ``type(x)`` and ``match`` give the results of eager code, and the
+    types of the arguments that they depend on are then compared at each call. A condition on a
+    number computed from the arguments is checked at each call; if it is different, the other branch
+    is traced, too. Called while another function is being traced, a compiled function becomes part
+    of that program.
 
     Results agree with eager ones up to rounding: more than eight terms of a sum ``a + b + c + …``
-    may be added in another order, and a product may be rounded together with the sum it is added
-    to. Brackets stay. On the way to a finite result, one of the two may overflow where the other
-    does not. A number has the same digits computed alone, in a
-    batch of any size or on a lane of `vmap`, by any number of threads. But what depends on shared
-    numbers alone is computed and rounded once under `vmap`, and a longer list may run as loops,
-    which can change last digits. exp, log, expm1, log1p, tanh, sigmoid, erf, sin and cos are within
-    2 units in the last place; other functions are those of the C library. A call is made eagerly if
-    a result or gradient is not finite, or if it leaves the domain of an operation; errors therefore
-    name the same node. Numbers come out as floats, even integers; comparisons come out as bools.
+    may be added in another order, and a product may be rounded together with the sum that it is
+    added to. Parentheses are respected. Interior numbers of a finite result may overflow in one of
+    the two and not in the other. A number has the same digits computed alone, in a batch of any
+    size or on a lane of `vmap`, by any number of threads. But an expression of shared numbers alone
+    is computed and rounded once under `vmap`, and a longer list may run as loops, which can change
+    last digits. exp, log, expm1, log1p, tanh, sigmoid, erf, sin and cos are within
+    2 units in the last place; other functions are those of the C library, and custom operations are
+    called in Python. A call is made eagerly if a result or gradient is not finite, or if it leaves
+    the domain of an operation, so errors name the same node. Results are floats, even of integers;
+    comparisons are bools.
 
-    Recording takes some milliseconds per thousand nodes, once for each shape of arguments, and
-    compiling some tenths of a second, once; the machine code is kept on disk for later processes
-    and shared by programs. The latest shapes are kept, of small programs 1,024, with four million
-    nodes in all. A call with long lists of floats spends most of its time on taking them apart:
-    NumPy arrays are passed whole, and `scan` keeps the carry in the program's memory.
+    Tracing takes some milliseconds per thousand nodes, once for each structure of arguments, and
+    compiling some tenths of a second, once; the machine code is cached on disk for later processes
+    and shared by programs. Programs for the latest structures are cached, for 1,024 of small
+    programs, with four million nodes in all. A call with long lists of floats spends most of its
+    time on converting them: NumPy arrays are passed whole, and `scan` keeps the carry in the
+    memory of the program.
 
-    Needs the extra ``[jit]``. Without llvmlite, NumPy runs the same programs, more slowly.
+    Needs the extra ``[jit]``. Without llvmlite, functions are evaluated eagerly, with one warning.
 
     Examples
     --------
@@ -611,7 +657,7 @@ def jit(
 
 
 def _several(given: Any, name: str, kind: type) -> list[Any]:
-    """Return a list of argument numbers or names, of which a single one may be given alone."""
+    """Return a list of argument numbers or names; a single one need not be in a list."""
     what = f"{kind.__name__}s"
     found = [given] if isinstance(given, kind) else listed(given, name, what, ordered=False)
     for x in found:

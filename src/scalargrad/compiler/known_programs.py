@@ -1,8 +1,9 @@
-"""Compiled forms of programs, kept for further recordings of the same program.
+"""Cache of compiled programs, keyed by content, in memory and on disk.
 
-A network made anew for each fold of a cross-validation, or a function whose cell is run again, is
-recorded anew; so is everything when a script is run again. Where the recording is the same program,
-it need not be compiled again. Long programs are kept on disk, too, beside machine code.
+Functions are often traced again: a network constructed for each fold of a cross-validation, a
+notebook cell that is run again, a script that is started again. If the trace is an equal
+program, it is not compiled again. Long programs are also stored in the disk cache, next to the
+machine code.
 """
 
 from __future__ import annotations
@@ -18,53 +19,50 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler import disk_cache
-from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.nests.numpy_runner import NumpyNested
 from scalargrad.compiler.passes.kinds import Held
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
 
-#: The largest total weight of the programs kept in memory, and so of any one of them.
+#: Maximum total weight of the programs in memory, and so of each program.
 MOST = 1_000_000
-#: What a program weighs besides the numbers that describe it: its machine code.
+#: Weight of the machine code of a program, in addition to the numbers that describe it.
 _CODE = 20_000
-#: What programs kept on disk weigh, without numbers that they hold: a program of less is compiled
-#: almost as fast as it is read.
+#: Weights, without the constants of `Held` nodes, of the programs that are stored on disk. A
+#: smaller program compiles almost as fast as it is read.
 ON_DISK = range(_CODE + 10_000, 10_000_000)
 
-#: A digest of a program's nodes, constants and outputs, its operations (those of the user among
-#: them), whether there is machine code, and its weight: how many numbers describe it, and `_CODE`.
-Key = tuple[bytes, tuple[Any, ...], bool, int]
+#: Packages whose source determines the compiled form of a program.
+_SOURCES = ("codegen", "compiler", "opdef", "ops")
 
-#: What a program was compiled into.
-Compiled = Nested | NumpyNested
+#: Key of a program: a digest of its nodes, constants and outputs; its operations, custom ones
+#: included; its weight, which is `_CODE` plus the number of numbers that describe it.
+Key = tuple[bytes, tuple[Any, ...], int]
 
-_kept: dict[Key, Compiled] = {}
+_kept: dict[Key, Nested] = {}
 
 
-def compiled(program: Program, *, is_native: bool = True) -> Compiled:
-    """Return what a program is compiled into, which may be known in memory or on disk."""
+def compiled(program: Program) -> Nested:
+    """Return the compiled form of a program, from memory or from disk if it is cached there."""
     nodes = program.nodes()
-    held = sum(op.lanes for op in nodes.table if isinstance(op, Held))  # numbers known by then
+    held = sum(op.lanes for op in nodes.table if isinstance(op, Held))  # constants
     weight = len(nodes) + len(nodes.operands) + len(program.outputs) + held + _CODE
-    has_code = is_native and has_llvm()
-    key = _digest(program), (*nodes.table,), has_code, weight
+    key = _digest(program), (*nodes.table,), weight
     found = _kept.pop(key, None)
     if found is None:
-        name = _file_of(key) if has_code and weight - held in ON_DISK else None
+        name = _file_of(key) if weight - held in ON_DISK else None
         content = disk_cache.read(name) if name else None
         found = None if content is None else pickle.loads(content)
     if found is None:
         from scalargrad.compiler.nests.compile_nests import nested
 
-        found = nested(program, is_native=is_native)
-        if name and isinstance(found, Nested):
+        found = nested(program)
+        if name:
             disk_cache.write(name, pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
     if weight <= MOST:
-        _kept[key] = found  # as the last to be forgotten
+        _kept[key] = found  # last in the order of eviction
     while sum(weight for *_, weight in [*_kept]) > MOST:
-        _kept.pop(next(iter([*_kept]), key), None)  # the oldest
+        _kept.pop(next(iter([*_kept]), key), None)  # the least recently used
     return found
 
 
@@ -82,30 +80,30 @@ def _digest(program: Program) -> bytes:
 
 
 def forget() -> None:
-    """Forget all programs."""
+    """Clear the cache in memory."""
     _kept.clear()
 
 
 def _file_of(key: Key) -> str | None:
-    """Return the name of a program's file; None if it holds operations of the user."""
+    """Return the name of a program's file; None if the program has custom operations."""
     if not compiler_digest():
         return None
     try:
         names = pickle.dumps(key[1])
-    except OperandError:  # the next process may declare one of this name otherwise
+    except OperandError:  # another process may define a custom operation of this name differently
         return None
     return disk_cache.name_of(key[0].hex(), hashlib.blake2b(names).hexdigest(), compiler_digest())
 
 
 @functools.cache
 def compiler_digest() -> str:
-    """Return a digest of what compiles programs: the source of the compiler and of the operations.
+    """Return a digest of the source code of the compiler and of the operations.
 
-    Empty where the source is not in files, so that nobody could tell one compiler from the next.
+    It is empty if the source is not in files; two versions could then not be distinguished.
     """
     digest = hashlib.blake2b(f"Python {sys.version}, NumPy {np.__version__}".encode())
     package = Path(__file__).parents[1]
-    files = [x for name in ("compiler", "ops", "table") for x in (package / name).rglob("*.py")]
+    files = [x for name in _SOURCES for x in (package / name).rglob("*.py")]
     for file in sorted(files):
         digest.update(file.read_bytes())
     return digest.hexdigest() if files else ""

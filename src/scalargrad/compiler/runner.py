@@ -1,6 +1,7 @@
-"""Runners: run a program on numbers, in memory that is reused from call to call.
+"""Runners: run a compiled program on numbers, in memory that calls reuse.
 
-An executable with its memory is lent to one call at a time, so threads may call the same program.
+A call borrows an executable with its memory and gives it back afterwards, so that several threads
+can run the same program.
 """
 
 from __future__ import annotations
@@ -15,46 +16,40 @@ import numpy as np
 
 from scalargrad.compiler import known_programs
 from scalargrad.compiler.array_types import Floats
-from scalargrad.compiler.backend import warn_without_llvm
 from scalargrad.compiler.nests.nested import Nested, NestExecutable
-from scalargrad.compiler.nests.numpy_runner import NumpyNested, NumpyNestExecutable
 from scalargrad.compiler.passes.program import Program
 from scalargrad.system.process import collector_paused
 
 Inputs = list[float] | Floats
-#: The most idle memories that are kept for each program.
+#: An executable, its outputs, and the gradients that other results depend on.
+Lent = tuple[Any, Floats, Floats | None]
+#: Maximum number of idle executables of a program.
 _IDLE = 8
-#: NumPy runs a program of at most this many nodes sooner than it is compiled.
-_SHORT = 2000
 
 
 class Runner:
-    """A program as nests, and the executables (with a memory each) that are idle."""
+    """A compiled program and its idle executables, each with its own memory."""
 
-    def __init__(self, nests: Nested | NumpyNested) -> None:
+    def __init__(self, nests: Nested) -> None:
         self.nests = nests
-        self._idle: deque[tuple[Any, Floats, Floats | None]] = deque(maxlen=_IDLE)
+        self._idle: deque[Lent] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{nests.inputs}d").pack_into
 
-    def lend(self) -> tuple[Any, Floats, Floats | None]:
-        """Return an idle executable, its outputs, and gradients that others are computed from.
+    def lend(self) -> Lent:
+        """Return an executable, its outputs, and the gradients that other results depend on.
 
-        These may be hidden behind the outputs, as by a comparison: if one is not finite, no result
-        is, so that the call is made eagerly. Give all back by `take_back`.
+        A comparison may hide such a gradient from the outputs. If one is not finite, all results
+        become nan, so that the call is repeated eagerly. Return the three by `take_back`.
         """
         try:
             return self._idle.pop()
         except IndexError:
-            if isinstance(self.nests, Nested):
-                executable: NestExecutable | NumpyNestExecutable = NestExecutable(self.nests)
-            else:
-                warn_without_llvm()
-                executable = NumpyNestExecutable(self.nests)
+            executable = NestExecutable(self.nests)
             found, n = executable.memory[self.nests.outputs], self.nests.results
             return executable, found[:n], found[n:] if len(found) > n else None
 
-    def take_back(self, lent: tuple[Any, Floats, Floats | None]) -> None:
-        """Take back an executable that was lent, for the next call."""
+    def take_back(self, lent: Lent) -> None:
+        """Put a borrowed executable back, for the next call."""
         self._idle.append(lent)
 
     def __call__(self, inputs: Inputs) -> list[float]:
@@ -75,13 +70,13 @@ class Runner:
         return found
 
     def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> tuple[Floats, bool]:
-        """Run on numbers and arrays, each written to its cells.
+        """Run on numbers and arrays, each written to its elements of the memory.
 
         Returns
         -------
         outputs : float64
         finite : bool
-            Whether all of them are finite.
+            True if all outputs, and the hidden gradients, are finite.
         """
         executable, outputs, hidden = idle = self.lend()
         if executable.displacements:
@@ -98,21 +93,17 @@ class Runner:
 
 
 def are_finite(numbers: Floats) -> bool:
-    """Return whether all numbers are finite, without NumPy's BLAS, whose threads would wake up."""
+    """Return True if all numbers are finite; without BLAS, whose threads would wake up."""
     if numbers.size <= _FEW:
         return all(map(isfinite, numbers.ravel().tolist()))
-    return 0 not in np.isfinite(numbers).tobytes()  # in half the time of `all`
+    return 0 not in np.isfinite(numbers).tobytes()  # takes half the time of `all`
 
 
-#: The most numbers that are tested one by one, in less time than NumPy takes to begin.
+#: Maximum number of numbers that Python tests in less time than a call of NumPy takes.
 _FEW = 32
 
 
 @collector_paused()
-def runner_for(program: Program, *, once: bool = False) -> Runner:
-    """Return a runner for a program as recorded, derivatives among its outputs.
-
-    A short program that is to be run `once` is run by NumPy: to compile it would take longer.
-    """
-    is_native = not (once and len(program) <= _SHORT)
-    return Runner(known_programs.compiled(program, is_native=is_native))
+def runner_for(program: Program) -> Runner:
+    """Return a runner for a traced program, whose outputs may include derivatives."""
+    return Runner(known_programs.compiled(program))

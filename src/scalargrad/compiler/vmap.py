@@ -1,6 +1,10 @@
 """vmap: turn a function of one example into a function of many.
 
-Results come as lists, or are stacked in arrays, along the axes that `out_axes` names.
+Results are lists, or are stacked in arrays along the axes that `out_axes` names. In a trace, the
+function runs once, on nodes with one lane for each example:
+
+    vmap(lambda x: x * a)([1.0, 2.0])     %1 = 1, 2         2 lanes
+                                          %2 = mul(%1, a)   2 lanes
 """
 
 from __future__ import annotations
@@ -41,8 +45,8 @@ def vmap(
     f : callable
         A function of one example.
     in_axes : int, None or sequence of them
-        For each positional argument, 0 if it holds one entry per example, None if all
-        examples share it. A single setting serves all arguments. Keyword arguments are shared.
+        For each positional argument, 0 if it has one entry per example, None if all examples
+        share it. A single setting applies to all arguments. Keyword arguments are shared.
     out_axes : int, None, or tuple, list or dict of them
         The position of the axis of examples in the result; None for a result that all examples
         share, which is returned once. A tuple, list or dict has a setting for each part.
@@ -51,7 +55,7 @@ def vmap(
     -------
     callable
         Returns a list with one result per example. If a mapped argument is a NumPy array, it
-        returns arrays instead, as JAX does: of a function that returns a tuple, a tuple of arrays.
+        returns arrays instead, as in JAX: for a function that returns a tuple, a tuple of arrays.
 
     Raises
     ------
@@ -63,15 +67,15 @@ def vmap(
     -----
     For lists, `out_axes` is 0 or None. Results that are Values make arrays of objects.
 
-    Inside a compiled function, `f` is recorded once for all examples, which become lanes of the
-    same instructions. As `f` then runs once, on Values that stand for all examples, a condition
-    that depends on them is a TraceError: choose with `where`, `maximum` or `clip` instead. So is
-    a change that `f` would make for each example: of a counter, an iterator, a list. `take` looks
-    up an entry for each example, and random numbers are drawn for one example after the other. If
-    the examples differ in more than their numbers (in length, say), and inside another vmap, each
-    is recorded by itself. Numbers of examples are float64, whatever the type of their array. 10,000
-    examples or more are shared by threads, as many as there are cores or as the environment
-    variable SCALARGRAD_THREADS says; results do not depend on their number.
+    Inside a compiled function, `f` is traced once for all examples, which become lanes of the same
+    instructions. Because `f` runs once, on Values that represent all examples, a condition that
+    depends on them raises TraceError: choose with `where`, `maximum` or `clip` instead. So does a
+    side effect for each example, on a counter, an iterator or a list. `take` looks up an entry for
+    each example, and random numbers are drawn for one example after the other. If the examples
+    differ in more than their numbers (in length, for instance), and inside another vmap, each is
+    traced separately. Numbers of examples are float64, whatever the type of their array. 10,000
+    examples or more are distributed over threads, one for each core, or as many as the environment
+    variable SCALARGRAD_THREADS specifies; results do not depend on their number.
 
     Examples
     --------
@@ -137,21 +141,21 @@ def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     """Return the number of examples."""
     if len(axes) != len(args) or not all(map(_is_axis, axes)):
         raise OperandError(
-            f"vmap: in_axes {format_value(tuple(axes))} for {len(args)} arguments: give 0 or None "
-            "for each"
+            f"vmap: in_axes is {format_value(tuple(axes))} for {len(args)} arguments; it must be 0 "
+            "or None for each"
         )
     mapped = [x for x, axis in zip(args, axes, strict=True) if axis is not None]
     for x in mapped:
         if not holds_entries(x):
             raise OperandError(
-                f"vmap: a mapped argument is a {type(x).__name__}, which holds no examples in "
-                "order: give a list or an array, or None in in_axes if the examples share it"
+                f"vmap: a mapped argument is a {type(x).__name__}, which has no examples in order: "
+                "pass a list or an array, or use None in in_axes if the examples share it"
             )
     counts = set(map(len, mapped))
     if len(counts) != 1:
         raise OperandError(
-            f"vmap: the mapped arguments hold {sorted(counts) or 'no'} examples: map at least one, "
-            "and give all the same length"
+            f"vmap: the mapped arguments have {sorted(counts) or 'no'} examples: map at least one, "
+            "and all with the same length"
         )
     return counts.pop()
 
@@ -165,7 +169,7 @@ _UNORDERED = (Mapping, set, frozenset)
 
 
 def holds_entries(x: Any) -> bool:
-    """Return whether something has entries by number: a sequence or an array."""
+    """Return True for a sequence or an array."""
     if not hasattr(x, "__getitem__"):
         return False
     if hasattr(x, "shape"):
@@ -193,20 +197,20 @@ def stacked(results: list[Any], out_axes: Any, arrays: bool) -> Any:
         return _shared(results)
     if isinstance(out_axes, bool) or not isinstance(out_axes, int):
         raise OperandError(
-            f"vmap: out_axes holds {format_value(out_axes)}: give the number of an axis, None for "
-            "what all examples share, or a tuple or dict of them for the parts of the result"
+            f"vmap: out_axes has {format_value(out_axes)}: use the number of an axis, None for a "
+            "result that all examples share, or a tuple or dict of them for the parts of the result"
         )
     if not arrays and out_axes:
         raise OperandError(
-            f"vmap: out_axes is {out_axes} for a list of results, one for each example: give vmap "
-            "an array, or turn the list by zip(*results)"
+            f"vmap: out_axes is {out_axes}, but the result is a list with one entry for each "
+            "example: pass an array to vmap, or transpose the list by zip(*results)"
         )
     if not arrays:
         return results
     if not results:
         raise OperandError(
-            "vmap: there are no examples, so the shape of the result is not known: ask for their "
-            "number before"
+            "vmap: there are no examples, so the shape of the result is not known: check their "
+            "number before the call"
         )
     try:
         return _in_arrays(results, out_axes)
@@ -225,7 +229,7 @@ def _of_parts(
         if not same or (is_dict and result.keys() != model.keys()):
             raise OperandError(
                 f"vmap: {what} is {format_value(model)}, but the function returned "
-                f"{format_value(result)}: both need the same parts"
+                f"{format_value(result)}: both must have the same parts"
             )
     parts = [combine([result[key] for result in results], model[key]) for key in keys]
     return like(model, parts)
@@ -248,20 +252,20 @@ def _stacked(results: list[Any], axis: int) -> Any:
     for kind, x in kinds.items():
         if not (issubclass(kind, Value | np.ndarray) or is_real(x)):
             raise OperandError(
-                f"vmap: the function returned {format_value(x)}, of type {kind.__name__}, which no "
-                "array of numbers holds: return numbers, or give vmap lists"
+                f"vmap: the function returned {format_value(x)}, of type {kind.__name__}, which "
+                "cannot be in an array of numbers: return numbers, or pass lists to vmap"
             )
     shapes = {np.shape(x) for x in results} if any(map(is_array, kinds.values())) else {()}
     if len(shapes) != 1:
         raise OperandError(
-            f"vmap: results have shapes {sorted(shapes)}: return one shape for all examples, or "
-            "give vmap lists"
+            f"vmap: results have shapes {sorted(shapes)}: return the same shape for all examples, "
+            "or pass lists to vmap"
         )
     dimensions = len(next(iter(shapes))) + 1
     if not -dimensions <= axis < dimensions:
         raise OperandError(
-            f"vmap: out_axes is {axis}, but with the axis of examples the results have "
-            f"{dimensions}: give {-dimensions} to {dimensions - 1}"
+            f"vmap: out_axes is {axis}, but must be from {-dimensions} to {dimensions - 1}: the "
+            f"results have {dimensions - 1} axes without that of the examples"
         )
     if any(issubclass(kind, Value) for kind in kinds):
         return object_array(results)
@@ -282,20 +286,16 @@ def _shared(results: list[Any]) -> Any:
         numbers = flatten(first, names[0])[0]
         rows = [flatten_like(x, first, names[1], names[0]) for x in results]
         if not all(_is_same([*zip(numbers, row, strict=True)]) for row in rows):
-            found = (
-                format_value(first)
-                if current_trace() is None
-                else "what is computed of each example"
-            )
+            found = format_value(first) if current_trace() is None else "a result of the examples"
             raise OperandError(
-                f"vmap: out_axes is None for {found}, which differs from example to example: give "
+                f"vmap: out_axes is None for {found}, which differs from example to example: use "
                 "an axis"
             )
     return first
 
 
 def _is_same(pairs: list[tuple[Any, Any]]) -> bool:
-    """Return whether numbers are equal in pairs, and computed in the same way."""
+    """Return True if numbers are equal in pairs, and computed in the same way."""
     seen = set()
     while pairs:
         a, b = pairs.pop()

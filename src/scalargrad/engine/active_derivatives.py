@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
+from scalargrad.engine.recorder import recorder
+
 R = TypeVar("R")
 
 
@@ -33,6 +35,14 @@ class ActiveDerivative(NamedTuple):
 
 #: Derivatives whose functions are running, the innermost last.
 active_derivatives: ContextVar[tuple[ActiveDerivative, ...]] = ContextVar("derivatives", default=())
+
+
+def derivative_level() -> int:
+    """Return the number of nested derivatives here: 2 in a function whose Hessian is computed.
+
+    The trace of a compiled function does not count.
+    """
+    return len(active_derivatives.get()) - (recorder() is not None)
 
 
 def register_leaf(node: R) -> R:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from scalargrad.engine.active_derivatives import active_derivatives
-from scalargrad.engine.comparison_log import COMPARISONS_ATTRIBUTE
+from scalargrad.engine.branch_log import LOG_ATTRIBUTE
 from scalargrad.engine.other_names import OTHER_NAMES
 from scalargrad.engine.recorder import recorder
 from scalargrad.errors import GraphError, OperandError
@@ -31,7 +31,7 @@ class PythonProtocols:
     def __getstate__(self) -> Any:
         """Return the attributes and slots that a derived class adds, or None, as pickle does."""
         kind: Any = type(self)
-        attributes = {name: x for name, x in self.__dict__.items() if name != COMPARISONS_ATTRIBUTE}
+        attributes = {name: x for name, x in self.__dict__.items() if name != LOG_ATTRIBUTE}
         if not kind.__slots__ or kind is kind._node:  # most; a search for slots takes long
             return attributes or None
         state: Any = object.__getstate__(self)

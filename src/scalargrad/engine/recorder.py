@@ -9,8 +9,13 @@ True
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 #: One entry for each active recorder and each active `no_grad` block, of all threads. While the
 #: list is empty, operations build graphs without reading a context variable, which saves 5% of
@@ -71,6 +76,44 @@ class Recorder(Protocol):
 active_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 #: Return the active recorder of this thread or task; None outside of tracing.
 recorder = active_recorder.get
+
+
+def is_traced(x: Any) -> bool:
+    """Return True if x is a Value of a function that is being traced, and so has no number yet."""
+    return recorder() is not None and hasattr(x, "_apply")
+
+
+def trace_as(form: Callable[[*Ts], R]) -> Callable[[Callable[[*Ts], R]], Callable[[*Ts], R]]:
+    """Declare the traced form of a function: the form that is called while a function is traced.
+
+    A function needs one if it reads the numbers of Values, or if the compiler finds loops more
+    easily in other operations. Both forms have the same parameters, passed by position, and give
+    the same result.
+
+    Examples
+    --------
+    >>> def traced_relu(x):
+    ...     return where(x > 0.0, x, 0.0)
+    >>> @trace_as(traced_relu)
+    ... def relu(x):
+    ...     return x if x.data > 0.0 else 0.0
+    """
+
+    def declare(eager: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
+        @functools.wraps(eager, updated=())  # without the attributes of an operation
+        def dispatch(*args: *Ts) -> R:
+            return (eager if recorder() is None else form)(*args)
+
+        return dispatch
+
+    return declare
+
+
+def record_lookup(values: Any, index: Any) -> Any:
+    """Record a lookup by the active recorder; see `Recorder.take`."""
+    current = recorder()
+    assert current is not None, "traced form of a lookup"
+    return current.take(values, index)
 
 
 def refuse_if_recorded(question: str) -> None:

@@ -12,7 +12,7 @@ from scalargrad.checks.arguments import whole
 from scalargrad.checks.numbers import as_float, float_of, is_real
 from scalargrad.codegen.eager import apply_without_graph
 from scalargrad.engine.active_derivatives import active_derivatives, register_leaf
-from scalargrad.engine.comparison_log import record_comparison
+from scalargrad.engine.branch_log import record_comparison
 from scalargrad.engine.conversions import PythonProtocols
 from scalargrad.engine.micrograd_compat import MicrogradNames, init_manual_node
 from scalargrad.engine.recorder import active_modes, float_comparisons, recorder

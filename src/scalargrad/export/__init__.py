@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad.export.files import load
+from scalargrad.compiler.export_c.files import load
 from scalargrad.export.graphs import from_json, to_json, to_networkx, to_sympy
 from scalargrad.export.tensors import jax_function, torch_function
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from scalargrad.checks.arguments import choice, flag, is_word, listed, number, scalar, whole
 from scalargrad.checks.numbers import as_float, is_real
-from scalargrad.engine.recorder import active_modes, recorder
+from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, flatten_like
 from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
@@ -223,20 +223,21 @@ def check_class(target: Any, classes: int, name: str) -> Any:
     and by 0 if it is not: at a division by 0, compiled code falls back to an eager call, which
     raises the error.
     """
-    if recorder() is not None and isinstance(target, Value):
+    is_value = isinstance(target, Value)
+    if is_value and is_traced(target):
         return target / (ge(target, 0.0) * lt(target, classes) * eq(floor(target), target))
     if not is_number(target) or not eq(floor(target), target):
-        number = target.data if isinstance(target, Value) else target
+        number = target.data if is_value else target
         raise OperandError(
             f"{name}: a target is {format_value(number)}; a class must be a whole number"
         )
     if not ge(target, 0.0) * lt(target, classes):
-        number = target.data if isinstance(target, Value) else target
+        number = target.data if is_value else target
         raise DomainError(
             f"{name}: a target is class {number:.0f}; with {classes} scores, the classes are "
             f"0 … {classes - 1}"
         )
-    return target if isinstance(target, Value) else int(target)
+    return target if is_value else int(target)
 
 
 def pair_examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], Any]]:
@@ -694,7 +695,7 @@ def _reduce_examples(
     if reduction == "none":
         return losses
     if reduction == "mean" and not all(isinstance(x, float) and x == 1.0 for x in weights):
-        return _divide_by_weight(reduce_losses(losses, "sum", name), sum(weights), name)
+        return _weighted_mean(reduce_losses(losses, "sum", name), sum(weights), name)
     return reduce_losses(losses, reduction, name)
 
 
@@ -704,7 +705,7 @@ def _loss_unless_ignored(
     """Return the loss of an example and its weight in the mean; both are 0 for an ignored class."""
     if ignore is None or not is_number(t):
         pair: tuple[Any, Any] = loss(scores, t)
-    elif recorder() is not None and isinstance(t, Value):  # the class is not known while tracing
+    elif is_traced(t):  # its class is not known
         is_ignored = eq(t, ignore)
         pair = loss(scores, where(is_ignored, 0.0, t))
         pair = where(is_ignored, 0.0, pair[0]), where(is_ignored, 0.0, pair[1])
@@ -713,9 +714,15 @@ def _loss_unless_ignored(
     return pair
 
 
-def _divide_by_weight(total: Any, weight: Any, name: str) -> Any:
+def _trace_weighted_mean(total: Any, weight: Any, name: str) -> Any:  # noqa: ARG001
     """Divide by the sum of weights; if it is 0, compiled code falls back to an eager call."""
-    if recorder() is None and weight == 0.0:
+    return total / weight
+
+
+@trace_as(_trace_weighted_mean)
+def _weighted_mean(total: Any, weight: Any, name: str) -> Any:
+    """Divide a sum of losses by the sum of their weights, which must not be 0."""
+    if weight == 0.0:
         raise DomainError(
             f"{name}: every example is ignored or has weight 0, so the mean is undefined"
         )
@@ -1058,13 +1065,14 @@ def _predictions(input: Any, target: Any, threshold: float, name: str) -> Iterat
             raise OperandError(f"{name}: a target is {format_value(t)}; give the class as a number")
 
 
-def _traced_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:
-    """Yield 1 for a wrong prediction and 0 for a right one, as traced operations.
+def _trace_errors(input: Any, target: Any, threshold: float, name: str) -> list[Any]:
+    """Return 1 for each wrong prediction and 0 for each right one, as traced operations.
 
     The result is divided by 0 if a target is not a class or a score is nan. At a division by 0,
     compiled code falls back to an eager call, which raises the error.
     """
     limit = number(threshold, f"{name}: threshold", finite=False)
+    errors = []
     for scores, t in _metric_examples(input, target, name):
         if len(scores) == 1:
             one_hot = [t == x for x in _BINARY_TARGETS]
@@ -1072,7 +1080,14 @@ def _traced_errors(input: Any, target: Any, threshold: float, name: str) -> Iter
         else:
             one_hot = [t == float(k) for k in range(len(scores))]
             wrong = ne(argmax(scores), t)
-        yield wrong / (sum(one_hot) * prod([x == x for x in scores]))
+        errors.append(wrong / (sum(one_hot) * prod([x == x for x in scores])))
+    return errors
+
+
+@trace_as(_trace_errors)
+def _errors(input: Any, target: Any, threshold: float, name: str) -> list[Any]:
+    """Return 1 for each wrong prediction and 0 for each right one."""
+    return [float(t != y) for t, y in _predictions(input, target, threshold, name)]
 
 
 def zero_one_loss(
@@ -1112,11 +1127,7 @@ def zero_one_loss(
     0.25
     """
     check_reduction(reduction, "zero_one_loss")
-    wrong: list[Any]
-    if active_modes and recorder() is not None:
-        wrong = [*_traced_errors(input, target, threshold, "zero_one_loss")]
-    else:
-        wrong = [float(t != y) for t, y in _predictions(input, target, threshold, "zero_one_loss")]
+    wrong = _errors(input, target, threshold, "zero_one_loss")
     return wrong if reduction == "none" else reduce_losses(wrong, reduction, "zero_one_loss")
 
 

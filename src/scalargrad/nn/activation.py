@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from scalargrad.checks.arguments import choice, listed, number, positive, scalar
 from scalargrad.checks.numbers import is_real
+from scalargrad.engine.draws import drawn
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.nn.init import Rng, generator
 from scalargrad.nn.module import Module
@@ -25,7 +26,6 @@ from scalargrad.ops import (
     tanh,
     where,
 )
-from scalargrad.transforms.draws import drawn
 
 __all__ = [
     "ELU",

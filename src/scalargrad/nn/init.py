@@ -14,11 +14,11 @@ from typing import Any, TypeAlias, TypeVar
 
 from scalargrad.checks.arguments import choice, number, whole
 from scalargrad.checks.numbers import as_float
+from scalargrad.engine.draws import drawn
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
 from scalargrad.nn.state import flatten_nested, parameter_shape
 from scalargrad.system.short_repr import format_value
-from scalargrad.transforms.draws import drawn
 
 __all__ = [
     "calculate_gain",

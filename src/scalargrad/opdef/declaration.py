@@ -171,8 +171,6 @@ class Operation:
     c
         Notation of a primitive in C99, or the source of a function ``sg_name`` for it. The default
         is the notation in Python, if there is one, or the function of that name in <math.h>.
-    lane
-        NumPy code for arrays, if `python` does not apply to them.
     expression
         A reduction as an expression of other operations, for compiled code, if its body compares
         numbers and so cannot be traced.
@@ -197,7 +195,6 @@ class Operation:
     mathml: Notation | None = None
     comparison: Notation | None = None
     javascript: Notation | str | None = None
-    lane: str | None = None
     expression: Callable[..., Any] | None = None
 
     def __init__(

@@ -276,22 +276,18 @@ def primitive(kind: type[O], **attributes: Any) -> Callable[[Callable[..., Any]]
     return declare
 
 
-def elementary(numpy: str = "", **attributes: Any) -> Callable[[Callable[..., Any]], Unary]:
-    """Define a primitive of one operand that JavaScript's Math and NumPy have, too.
+def elementary(**attributes: Any) -> Callable[[Callable[..., Any]], Unary]:
+    """Define a primitive of one operand that JavaScript's Math has, too.
 
     Parameters
     ----------
-    numpy : str
-        Its name in NumPy, if that differs.
     **attributes
         The attributes of `Operation`.
     """
 
     def declare(function: Callable[..., Any]) -> Unary:
-        name = function.__name__
-        lane = f"np.{numpy or name}({{0}})"
-        javascript = call(f"Math.{name}", 1)
-        return primitive(Unary, javascript=javascript, lane=lane, **attributes)(function)
+        javascript = call(f"Math.{function.__name__}", 1)
+        return primitive(Unary, javascript=javascript, **attributes)(function)
 
     return declare
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import is_traced
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import TABLE, Operation
 
@@ -95,7 +95,7 @@ class Symbol:
 
 def _number(x: Any) -> float:
     """Return a number of an expression as a float."""
-    if recorder() is not None and hasattr(x, "_apply"):
+    if is_traced(x):
         raise NodeInFormulaError
     return float(x)
 

@@ -99,7 +99,6 @@ def mul(a: float, b: float) -> float:
     text=infix("/", PRODUCT),
     mathml=Notation("<mfrac>{0}{1}</mfrac>", PRODUCT, (1, 1)),
     javascript=infix("/", PRODUCT),
-    lane="{0} / {1}",
 )
 def div(a: float, b: float) -> float:
     """Divide, a / b.
@@ -150,7 +149,6 @@ def neg(x: float) -> float:
     text=Notation("|{0}|"),
     mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
     javascript=call("Math.abs", 1),
-    lane="abs({0})",
 )
 def abs(x: float) -> float:
     """Take the absolute value, |x|.
@@ -222,7 +220,6 @@ def _pow_partials(y: Symbol, base: Symbol, exponent: Symbol) -> tuple[Any, ...]:
     # In C and IEEE 754, pow(1, y) and pow(-1, ±inf) are 1; in JavaScript, some of them are nan.
     javascript="""\
 (x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y))""",
-    lane="np.power({0}, {1})",
 )
 def pow(base: float, exponent: float) -> float:
     """Raise to a power, base ** exponent.

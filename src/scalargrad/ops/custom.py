@@ -104,9 +104,9 @@ def custom_op(
     -----
     Check the derivative against central differences with `gradcheck`.
 
-    During a call of a compiled function, the result may depend only on the operands: the operation
-    is applied once to equal operands, and in any order. Pass random numbers as operands, drawn
-    with `drawn`.
+    A compiled function calls the operation in Python. The result may depend only on the operands:
+    the operation is applied once to equal operands, and in any order. Pass random numbers as
+    operands, drawn with `drawn`. If it raises an exception, the call is repeated eagerly.
 
     `partials` and `domain` are traced once, when the operation is defined, with the values that
     captured variables have then. Pass a number that may change as an operand, or define one

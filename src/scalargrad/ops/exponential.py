@@ -52,7 +52,6 @@ def exp(x: float) -> float:
     text=Notation("2^{0}", POWER, (POWER,)),
     mathml=Notation("<msup><mn>2</mn>{0}</msup>", POWER, (1,)),
     javascript=Notation("2 ** {0}", POWER, (ATOM,)),
-    lane="np.exp2({0})",
 )
 def exp2(x: float) -> float:
     """Raise 2 to a power, 2^x; from 1024 on the result overflows to inf.

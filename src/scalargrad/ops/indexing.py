@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from scalargrad.checks.arguments import scalars
 from scalargrad.checks.numbers import format_data, is_real, is_true_for_all
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import record_lookup, trace_as
 from scalargrad.errors import OperandError
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import eq, ge, le, lt, ne, where
@@ -40,7 +40,8 @@ def argmax(values: Iterable[Any]) -> int:
     >>> argmax([0.1, 0.7, 0.2]), take(["cat", "dog", "cow"], argmax([0.1, 0.7, 0.2]))
     (1, 'dog')
     """
-    return cast("int", _arg_best(values, "argmax", max, ge))
+    index: int = _index_of(max, values)
+    return index
 
 
 def argmin(values: Iterable[Any]) -> int:
@@ -51,23 +52,35 @@ def argmin(values: Iterable[Any]) -> int:
     >>> argmin([0.1, 0.7, 0.2])
     0
     """
-    return cast("int", _arg_best(values, "argmin", min, le))
+    index: int = _index_of(min, values)
+    return index
 
 
-def _arg_best(values: Iterable[Any], name: str, best_of: Any, is_at_least_as_good: Any) -> Any:
-    """Return the index of the best number; while a function is traced, by operations."""
-    numbers = scalars(values, f"the argument of {name}")
+def _no_numbers_error(best_of: Any) -> OperandError:
+    return OperandError(f"arg{best_of.__name__} of no numbers is undefined: give at least one")
+
+
+def _trace_index_of(best_of: Any, values: Iterable[Any]) -> Any:
+    """Return the index of the largest or smallest number as a Value, computed by comparisons."""
+    numbers = scalars(values, f"the argument of arg{best_of.__name__}")
     if not numbers:
-        raise OperandError(f"{name} of no numbers is undefined: give at least one")
-    if recorder() is None:
-        nans = (i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x)))
-        first = next(nans, None)
-        return best_of(range(len(numbers)), key=numbers.__getitem__) if first is None else first
+        raise _no_numbers_error(best_of)
+    is_as_good = ge if best_of is max else le
     best, index = numbers[0], 0.0
     for i, x in enumerate(numbers):
-        is_kept = where(ne(best, best), 1.0, is_at_least_as_good(best, x))
+        is_kept = where(ne(best, best), 1.0, is_as_good(best, x))
         best, index = where(is_kept, best, x), where(is_kept, index, float(i))
     return index
+
+
+@trace_as(_trace_index_of)
+def _index_of(best_of: Any, values: Iterable[Any]) -> Any:
+    """Return the index of the largest or smallest number, or of the first nan."""
+    numbers = scalars(values, f"the argument of arg{best_of.__name__}")
+    if not numbers:
+        raise _no_numbers_error(best_of)
+    nans = [i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x))]
+    return nans[0] if nans else best_of(range(len(numbers)), key=numbers.__getitem__)
 
 
 def take(values: Any, index: Any) -> Any:
@@ -136,11 +149,9 @@ def _require_equal_lengths(rows: Any) -> None:
         )
 
 
+@trace_as(record_lookup)
 def _select(values: Sequence[Any], index: Any) -> Any:
     """Return the number at an index, by comparisons with all indices; compiled code gathers it."""
-    current = recorder()
-    if current is not None:
-        return current.take(values, index)
     selected: Any = math.nan
     for k, value in enumerate(values):
         is_here = eq(index, float(k)) + eq(index, float(k - len(values)))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 from scalargrad.checks.arguments import listed, number, scalars
 from scalargrad.checks.numbers import as_floats
-from scalargrad.engine.recorder import recorder
+from scalargrad.engine.recorder import trace_as
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import ATOM, SUM, Notation
 from scalargrad.opdef.operation import (
@@ -47,6 +47,7 @@ T = TypeVar("T")
 #: Probability of a class above which its slope, 1 - p, is computed as the sum of the other
 #: probabilities, because the difference would cancel.
 _LIKELY = 0.75
+_LOG_LIKELY = math.log(_LIKELY)
 
 
 class Sum(ListReduction):
@@ -383,33 +384,48 @@ def std(values: Iterable[Any], *, correction: float = 1) -> Any:
     return sqrt(var(values, correction=correction))
 
 
-class MaxScore(float):
-    """Maximum of the scores of a `softmax`, a constant in its graph.
-
-    It stores the scores, so that it can be recomputed when the graph is evaluated at other inputs.
-    """
-
-    __slots__ = ("scores",)
-
-    def __new__(cls, value: float, scores: Sequence[Any] = ()) -> MaxScore:
-        score = super().__new__(cls, value)
-        score.scores = tuple(scores)
-        return score
-
-    scores: tuple[Any, ...]
-
-
 def _are_nodes(scores: Sequence[Any]) -> bool:
     """Return True if all scores are nodes, except masked ones, which are -inf."""
     return all(hasattr(x, "_apply") or x == -math.inf for x in scores)
 
 
-def _score_shift(scores: Sequence[Any]) -> Any:
-    """Return the largest score as a constant, which `softmax` subtracts from all scores."""
-    if recorder() is not None:
-        largest = maximum(*scores)
-        return largest.detach() if hasattr(largest, "_apply") else largest
-    return max(getattr(x, "data", x) for x in scores)
+def _store_scores(shifted: Sequence[Any], scores: Sequence[Any]) -> None:
+    """Store the scores at the nodes that subtract their maximum, as `SCORES_ATTRIBUTE` says.
+
+    Step pages compute the maximum again at other inputs.
+    """
+    stored = tuple(scores)
+    for x in shifted:
+        if getattr(x, "parents", ()):
+            x._softmax_scores = stored
+
+
+def _trace_softmax(scores: Sequence[Any]) -> list[Any]:
+    """Traced form of `softmax`: the likely class, if there is one, is found at each call."""
+    largest = maximum(*scores)
+    shift = largest.detach() if hasattr(largest, "_apply") else largest
+    shifted = [x - shift for x in scores]
+    weights = [exp(x) for x in shifted]
+    total = sum(weights)
+    probabilities = [w / total for w in weights]
+    likely = [gt(p, _LIKELY) for p in probabilities]
+    rest = sum([where(yes, 0.0, w) for yes, w in zip(likely, weights, strict=True)])
+    return [_share_by_select.of(w, total, rest) for w in weights]
+
+
+@trace_as(_trace_softmax)
+def _softmax(scores: Sequence[Any]) -> list[Any]:
+    """Return the softmax of at least one score."""
+    largest = max(getattr(x, "data", x) for x in scores)
+    shifted = [x - largest for x in scores]
+    if isinstance(largest, float) and _are_nodes(scores):
+        _store_scores(shifted, scores)
+    weights = [exp(x) for x in shifted]
+    total = sum(weights)
+    probabilities = [w / total for w in weights]
+    if (k := _dominant(probabilities, _LIKELY)) >= 0:
+        probabilities[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
+    return probabilities
 
 
 @overload
@@ -430,25 +446,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     [0.5, 0.5]
     """
     scores = scalars(values, "values", "score")
-    if not scores:
-        return []
-    largest = _score_shift(scores)
-    shifted = [x - largest for x in scores]
-    if isinstance(largest, float) and _are_nodes(scores):
-        max_score = MaxScore(largest, scores)
-        for x in shifted:
-            if getattr(x, "parents", ()):
-                x.parents = x.parents[0], max_score
-    weights = [exp(x) for x in shifted]
-    total = sum(weights)
-    probabilities = [w / total for w in weights]
-    if recorder() is not None:  # a compiled function finds the likely class at each call
-        likely = [gt(p, _LIKELY) for p in probabilities]
-        rest = sum([where(yes, 0.0, w) for yes, w in zip(likely, weights, strict=True)])
-        return [_recorded_share.of(w, total, rest) for w in weights]
-    if (k := _dominant(probabilities, _LIKELY)) >= 0:
-        probabilities[k] = _share.of(weights[k], *weights[:k], *weights[k + 1 :])
-    return probabilities
+    return _softmax(scores) if scores else []
 
 
 @overload
@@ -465,14 +463,20 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     """
     scores = scalars(values, "values", "score")
     total = logsumexp(scores) if scores else 0.0
-    logs = [x - total for x in scores]
-    bound = math.log(_LIKELY)
-    if recorder() is not None:
-        likely = [gt(x, bound) for x in logs]
-        others = sum([where(yes, 0.0, exp(x)) for yes, x in zip(likely, logs, strict=True)])
-        rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # if none is likely, others is 1
-        return [where(yes, rest, x) for yes, x in zip(likely, logs, strict=True)]
-    if (k := _dominant(logs, bound)) >= 0:
+    return _accurate_logs([x - total for x in scores])
+
+
+def _trace_accurate_logs(logs: list[Any]) -> list[Any]:
+    likely = [gt(x, _LOG_LIKELY) for x in logs]
+    others = sum([where(yes, 0.0, exp(x)) for yes, x in zip(likely, logs, strict=True)])
+    rest = log1p(0.0 - where(others > 0.5, 0.0, others))  # if none is likely, others is 1
+    return [where(yes, rest, x) for yes, x in zip(likely, logs, strict=True)]
+
+
+@trace_as(_trace_accurate_logs)
+def _accurate_logs(logs: list[Any]) -> list[Any]:
+    """Compute the logarithm of a probability above `_LIKELY` again, from the other logarithms."""
+    if (k := _dominant(logs, _LOG_LIKELY)) >= 0:
         logs[k] = log1p(0.0 - sum(map(exp, logs[:k] + logs[k + 1 :])))  # not -0.0
     return logs
 
@@ -504,7 +508,7 @@ def _partials_of_either(share: Any, _w: Any, total: Any, rest: Any) -> tuple[Any
 
 
 @composite(Elementwise, partials=_partials_of_either)
-def _recorded_share(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
+def _share_by_select(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
     """Return w / total, with the slopes of a quotient or, for a likely class, of `_share`.
 
     Its derivatives of any order are those of eager code.

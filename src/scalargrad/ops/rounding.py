@@ -86,7 +86,6 @@ def ceil(x: float) -> float:
   const size = Math.abs(x) + 4503599627370496 - 4503599627370496;
   return x < 0 || Object.is(x, -0) ? -size : size;
 }""",
-    lane="np.rint({0})",
 )
 def rint(x: float) -> float:
     """Round to the nearest integer, halves to the nearest even integer; the gradient is 0.
@@ -117,7 +116,6 @@ def rint(x: float) -> float:
   const whole = Math.floor(quotient);
   return quotient - whole > 0.5 ? whole + 1 : whole;
 }""",
-    lane="{0} // {1}",
 )
 def floor_divide(x: float, y: float) -> float:
     """Divide and round down, ⌊x/y⌋, like Python's ``//``; the gradient is 0.
@@ -151,7 +149,6 @@ def floor_divide(x: float, y: float) -> float:
   if (rest === 0) return y < 0 ? -0 : 0;
   return rest < 0 !== y < 0 ? rest + y : rest;
 }""",
-    lane="{0} % {1}",
 )
 def remainder(x: float, y: float) -> float:
     """Return the remainder of a division, x - y·⌊x/y⌋, with the sign of y, like Python's ``%``.

@@ -68,7 +68,7 @@ def tan(x: float) -> float:
     return math.tan(x) if math.isfinite(x) else math.nan
 
 
-@elementary("arcsin", partials=lambda y, x: (1 / sqrt(one_minus_square(x)),), domain=_UNIT)
+@elementary(partials=lambda y, x: (1 / sqrt(one_minus_square(x)),), domain=_UNIT)
 def asin(x: float) -> float:
     """Take the inverse sine, in radians; at -1 and 1 the slope is inf.
 
@@ -85,7 +85,7 @@ def asin(x: float) -> float:
     return math.asin(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@elementary("arccos", partials=lambda y, x: (-1 / sqrt(one_minus_square(x)),), domain=_UNIT)
+@elementary(partials=lambda y, x: (-1 / sqrt(one_minus_square(x)),), domain=_UNIT)
 def acos(x: float) -> float:
     """Take the inverse cosine, in radians; at -1 and 1 the slope is -inf.
 
@@ -106,7 +106,7 @@ def _reciprocal_length(x: Symbol) -> Symbol:
     return 1 / hypot(x, 1.0)
 
 
-@elementary("arctan", partials=lambda y, x: (_reciprocal_length(x) * _reciprocal_length(x),))
+@elementary(partials=lambda y, x: (_reciprocal_length(x) * _reciprocal_length(x),))
 def atan(x: float) -> float:
     """Take the inverse tangent, in radians.
 
@@ -141,7 +141,6 @@ def _distance(x: Any, y: Any) -> Any:
         "<msqrt><msup>{0}<mn>2</mn></msup><mo>+</mo><msup>{1}<mn>2</mn></msup></msqrt>", 9, (9, 9)
     ),
     javascript=call("Math.hypot", 2),
-    lane="np.hypot({0}, {1})",
 )
 def hypot(x: float, y: float) -> float:
     """Return the length of the vector (x, y), √(x² + y²), without intermediate overflow.
@@ -169,7 +168,6 @@ def _over_square(a: Symbol, y: Symbol, x: Symbol) -> Symbol:
     partials=lambda r, y, x: (_over_square(x, y, x), _over_square(-y, y, x)),
     domain=Domain((-3.0, 3.0), (0.5, 3.0), gap=lambda y, x: where(x > 0, 1.0, y)),
     javascript=call("Math.atan2", 2),
-    lane="np.arctan2({0}, {1})",
 )
 def atan2(y: float, x: float) -> float:
     """Return the angle of the point (x, y), in radians, in [-π, π].
@@ -267,7 +265,7 @@ def tanh(x: float) -> float:
     return math.tanh(x)
 
 
-@elementary("arcsinh", partials=lambda y, x: (1 / hypot(x, 1.0),))
+@elementary(partials=lambda y, x: (1 / hypot(x, 1.0),))
 def asinh(x: float) -> float:
     """Take the inverse hyperbolic sine.
 
@@ -280,7 +278,6 @@ def asinh(x: float) -> float:
 
 
 @elementary(
-    "arccosh",
     partials=lambda y, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),),
     domain=Domain((1.2, 3.0), valid=lambda x: x >= 1, safe=2.0),
 )
@@ -301,7 +298,6 @@ def acosh(x: float) -> float:
 
 
 @elementary(
-    "arctanh",
     partials=lambda y, x: (1 / one_minus_square(x),),
     domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
 )

@@ -19,8 +19,8 @@ from scalargrad.engine.multi_output import require_no_multi_output_node
 from scalargrad.engine.naming import names
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
-from scalargrad.ops.reductions import MaxScore
 from scalargrad.show.characters import LOWERED, printed, visible
+from scalargrad.show.max_score import MaxScore, shown_operands
 from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import format_value
 
@@ -135,7 +135,8 @@ def shown_order(*roots: Value) -> list[Value]:
             is_shared = len(read) == 2 and read[0].parents and readers[read[0]] > 1
             if is_shared and _leads_to(read[0], read[1], place):
                 read.reverse()
-            read += [x for held in node.parents for x in scores_of(held, place) if x not in read]
+            held = (x for operand in shown_operands(node) for x in scores_of(operand, place))
+            read += [x for x in held if x not in read]
         missing = [x for x in reads[node] if x not in done]
         stack += reversed(missing)
         if not missing:
@@ -190,10 +191,11 @@ def without_zeros(roots: Iterable[Value]) -> dict[Value, Value]:
     roots = list(roots)
     found: dict[Value, Value] = {}
     for node in shown_order(*roots):
-        now = tuple([_standing_for(x, found) for x in node.parents])
+        operands = shown_operands(node)
+        now = tuple([_standing_for(x, found) for x in operands])
         if _starts_a_sum(node) and node not in roots and isinstance(now[1], Value):
             found[node] = now[1]
-        elif any(x is not y for x, y in zip(now, node.parents, strict=True)):
+        elif any(x is not y for x, y in zip(now, operands, strict=True)):
             found[node] = _copied(node, now)
     return found
 

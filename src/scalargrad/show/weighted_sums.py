@@ -3,7 +3,8 @@
 `dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote them. A computation is
 given as its gates: for each, an operation and its operands. These are Values in a graph, whose
 layers h = σ(W x + b) are matrices in a page and name parameters (`scalargrad.show.shown_graph`), or
-numbers of nodes in a recorded program, which `scalargrad.show.training.setting` draws as units.
+numbers of nodes in a recorded program, in which `scalargrad.show.training.network_units` finds
+units.
 """
 
 from __future__ import annotations

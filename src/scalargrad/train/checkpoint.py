@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.generators import generators_of
+from scalargrad.engine.draws import rewind, state_of
 from scalargrad.engine.value import Value
 from scalargrad.errors import StateError
 from scalargrad.losses import Loss
@@ -24,7 +25,6 @@ from scalargrad.system.files import write_atomically
 from scalargrad.system.short_repr import format_error, format_value
 from scalargrad.train.examples import Examples
 from scalargrad.train.history import History, spread
-from scalargrad.transforms.draws import rewind, state_of
 
 if TYPE_CHECKING:
     from scalargrad.train.trainer import Trainer

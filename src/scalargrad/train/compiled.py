@@ -16,6 +16,7 @@ import numpy as np
 from scalargrad.compiler.generators import generators_of
 from scalargrad.compiler.jitted import jit
 from scalargrad.compiler.vmap import vmap
+from scalargrad.engine.draws import rewind, state_of
 from scalargrad.engine.grad_mode import no_grad
 from scalargrad.engine.tree import Rebuild, flatten
 from scalargrad.engine.value import Value
@@ -26,7 +27,6 @@ from scalargrad.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from scalargrad.optim.clipping import factor_for
 from scalargrad.optim.optimizer import write_data
 from scalargrad.train.examples import detached
-from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.transforms.functional import value_and_grad
 
 if TYPE_CHECKING:

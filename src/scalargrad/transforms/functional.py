@@ -427,7 +427,7 @@ def _sparse(
     if flag(has_aux, "has_aux"):
         raise OperandError("sparse=True returns a matrix alone: leave has_aux out")
     with optional_dependency("sparse=True needs"):
-        from scalargrad.sparse_jacobian import SparseJacobian
+        from scalargrad.compiler.sparse_jacobian import SparseJacobian
     return SparseJacobian(f, argnums)
 
 

@@ -328,13 +328,13 @@ def test_a_chain_with_inputs_on_its_side_is_drawn_in_rows(make: Callable[[], Val
             joined_here = any(is_near(end, shapes[name]) for end in (path[0], path[-1]))
             assert joined_here or not any(inside), (id, name)
     texts = {id: lines(shape) for id, shape in of_class(picture, "node").items()}
-    scene = walk(root).scene
-    names = [scene.names[node] for node in scene.order]
+    graph = walk(root).graph
+    names = [graph.names[node] for node in graph.order]
     joined = re.findall(r'\n\t+"?(n\d+[\w-]*)\S* -> .*?\bid="?n(\d+)-w(\d+)\b', picture.dot)
     assert len(joined) > 20
     for source, i, k in joined:
-        operand = scene.order[int(i)].parents[int(k)]
-        read = next(n for n, x in enumerate(scene.order) if x is operand)
+        operand = graph.order[int(i)].parents[int(k)]
+        read = next(n for n, x in enumerate(graph.order) if x is operand)
         assert source in {f"n{read}-wire", f"n{read}-fan"} or texts[source] == [names[read]]
         path = found[f"n{i}-w{k}"]
         assert is_near(path[0], shapes[source]), source

@@ -1,4 +1,4 @@
-"""What a reader of the page sees, hears and does, in words of the page, not of its elements."""
+"""Fixtures that open step pages, and a `Reader` that uses a page like a person."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NODE = re.compile(
 
 
 class Reader:
-    """Someone before a page."""
+    """The user of a step page, who sees texts and roles, not elements."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
@@ -27,7 +27,7 @@ class Reader:
 
     @property
     def at(self) -> str:
-        """Where the page says it is: 3/8."""
+        """The position on the page: 3/8."""
         said = self.page.get_by_role("slider", name="Step", exact=True)
         found = re.match(r"step (\d+) of (\d+)", said.get_attribute("aria-valuetext"))
         assert found is not None
@@ -36,19 +36,19 @@ class Reader:
 
     @property
     def told(self) -> str:
-        """What a screen reader was told last."""
+        """The last announcement to screen readers."""
         text: str = self.page.locator("[aria-live]").text_content()
         return text
 
     @property
     def says(self) -> str:
-        """What the panel says, without spaces in formulas."""
+        """The text of the panel, without spaces in formulas."""
         text: str = self.panel.text_content()
         return text.replace("\N{NO-BREAK SPACE}", " ")
 
     @property
     def nodes(self) -> dict[str, tuple[str, str]]:
-        """The value of each node in the drawing and its gradient, as they are known at the step."""
+        """The value and the gradient of each node in the drawing, if known at the step."""
         labels = self.graph.locator("[role=button]").evaluate_all(
             "shapes => shapes.map(shape => shape.getAttribute('aria-label') ?? '')"
         )
@@ -57,7 +57,7 @@ class Reader:
 
     @property
     def drawn(self) -> list[str]:
-        """All words and numbers that can be seen in the drawing."""
+        """All visible texts in the drawing."""
         texts: list[str] = self.graph.locator("text").evaluate_all(
             """all => all.filter(text => text.checkVisibility({ visibilityProperty: true }))
             .map(text => text.textContent)"""
@@ -70,7 +70,7 @@ class Reader:
         return " ".join(self.page.locator(".chip text").all_text_contents())
 
     def press(self, *keys: str) -> None:
-        """Press keys one after the other."""
+        """Press keys in a row."""
         for key in keys:
             self.page.keyboard.press(key)
 
@@ -97,7 +97,7 @@ class Reader:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def view(self, name: str) -> None:
-        """Choose a view, and give the keys back to the steps."""
+        """Select a view, and move the focus back to the panel."""
         self.page.get_by_role("radio", name=name).check(force=True)
         self.panel.focus()
 
@@ -108,7 +108,7 @@ class Reader:
         self.button(name).click()
 
     def dialog(self) -> str:
-        """Return what the open dialog says."""
+        """Return the text of the open dialog."""
         text: str = self.page.get_by_role("dialog").text_content()
         return text
 
@@ -137,7 +137,7 @@ def read_in_firefox(open_in_firefox: OpenPage, tmp_path: Path) -> Read:
 def read_anywhere(
     request: pytest.FixtureRequest, observer: PageObserver, tmp_path: Path
 ) -> Iterator[Read]:
-    """Return a function that saves a walk and opens it, in one browser and in the other."""
+    """Return a function that saves a walk and opens it, in each browser."""
     engine = request.getfixturevalue(request.param)
     usual = FIREFOX_CONTEXT_OPTIONS if request.param == "firefox" else {"reduced_motion": "reduce"}
 

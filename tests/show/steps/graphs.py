@@ -1,4 +1,4 @@
-"""The graphs that the tests of steps walk through, and numbers as steps write them."""
+"""Graphs for the tests of steps, and numbers formatted like steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def labelled(node: Value, label: str) -> Value:
 
 
 def shown(x: float | None) -> str:
-    """Write a number with four significant digits and a true minus sign."""
+    """Format a number with four significant digits and a minus sign."""
     assert x is not None
     text = f"{x + 0.0:.4g}"
     if "e" in text:
@@ -24,7 +24,7 @@ def shown(x: float | None) -> str:
 
 
 def so_far(step: Step) -> str:
-    """Return what stands below the wire of the node that receives, after a step."""
+    """Return the text below the wire of the parent, after a step."""
     complete = step.arrived == step.expected
     return shown(step.total) if complete else f"{shown(step.total)} + ?"
 
@@ -58,7 +58,7 @@ def routing() -> Walk:
 
 
 def recurrence(links: int = 4) -> Walk:
-    """Walk through h = tanh(w·h + u·x), so many times over: long lines lead to later rows."""
+    """Walk through repetitions of h = tanh(w·h + u·x), with long lines to later rows."""
     w, u, h = Parameter(0.8, "w"), Parameter(0.5, "u"), Value(0.0, "h0")
     for t in range(1, links + 1):
         h = labelled(tanh(w * h + u * Value((-0.5) ** t, f"x{t}")), f"h{t}")
@@ -66,14 +66,14 @@ def recurrence(links: int = 4) -> Walk:
 
 
 def network(sizes: tuple[int, ...] = (3, 1), inputs: int = 2, folded: bool = True) -> Walk:
-    """Walk through the squared error of a network, whose modules may be folds."""
+    """Walk through the squared error of a network, whose modules may be subgraphs."""
     model = MLP(inputs, list(sizes), activation="tanh", rng=1)
     x = [Value(0.75 * i - 0.5, f"x{i}") for i in range(inputs)]
     return walk(labelled(square(model(x) - 1.0), "L"), model=model if folded else None)
 
 
 def chain(gates: int = 40) -> Walk:
-    """Walk through gates of one operand, one after the other."""
+    """Walk through a chain of gates of one operand."""
     y: Value = Parameter(0.5, "x")
     for i in range(gates // 2):
         y = tanh(y * 1.1) if i % 2 else y.sin() + 0.1

@@ -1,4 +1,4 @@
-"""The page as a document: one file, a strict policy, written whole, offered in notebooks too."""
+"""The step page as a document: one file, a strict policy, saved atomically, also in notebooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
 
 def chain(gates: int) -> Walk:
-    """Walk through so many products in a row."""
+    """Walk through a chain of products."""
     y: Value = Parameter(1.0, "w")
     for _ in range(gates):
         y = y * 1.0
@@ -43,8 +43,8 @@ def written(tmp_path: Path) -> Callable[..., str]:
     return saved
 
 
-def test_names_stand_above_numbers_and_layers_in_order(written: Callable[..., str]) -> None:
-    """Of a network of three layers."""
+def test_page_places_names_above_numbers_and_orders_layers(written: Callable[..., str]) -> None:
+    """For a network of three layers."""
     document = written(walk(MLP(2, [3, 2, 1], rng=0)([1.0, 2.0])))
     assert '"stages":[{"layer":0},{"layer":1},{"layer":2}]' in document
     place = r'x="[\d.]+" y="([\d.]+)"'
@@ -54,8 +54,8 @@ def test_names_stand_above_numbers_and_layers_in_order(written: Callable[..., st
     assert {float(low) < float(x) < float(high) for low, high, x in wires} == {True}
 
 
-def test_the_policy_allows_the_page_s_own_script_alone(written: Callable[..., str]) -> None:
-    """Both by hash; all else, the network included, is forbidden; no other file is named."""
+def test_page_policy_allows_only_its_own_script_and_style(written: Callable[..., str]) -> None:
+    """Both are identified by hashes; everything else, including the network, is forbidden."""
     document = written(lecture())
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', document)
     assert policy is not None
@@ -71,23 +71,21 @@ def test_the_policy_allows_the_page_s_own_script_alone(written: Callable[..., st
     assert not re.search(r"<link|@import|\bsrc=|\bimport\b.*from|\son\w+=\"", document)
 
 
-def test_labels_and_titles_are_text(written: Callable[..., str]) -> None:
-    """A label cannot end the script it stands in, nor a title the heading."""
+def test_page_escapes_labels_and_titles(written: Callable[..., str]) -> None:
+    """A label cannot close the script element, nor a title the heading."""
     assert "<img" not in written(walk(Parameter(1.0, HOSTILE) * 2.0))
     assert "<h1>a &lt; b</h1>" in written(lecture(), title="a < b")
 
 
-def test_steps_can_be_read_without_javascript(written: Callable[..., str]) -> None:
-    """The page holds them as a table for that case."""
+def test_page_has_a_table_of_steps_without_javascript(written: Callable[..., str]) -> None:
+    """The noscript element has a table."""
     inside = re.search(r"<noscript>(.*?)</noscript>", written(lecture()), re.DOTALL)
     assert inside is not None
     assert inside[1].count("<tr>") == 9
 
 
-def test_a_page_is_written_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Twice the same; a full disk in the middle costs nothing, and nothing else is left."""
+def test_walk_save_writes_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saving twice gives the same bytes; a full disk changes nothing, and leaves no other file."""
     path = lecture().save(tmp_path / "walk.html")
     before = path.read_bytes()
     assert lecture().save(path).read_bytes() == before
@@ -99,37 +97,37 @@ def test_a_page_is_written_whole_or_not_at_all(
 
 
 @pytest.mark.usefixtures("no_bundled_graphviz", "no_system_graphviz")
-def test_without_graphviz_the_error_says_so_and_a_notebook_has_the_table(tmp_path: Path) -> None:
-    """There is nothing to lay out with."""
+def test_walk_save_without_graphviz_raises_and_a_notebook_shows_the_table(tmp_path: Path) -> None:
+    """Without Graphviz there is no layout."""
     steps = lecture()
     with pytest.raises(LayoutError, match="Graphviz"):
         steps.save(tmp_path / "walk.html")
     assert steps._repr_mimebundle_()["text/html"] == steps._repr_html_()
 
 
-def test_a_graph_above_the_limit_is_drawn_by_its_folds(written: Callable[..., str]) -> None:
-    """The limit is on what is drawn at once; a model folds however small it is."""
+def test_walk_save_limit_divides_a_larger_graph_into_subgraphs(written: Callable[..., str]) -> None:
+    """The limit is for one drawing; a model is always divided."""
     assert "opens its drawing" not in written(chain(100), limit=101)
     assert "opens its drawing" in written(chain(100), limit=100)
     assert "opens its drawing" in (page := written(network()))
     assert page.count('"whole graph"') == 1
-    model = Sequential(Sequential(Linear(2, 1)))  # what holds nothing but another has its drawing
+    model = Sequential(Sequential(Linear(2, 1)))  # a subgraph of one subgraph shows its items
     page = written(walk(model([1.0, 2.0])[0] * 2.0, model=model))
     assert page.count("opens its drawing") == 1
 
 
-def test_the_page_of_a_chain_of_3000_gates_takes_less_than_a_megabyte(
+def test_page_of_a_chain_of_3000_gates_takes_less_than_a_megabyte(
     written: Callable[..., str],
 ) -> None:
-    """Of equal stretches, one drawing is kept."""
+    """Equal subgraphs share one drawing."""
     w, y = Parameter(0.9, "w"), Value(0.5, "x")
     for _ in range(1_500):
         y = tanh(y * w)
     assert len(written(walk(y)).encode()) < 1_000_000
 
 
-def test_pages_are_the_same_in_another_process(tmp_path: Path) -> None:
-    """Nothing in them depends on the order of a set, so that they can be kept in Git."""
+def test_page_is_the_same_in_another_process(tmp_path: Path) -> None:
+    """No part depends on the order of a set, so pages can be kept in Git."""
     program = (
         "import sys; from scalargrad.nn import MLP; from scalargrad.show.steps import walk\n"
         "model = MLP(3, [12, 12, 1], rng=0)\n"
@@ -144,10 +142,10 @@ def test_pages_are_the_same_in_another_process(tmp_path: Path) -> None:
     assert pages[0] == pages[1]
 
 
-def test_a_notebook_shows_the_page_in_a_frame_and_the_table_beneath(
+def test_walk_in_a_notebook_is_a_frame_and_a_table(
     unpack_frame: Callable[[str], str], written: Callable[..., str]
 ) -> None:
-    """Where frames and scripts are cut, as on GitHub, the table is left; a console has text."""
+    """If frames and scripts are removed, as on GitHub, the table remains; a console has text."""
     steps = lecture()
     bundle = steps._repr_mimebundle_()
     assert bundle["text/plain"] == str(steps)
@@ -156,28 +154,33 @@ def test_a_notebook_shows_the_page_in_a_frame_and_the_table_beneath(
     left = re.sub(r"<(iframe|script|style)\b.*?</\1>", "", bundle["text/html"], flags=re.DOTALL)
     assert steps._repr_html_() in left
     assert "srcdoc" not in left
-    long = chain(1_000)  # its page would add megabytes each time the cell is run
+    long = chain(1_000)  # its page would add megabytes at each run of the cell
     assert long._repr_mimebundle_()["text/html"] == long._repr_html_()
     assert re.findall("and (.*?):", long._repr_html_()) == [f"{len(long) - 100} more steps"]
 
 
-# Layers, whose sentences stand in the page ------------------------------------------------------
+# Layers, by their sentences in the page ---------------------------------------------------------
 
 
 @pytest.fixture
 def layers(written: Callable[..., str]) -> Callable[[Value], list[str]]:
-    """Return a function that lists what the page of a graph says its layers compute."""
+    """Return a function that lists the formulas of the layers on the page of a graph."""
     return lambda root: re.findall(r"Layer [^\"]*? computes ([^\"]*)\.\"", written(walk(root)))
 
 
-def test_layers_are_what_gates_compute_not_what_made_them(
+@pytest.mark.parametrize(("activation", "sign"), [("sigmoid", "σ"), ("relu", "ReLU")])
+def test_page_names_the_activation_of_a_layer(
+    activation: str, sign: str, layers: Callable[[Value], list[str]]
+) -> None:
+    """By the symbol of its operation."""
+    output = MLP(2, [2, 1], activation=activation, rng=1)([Value(0.5), Value(-1.0)])
+    assert layers(output)[0] == f"h = {sign}(W x + b): 2 inputs, 2 units"
+
+
+def test_page_finds_layers_however_they_are_written(
     layers: Callable[[Value], list[str]],
 ) -> None:
-    """Of `MLP`, of loops over + and ×, of a layer for three samples; biases may be 0 or absent."""
-    for activation in ("sigmoid", "relu"):
-        made = MLP(2, [2, 1], activation=activation, rng=1)([Value(0.5), Value(-1.0)])
-        sign = {"sigmoid": "σ", "relu": "ReLU"}[activation]
-        assert layers(made)[0] == f"h = {sign}(W x + b): 2 inputs, 2 units"
+    """In `MLP`, loops over + and ×, and a layer for three examples; biases may be 0 or absent."""
     model = MLP(2, [3, 2, 1], activation="tanh", rng=1)
     assert layers(sg.square(model([Value(0.5), Value(-1.0)]))) == [
         "h = tanh(W x + b): 2 inputs, 3 units",
@@ -194,18 +197,18 @@ def test_layers_are_what_gates_compute_not_what_made_them(
     assert calls == ["z = W x + b: 2 inputs, 2 units"] * 3
 
 
-def test_a_sum_that_is_zero_is_not_taken_for_the_constant(
+def test_page_finds_the_operand_of_relu_by_position(
     layers: Callable[[Value], list[str]], written: Callable[..., str]
 ) -> None:
-    """max(0, z) is a ReLU of its second operand at z = 0, too; max(z, b) is none at b = 0."""
+    """max(0, z) is a ReLU of its second operand also at z = 0; max(z, b) is not, even at b = 0."""
     x, w = [Value(1.0, "x0"), Value(2.0, "x1")], [Parameter(0.5, "w0"), Parameter(-0.25, "w1")]
     z = w[0] * x[0] + w[1] * x[1]
     assert '"operands":[1]' in written(walk(sg.maximum(0.0, z)))
     assert layers(sg.maximum(z, Value(0.0, "b"))) == ["z = W x: 2 inputs, 1 unit"]
 
 
-def test_without_a_matrix_there_are_no_layers(layers: Callable[[Value], list[str]]) -> None:
-    """Data times data, a single weight, a difference; of attention what is W x + b alone."""
+def test_page_has_no_layers_without_a_matrix(layers: Callable[[Value], list[str]]) -> None:
+    """For data times data, a single weight, a difference; in attention, W x + b is the only one."""
     assert layers(sg.dot([Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)])) == []
     assert layers(Parameter(1.0, "w") * Value(2.0, "x")) == []
     assert layers((Parameter(2.0, "w") - Value(1.0, "x")) * Parameter(1.0, "v")) == []
@@ -218,8 +221,8 @@ def test_without_a_matrix_there_are_no_layers(layers: Callable[[Value], list[str
     assert layers(sg.sum(out)) == ["z = W x + b: 3 inputs, 9 units"]  # Q, K and V
 
 
-def test_what_later_rows_read_again_has_its_numbers(written: Callable[..., str]) -> None:
-    """Beside each name that stands there again: the value on the wire, its gradient below.
+def test_page_repeats_names_with_value_and_gradient(written: Callable[..., str]) -> None:
+    """Each repeated name has the value on its wire and the gradient below.
 
     A screen of 1,280 pixels shows these rows whole.
     """
@@ -233,16 +236,16 @@ def test_what_later_rows_read_again_has_its_numbers(written: Callable[..., str])
     assert all(f'id="{x}-value"' in page and f'id="{x}-gradient"' in page for x in again)
 
 
-def test_parameters_that_calls_share_are_one_wire(written: Callable[..., str]) -> None:
-    """It is called by the first and the last in the order of the model, and leaves their box."""
+def test_page_draws_parameters_shared_by_calls_as_one_wire(written: Callable[..., str]) -> None:
+    """The wire is named by the first and the last parameter in the order of the model."""
     model = MLP(2, [2, 1], rng=0)
     page = written(walk(sg.sum([model([k, 2.0]) for k in range(3)]), model=model))
     assert all(x in page for x in ("W₁[0,0] … b₂ (9)", 'id="b0-from'))
     assert not re.search(r'id="n\d+-into"', page)
 
 
-def test_samples_stand_in_the_order_in_which_they_are_added(tmp_path: Path) -> None:
-    """From top to bottom, whatever fans out to them, by lines that are level where they tell it."""
+def test_page_draws_examples_in_the_order_of_their_sum(tmp_path: Path) -> None:
+    """From top to bottom, by horizontal lines next to the pills."""
     w, b = Value(0.5, "w"), Value(0.1, "b")
     loss: Any = sum((w * k + b - k) ** 2 for k in range(2, 6))
     page = walk(loss).save(tmp_path / "page.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Numbers have four digits, and = stands before one only where it is just that; else ≈ does."""
+"""Numbers have four digits, after = if they are exact and after ≈ if they are rounded."""
 
 from __future__ import annotations
 
@@ -20,55 +20,57 @@ from scalargrad.show.steps import outcome, walk
 from .graphs import labelled
 
 DIGITS = 150
-#: So many digits make two numbers one, where they are shown.
+#: Number of digits to which displayed numbers must agree.
 SAME = 11
 
 
 def value(text: str) -> Fraction:
-    """Return a number as it is written."""
+    """Return the number in a text."""
     return Fraction(text.replace("−", "-"))
 
 
 def shown(x: float) -> Any:
-    """Return the number that a step shows for x, as one of mpmath."""
+    """Return the displayed number of x, for mpmath."""
     written = value(walk(Value(x, "x"))[0].numbers())
     return mp.mpf(written.numerator) / written.denominator
 
 
 def agree(a: Any, b: Any, digits: int, least: float = 0) -> bool:
-    """Return whether two numbers agree to so many digits of the second, or of `least`."""
+    """Return True if two numbers agree to this number of digits of the second, or of `least`."""
     return mp.im(a) == 0 and bool(abs(a - b) <= mp.mpf(10) ** -digits * max(abs(b), least))
 
 
 # Numbers ----------------------------------------------------------------------------------------
 
 
-def test_numbers_have_four_significant_digits() -> None:
-    """Powers of ten appear only where digits alone would be long; ≈ says that some are left out.
-
-    Noise in the last bits is no rounding, and halves go to the even digit.
-    """
-    cases: list[tuple[float, str]] = [
+@pytest.mark.parametrize(
+    ("x", "formatted"),
+    [
         *[(3.0, "= 3"), (-0.0, "= 0"), (0.1 + 0.2, "= 0.3"), (1 / 3, "≈ 0.3333")],
         *[(-0.13981071068366963, "≈ −0.1398"), (12345.0, "≈ 12340"), (10000.0, "= 10000")],
         *[(123456.0, "≈ 123500"), (-31415.9, "≈ −31420"), (1e6, "= 1e6"), (1.5e-7, "= 1.5e−7")],
         *[(5e-324, "≈ 4.941e−324"), (math.inf, "= inf"), (math.nan, "= nan")],
-    ]
-    for x, written in cases:
-        assert walk(Value(x, "x"))[0].text() == f"x {written}"
+    ],
+)
+def test_step_text_has_four_significant_digits(x: float, formatted: str) -> None:
+    """Powers of ten are used only for long numbers; ≈ means that digits were omitted.
+
+    Noise in the last bits is not rounding, and ties go to the even digit.
+    """
+    assert walk(Value(x, "x"))[0].text() == f"x {formatted}"
 
 
 def summed(terms: Sequence[float], arrived: int) -> str:
-    """Return what is said of a gradient of these terms when so many of them have arrived."""
+    """Return the note on the sum of a gradient with these terms, after some have arrived."""
     x = Value(1.0, "x")
     step = walk(labelled(sg.dot([x] * len(terms), [*reversed(terms)]), "f"))[2 + arrived]
     (said,) = [note for note in step.notes() if " of " in note or "complete" in note]
     return said.removeprefix("∂f/∂x ").rpartition(", ")[0]
 
 
-def test_complete_sums_add_up_as_shown() -> None:
-    """= follows where the terms as shown give the total as shown, ≈ where they do not."""
-    cases: list[tuple[list[float], str]] = [
+@pytest.mark.parametrize(
+    ("terms", "formatted"),
+    [
         ([-0.13981071068366963, 0.05], "≈ −0.1398 + 0.05 ≈ −0.08981"),
         ([0.5, 1024.25], "≈ 0.5 + 1024 ≈ 1025"),
         ([1.00001, -1.0], "≈ 1 − 1 ≈ 1e−5"),
@@ -76,13 +78,17 @@ def test_complete_sums_add_up_as_shown() -> None:
         ([1.0, -4 / 3e9], "≈ 1 − 1.333e−9 ≈ 1"),
         ([2.5, 0.0001234], "= 2.5 + 0.0001234 ≈ 2.5"),
         ([0.5] * 8, "= 0.5 + … + 0.5 + 0.5 = 4"),
-    ]
-    for terms, written in cases:
-        assert summed(terms, len(terms)) == written
+    ],
+)
+def test_notes_complete_sum_is_equal_if_the_displayed_terms_add_up(
+    terms: list[float], formatted: str
+) -> None:
+    """= precedes the total if the displayed terms add up to the displayed total, else ≈."""
+    assert summed(terms, len(terms)) == formatted
 
 
-def test_incomplete_sums_end_in_a_question_mark() -> None:
-    """What is to come is unknown; of many terms the first and the last two are shown."""
+def test_notes_incomplete_sum_ends_in_a_question_mark() -> None:
+    """Later terms are unknown; of many terms the first and the last two are shown."""
     assert summed([1.0, 2.0, 3.0], 1) == "= 1 + ?"
     assert summed([1.0, -2.0, 3.0], 2) == "= 1 − 2 + ?"
     assert summed([float(i) for i in range(9)], 7) == "= 0 + … + 5 + 6 + ?"
@@ -91,10 +97,10 @@ def test_incomplete_sums_end_in_a_question_mark() -> None:
 @pytest.mark.differential
 @given(st.lists(st.tuples(st.floats(-100, 100), st.integers(-9, 3)), min_size=2, max_size=5))
 @example([(5e-324, 0), (5e-324, 0)])
-def test_a_sum_is_equal_only_where_it_is_to_the_last_digit_written(
+def test_notes_sum_is_equal_only_to_the_last_displayed_digit(
     parts: list[tuple[float, int]],
 ) -> None:
-    """1 − 1.333e−9 is about 1, not 1: the = of a sum holds between what is written."""
+    """1 − 1.333e−9 is about 1, not 1: the = of a sum is between displayed numbers."""
     terms = [float(f"{x:.4g}") * 10.0**power for x, power in parts]
     left, sign, right = summed(terms, len(terms)).rpartition(" = ")
     if sign:
@@ -113,7 +119,7 @@ def log_sum_exp(x: Any, y: Any) -> Any:
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
-#: Operations beside the functions of mpmath that they compute: smooth ones of one and two operands,
+#: Operations and their functions in mpmath: smooth ones of one and of two operands,
 SMOOTH: list[list[Pair]] = [
     [
         (sg.neg, lambda x: -x), (sg.square, lambda x: x * x), (sg.reciprocal, lambda x: 1 / x),
@@ -131,7 +137,7 @@ SMOOTH: list[list[Pair]] = [
         (lambda x, y: sg.dot([x, y], [y, 3.0]), lambda x, y: x * y + 3 * y),
     ],
 ]  # fmt: skip
-#: and others, which jump or bend somewhere.
+#: and those with a kink or jump.
 BENT: list[list[Pair]] = [
     [(abs, mp.fabs), (sg.floor, mp.floor), (sg.ceil, mp.ceil), (sg.rint, mp.nint)],
     [
@@ -141,10 +147,10 @@ BENT: list[list[Pair]] = [
     ],
 ]  # fmt: skip
 
-#: Of greater numbers than 60 these come nearer to others than 150 digits can tell.
+#: Above 60 these are closer to other numbers than 150 digits can distinguish.
 STEEP = {sg.exp, sg.exp2, sg.tanh, sg.sigmoid, sg.expm1, sg.silu, sg.cosh, sg.pow, log_sum_exp}
 
-#: Where functions have short values, and where what floats round them to is short.
+#: Operands at which functions, or the floats nearest to them, have short values.
 TELLING = [0, 1, -1, 0.1, 0.5, 0.25, 2, 3, 4, -2, 8, 9, 10, 12, 16, 40, 50, 100, 1000]
 TELLING += [1e-9, 1e12, 1e18, 1 / 3, 2 / 3]
 
@@ -163,7 +169,7 @@ def drawn_from(*pairs: list[list[Pair]]) -> st.SearchStrategy[tuple[Pair, list[f
 
 
 def node_of(op: Callable[..., Any], point: Sequence[float]) -> Value:
-    """Return an operation's node, where it is defined and 150 digits tell how near it comes."""
+    """Return the node of an operation, if it is defined and 150 digits suffice."""
     assume(op not in STEEP or max(map(abs, point)) <= 60)
     try:
         node = op(*[Value(x, name) for x, name in zip(point, "xy", strict=False)])
@@ -176,8 +182,8 @@ def node_of(op: Callable[..., Any], point: Sequence[float]) -> Value:
 @pytest.mark.differential
 @settings(max_examples=400)
 @given(drawn_from(SMOOTH, BENT))
-def test_a_result_is_equal_only_where_mpmath_says_so(drawn: Any) -> None:
-    """It follows = only if the operation gives it, of the decimals that are shown."""
+def test_step_numbers_equal_only_if_mpmath_agrees(drawn: Any) -> None:
+    """= precedes a result only if the operation gives it exactly at the displayed decimals."""
     (op, truth), point = drawn
     node = node_of(op, point)
     step = walk(node)[1]
@@ -187,7 +193,7 @@ def test_a_result_is_equal_only_where_mpmath_says_so(drawn: Any) -> None:
         except (
             ArithmeticError,
             ValueError,
-        ):  # a pole, where the number that is not shown has none
+        ):  # a pole at the displayed number
             assume(False)
     sign = re.search(r"([=≈]) \S+$", step.numbers())
     assert sign is not None
@@ -197,8 +203,8 @@ def test_a_result_is_equal_only_where_mpmath_says_so(drawn: Any) -> None:
 @pytest.mark.differential
 @settings(max_examples=200)
 @given(drawn_from(SMOOTH))
-def test_a_local_derivative_is_equal_only_where_mpmath_says_so(drawn: Any) -> None:
-    """A derivative is written without any ≈ only if it is that of the function, as shown."""
+def test_local_text_equal_only_if_mpmath_agrees(drawn: Any) -> None:
+    """A derivative has no ≈ only if it is exact at the displayed numbers."""
     (op, truth), point = drawn
     wire = walk(node_of(op, point))[-1]
     assume(wire.local is not None and math.isfinite(wire.local))
@@ -209,9 +215,9 @@ def test_a_local_derivative_is_equal_only_where_mpmath_says_so(drawn: Any) -> No
             assert agree(slope, shown(wire.local or 0.0), SAME, least=1), wire.local_text()
 
 
-def test_what_a_float_loses_is_not_called_equal() -> None:
-    """Terms too small to keep, overflow and remainders of tenths; but not what only looks so."""
-    cases: list[tuple[Callable[[Value, Value], Value], tuple[float, float], str]] = [
+@pytest.mark.parametrize(
+    ("f", "point", "text"),
+    [
         (lambda a, b: sg.logsumexp([a, b]), (50.0, 0.0), "logsumexp(50, 0) ≈ 50"),
         (lambda a, b: a / b, (1.0, 8.0), "1 / 8 = 0.125"),
         (lambda a, _: sg.sqrt(a), (2.25, 0.0), "√2.25 = 1.5"),
@@ -224,32 +230,40 @@ def test_what_a_float_loses_is_not_called_equal() -> None:
         (lambda a, b: a % b, (1.0, 0.1), "1 mod 0.1 ≈ 0.1"),
         (lambda a, b: sg.sum([a, b, *[1.0] * 8]), (1e18, 1.0), "+ … + 1 = 1e18"),
         (lambda a, b: sg.exp(b - a), (800.0, 0.0), "= exp(v1) = exp(−800) ≈ 0"),
-    ]
-    for f, point, text in cases:
-        root = f(*(Value(x, name) for x, name in zip(point, "ab", strict=True)))
-        *_, last = (step for step in walk(root) if step.phase == "forward")
-        assert last.text().endswith(text)
+    ],
+)
+def test_step_text_is_approximate_if_a_float_loses_digits(
+    f: Callable[[Value, Value], Value], point: tuple[float, float], text: str
+) -> None:
+    """For absorbed terms, overflow, and remainders of tenths; but = for results that are exact."""
+    root = f(*(Value(x, name) for x, name in zip(point, "ab", strict=True)))
+    *_, last = (step for step in walk(root) if step.phase == "forward")
+    assert last.text().endswith(text)
 
 
-def test_a_saved_result_that_was_rounded_makes_the_derivative_approximate() -> None:
-    """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1² is."""
-    cases: list[tuple[Callable[[Value], Value], float, str]] = [
+@pytest.mark.parametrize(
+    ("f", "x", "local"),
+    [
         (sg.tanh, 400.0, "1 − v1² ≈ 1 − 1² = 0"),
         (sg.erfinv, 0.75, "√π / 2·exp(v1²) ≈ √π / 2·exp(0.8134²) ≈ 1.717"),
         (sg.exp, -800.0, "exp(a) = v1 ≈ 0"),
         (lambda a: a**0.5, 4.0, "0.5·a^(−0.5) = 0.5·4^(−0.5) = 0.25"),
         (sg.sqrt, 0.0, "1 / (2·v1) = 1 / (2·0) ≈ inf"),
         (lambda a: a * (2 / 3), 1 / 3, "≈ 0.6667"),
-    ]
-    for f, x, local in cases:
-        assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)
+    ],
+)
+def test_local_text_is_approximate_if_the_saved_result_is_rounded(
+    f: Callable[[Value], Value], x: float, local: str
+) -> None:
+    """tanh(400) is not 1, so 1 − tanh² is not 0, though 1 − 1² is."""
+    assert walk(f(Value(x, "a")))[-1].local_text().endswith(local)
 
 
 # Names -------------------------------------------------------------------------------------------
 
 
-def test_a_name_is_equal_to_the_number_that_was_computed() -> None:
-    """tanh(400) is about 1, and the 1 that was computed goes on: 1 + 1 = 2."""
+def test_step_text_continues_with_the_computed_number() -> None:
+    """tanh(400) is about 1, and later gates use the computed 1: 1 + 1 = 2."""
     h = labelled(sg.tanh(Value(400.0, "x")), "h")
     steps = walk(labelled(h + 1.0, "f"))
     assert [step.text() for step in (steps[1], steps[2], steps[-1])] == [
@@ -257,11 +271,11 @@ def test_a_name_is_equal_to_the_number_that_was_computed() -> None:
         "f = h + 1 = 2",
         "∂f/∂x = ∂f/∂h·∂h/∂x = 1·0 = 0",
     ]
-    assert outcome(steps.scene) == "∂f/∂x = 0"
+    assert outcome(steps.graph) == "∂f/∂x = 0"
 
 
-def test_pictures_and_slides_tell_exact_names_from_rounded_ones(tmp_path: Any) -> None:
-    """Of a third digits are left out, tanh(40) is not 1; a sixteenth has three digits."""
+def test_draw_and_export_distinguish_exact_from_rounded_values(tmp_path: Any) -> None:
+    """A third and tanh(40) are rounded; a sixteenth has three digits."""
     one = labelled(sg.tanh(Value(40.0, "y")), "h")
     third, sixteenth = labelled(Value(1.0, "x") / 3.0, "t"), labelled(Value(1.0, "z") / 16.0, "e")
     for node, sign in ((third, "≈"), (one, "≈"), (sixteenth, "=")):

@@ -1,10 +1,11 @@
-"""Steps as MathML, as a printed table and as HTML: the same content, and nothing injected."""
+"""Steps as MathML, as a printed table and as HTML have the same content, with escaped labels."""
 
 from __future__ import annotations
 
 import re
 from xml.etree import ElementTree as ET
 
+import pytest
 from tests.inner import TABLE, Elementwise
 
 from scalargrad import Value, square, tanh
@@ -23,8 +24,8 @@ def content(markup: str) -> str:
 # MathML -----------------------------------------------------------------------------------------
 
 
-def test_mathml_says_what_the_text_says() -> None:
-    """Fractions apart, symbol for symbol, as a whole and in its parts."""
+def test_mathml_has_the_content_of_text() -> None:
+    """Except for fractions, symbol for symbol, as a whole and in its parts."""
     steps = lecture()
     for step in steps:
         plain = re.sub(r"[ /]", "", step.text())
@@ -34,8 +35,8 @@ def test_mathml_says_what_the_text_says() -> None:
     assert steps[0].local_text("mathml") == ""
 
 
-def test_derivatives_are_fractions_bars_or_indices() -> None:
-    """The three notations in MathML; a name that begins like a number stays a name."""
+def test_mathml_of_derivatives_in_three_notations() -> None:
+    """Fractions, bars and indices; a name that begins with a digit remains a name."""
     step = lecture()[6]
     fraction = "<mfrac><mrow><mo>∂</mo><mi>f</mi></mrow><mrow><mo>∂</mo><mi>y</mi></mrow></mfrac>"
     assert fraction in step.symbols(form="mathml")
@@ -46,17 +47,18 @@ def test_derivatives_are_fractions_bars_or_indices() -> None:
     assert "<mn>−0.0025</mn>" in walk(Value(-0.0025, "x"))[0].mathml()
 
 
-def test_steps_of_every_operation_are_well_formed() -> None:
-    """Forward and back, each operation of the table can be set as MathML."""
-    for op in TABLE.values():
-        intervals = map(op.domain.interval, range(op.arity if isinstance(op, Elementwise) else 3))
-        for step in walk(op.of(*[Value((low + 2 * high) / 3) for low, high in intervals])):
-            assert content(step.mathml())
-            content(step.local_text("mathml") or "<math/>")
+@pytest.mark.parametrize("name", TABLE)
+def test_mathml_of_each_operation_is_well_formed(name: str) -> None:
+    """Forward and backward."""
+    op = TABLE[name]
+    intervals = map(op.domain.interval, range(op.arity if isinstance(op, Elementwise) else 3))
+    for step in walk(op.of(*[Value((low + 2 * high) / 3) for low, high in intervals])):
+        assert content(step.mathml())
+        content(step.local_text("mathml") or "<math/>")
 
 
-def test_labels_are_escaped_in_mathml_and_html() -> None:
-    """A label with markup appears as it is and does nothing."""
+def test_mathml_and_html_escape_labels() -> None:
+    """A label with markup appears literally and does nothing."""
     steps = walk(labelled(square(Value(3.0, HOSTILE) * 2.0), HOSTILE))
     for step in steps:
         for notation in ("partial", "bar", "delta"):
@@ -69,8 +71,8 @@ def test_labels_are_escaped_in_mathml_and_html() -> None:
 # The printed table ------------------------------------------------------------------------------
 
 
-def test_a_printed_walk_is_an_aligned_table_of_eighty_columns() -> None:
-    """Three passes, eight numbered steps, formulas that begin in one column."""
+def test_walk_str_is_an_aligned_table_of_eighty_columns() -> None:
+    """Three phases, eight numbered steps, formulas that begin in the same column."""
     lines = str(lecture()).splitlines()
     passes = [line.split()[1] for line in lines if line.startswith("──")]
     assert passes == ["forward", "seed", "backward"]

@@ -1,4 +1,4 @@
-"""Inputs of a page: what can be moved, descent, finite differences, and questions it asks."""
+"""Inputs of a step page: changes, gradient descent, finite differences, and Predict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .conftest import Read, Reader
 from .graphs import labelled
 
 
-def test_a_formula_changes_where_its_condition_does(read: Read) -> None:
+def test_page_formula_follows_its_condition(read: Read) -> None:
     """ReLU's slope is 1 on the right and 0 on the left; max routes to the other operand."""
     x, y = Value(2.0, "x"), Value(1.0, "y")
     page = read(walk(labelled(relu(x) + maximum(x, y), "f")))
@@ -25,8 +25,8 @@ def test_a_formula_changes_where_its_condition_does(read: Read) -> None:
     assert page.nodes["x"] == ("= −3", "0")
 
 
-def test_an_undefined_input_is_explained_and_the_last_valid_state_kept(read: Read) -> None:
-    """Log needs x > 0: the message says so, the box is invalid, nothing is lost."""
+def test_page_explains_an_undefined_input_and_keeps_the_last_valid_state(read: Read) -> None:
+    """Log needs x > 0: the message says so, the box is invalid, and nothing is lost."""
     page = read(walk(labelled(log(Value(2.0, "x")) * 3.0, "f")))
     page.press("End")
     before, alert = page.nodes, page.page.get_by_role("alert")
@@ -43,15 +43,15 @@ def test_an_undefined_input_is_explained_and_the_last_valid_state_kept(read: Rea
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_slider_stays_while_its_box_is_written_in(width: int, read: Read) -> None:
-    """So that who types 2 can slide on; a number of many digits needs its room until Enter."""
+def test_page_keeps_the_slider_while_its_box_has_the_focus(width: int, read: Read) -> None:
+    """After typing 2 the slider works; a number of many digits covers it until Enter."""
     x, y = Value(1.0 / 3.0, "x"), Value(2.0, "y")
     page = read(walk(labelled(x * y, "f")), viewport={"width": width, "height": 844})
     if width == 390:
         page.button("Inputs").click()
     page.write("x", "2")
     slider = page.page.get_by_role("slider", name="x, slider")
-    slider.click(trial=True)  # nothing lies over it
+    slider.click(trial=True)  # nothing covers it
     page.write("x", "2.000000000000001")
     assert page.box("x").bounding_box()["width"] > 190
     page.press("Enter")
@@ -59,8 +59,8 @@ def test_a_slider_stays_while_its_box_is_written_in(width: int, read: Read) -> N
     assert page.nodes["x"][0] == "= 0"
 
 
-def test_inputs_are_fixed_where_python_would_have_to_be_called(read: Read) -> None:
-    """A custom operation is a gate; the page says why nothing moves."""
+def test_page_fixes_inputs_of_a_custom_operation(read: Read) -> None:
+    """The page cannot call Python, and says so."""
 
     @custom_op(partials=lambda y, x: (3 * square(x),))
     def cube(x: float) -> float:
@@ -75,8 +75,8 @@ def test_inputs_are_fixed_where_python_would_have_to_be_called(read: Read) -> No
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_another_branch_is_named_where_the_program_would_take_it(width: int, read: Read) -> None:
-    """Of 2·x if x > 0 else 0.1·x at −3 Python makes −0.3; the page −6, greyed and with a word."""
+def test_page_reports_another_branch_of_the_program(width: int, read: Read) -> None:
+    """For 2·x if x > 0 else 0.1·x at −3 Python gives −0.3, the page −6, greyed and with a note."""
     x, y = Value(3.0, "x"), Value(2.0, "y")
     f = x * 2 if x > 0 else x * 0.1
     while abs(y * y - 2) > 0.5:
@@ -101,40 +101,47 @@ def test_another_branch_is_named_where_the_program_would_take_it(width: int, rea
 # Under More -------------------------------------------------------------------------------------
 
 
-def test_a_finite_difference_agrees_with_the_gradient(read: Read) -> None:
-    """For any input chosen."""
+def test_page_finite_difference_agrees_with_the_gradient(read: Read) -> None:
+    """For each input."""
     page = read(walk(labelled(relu(Value(0.5, "x")) + square(Value(3.0, "y")), "f")))
     assert "gradient = 1: they agree" in checked(page, "x")
     assert "gradient = 6: they agree" in checked(page, "y")
 
 
-def test_at_a_kink_the_slopes_of_both_sides_are_given(read: Read) -> None:
-    """Of |x| + relu(y) + max(x, y): −1 and 2, of which the mean is the gradient; 0 and 2."""
+def test_page_predicts_nothing_at_a_kink(read: Read) -> None:
+    """At |x| + relu(y) + max(x, y) there is no prediction for x = 0, but one for x = 2."""
     x, y = Value(0.0, "x"), Value(0.0, "y")
     page = read(walk(labelled(abs(x) + relu(y) + maximum(x, y), "f")))
     page.press("End")
-    assert "0 is taken by convention" in page.says
-    assert "no nudge of x is predicted" in page.says
-    assert "foretells" not in page.says
-    for name, left, right in (("x", "−1", "2"), ("y", "0", "2")):
-        said = checked(page, name)
-        assert f"slope to the left ≈ {left}, to the right ≈ {right}; gradient = 0.5" in said
-        assert "a convention" in said
-        assert "agree" not in said
+    assert "0 is used by convention" in page.says
+    assert "no prediction for a nudge of x" in page.says
+    assert "predicts" not in page.says
     page.set(x=2.0, y=1.0)
     assert "kink" not in page.says
-    assert "foretells that f changes by +0.02" in page.says
+    assert "predicts that f changes by +0.02" in page.says
     assert "gradient = 2: they agree" in checked(page, "x")
 
 
-def test_both_sides_of_a_kink_may_agree(read: Read) -> None:
-    """Of x·|x| at 0, whose slope is 2|x|."""
+@pytest.mark.parametrize(("name", "left", "right"), [("x", "−1", "2"), ("y", "0", "2")])
+def test_page_finite_difference_reports_the_convention_at_a_kink(
+    name: str, left: str, right: str, read: Read
+) -> None:
+    """For |x| + relu(y) + max(x, y) at 0 the gradients are means of the slopes."""
+    x, y = Value(0.0, "x"), Value(0.0, "y")
+    report = checked(read(walk(labelled(abs(x) + relu(y) + maximum(x, y), "f"))), name)
+    assert f"slope to the left ≈ {left}, to the right ≈ {right}; gradient = 0.5" in report
+    assert "a convention" in report
+    assert "agree" not in report
+
+
+def test_page_finite_difference_agrees_on_both_sides_of_a_smooth_kink(read: Read) -> None:
+    """For x·|x| at 0, whose slope is 2|x|."""
     x = Value(0.0, "x")
     assert "both agree" in checked(read(walk(labelled(x * abs(x), "f"))), "x")
 
 
-def test_a_layer_names_its_kinks(read: Read) -> None:
-    """A ReLU unit whose sum is 0; in the layer view and of a gate of many operands."""
+def test_page_layer_view_names_kinks(read: Read) -> None:
+    """For a ReLU unit whose sum is 0, in the layer view, and for a gate of many operands."""
     weights, x = [[1.0, 2.0], [3.0, -1.0]], [Value(0.0, "x0"), Value(0.0, "x1")]
     page = read(walk(labelled(add_up([relu(dot(map(Parameter, w), x)) for w in weights]), "f")))
     page.view("layer")
@@ -144,11 +151,11 @@ def test_a_layer_names_its_kinks(read: Read) -> None:
     page = read(walk(labelled(maximum(*inputs), "f")))
     page.view("gate")
     page.press("End")
-    assert "0.2 is taken by convention" in page.says
+    assert "0.2 is used by convention" in page.says
 
 
 def checked(page: Reader, name: str) -> str:
-    """Return what a finite difference of an input finds."""
+    """Return the result of a finite difference of an input."""
     if page.page.get_by_role("region", name="More").is_hidden():
         page.button("More ▾").click()
     page.page.get_by_role("combobox", name=re.compile("^Input")).select_option(label=name)
@@ -157,7 +164,7 @@ def checked(page: Reader, name: str) -> str:
     return " ".join(said.split())
 
 
-def test_gradient_descent_moves_the_chosen_inputs_and_the_output_falls(read: Read) -> None:
+def test_page_gradient_descent_moves_the_chosen_inputs(read: Read) -> None:
     """On (w - 3)² + x², eleven steps of 0.1 leave 0.8²² of w's part, and x untouched."""
     page = read(walk(labelled(square(Parameter(0.0, "w") - 3.0) + square(Value(1.0, "x")), "f")))
     page.tool("1 step")
@@ -186,14 +193,14 @@ def asked(read: Read, steps: Walk, place: str) -> Reader:
 
 
 def reply(page: Reader, answer: str) -> str:
-    """Answer and return what the page replies."""
+    """Answer, and return the reply of the page."""
     page.page.get_by_role("textbox").fill(answer)
     page.press("Enter")
     return page.told
 
 
-def test_predict_gives_nothing_away(read: Read) -> None:
-    """Play waits for an answer, and going back asks anew; the gate view ends the questions."""
+def test_page_predict_hides_the_answer(read: Read) -> None:
+    """Play waits for an answer, moving back asks again, and the gate view ends Predict."""
     page = asked(read, product(), "p → z")
     page.page.clock.install()
     page.button("Play").click()

@@ -1,4 +1,4 @@
-"""What is drawn on a page can be read: nothing overlaps or is cut off, whatever the window."""
+"""The step page is legible: nothing overlaps or is cut off, in windows of any size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FINGER, LETTER = 44, 14
 
 
 def attention() -> Walk:
-    """Walk through attention of one query over three keys of two numbers: nodes stand close."""
+    """Walk through attention of one query over three keys of two numbers, with crowded nodes."""
     q = [Value(1.0, "q1"), Value(0.5, "q2")]
     rows = [(0.3, -1.0), (1.2, 0.7), (0.0, 2.0)]
     keys = [[Value(x, f"k{i}{j}") for j, x in enumerate(row)] for i, row in enumerate(rows)]
@@ -45,8 +45,8 @@ def newton() -> Walk:
     return walk(x)
 
 
-def met_often() -> Walk:
-    """Walk through a sum of functions of x and y, and of products that meet eight inputs."""
+def shared_inputs() -> Walk:
+    """Walk through a sum of functions of x and y, and of products of x with eight inputs."""
     x, y = Value(0.5, "x"), Value(1.5, "y")
     products = [x * Value(i + 1.0, f"a{i}") for i in range(8)]
     return walk(add_up([x * y, x - y, x / y, (x * 1.2345).sin(), log(y), *products]))
@@ -66,21 +66,21 @@ def tiny() -> Walk:
 
 
 def samples() -> Walk:
-    """Walk through logistic regression on four points: rows of samples, parameters named again."""
+    """Walk through logistic regression on four points: rows of examples, repeated names."""
     w, b = Parameter(0.5, "w"), Parameter(-0.1, "b")
     found = [sigmoid(w * x + b) for x in (-1.0, 0.5, 1.5, 2.0)]
     return walk(reduce(add, [-log(p if k > 1 else 1 - p) for k, p in enumerate(found)]) / 4.0)
 
 
 WALKS: list[Callable[[], Walk]] = [
-    *(lecture, network, attention, newton, met_often, dense, tiny, samples),
+    *(lecture, network, attention, newton, shared_inputs, dense, tiny, samples),
     lambda: network((4, 4, 1), folded=False),
     lambda: chain(60),
 ]
 
 
-def test_a_network_of_three_layers_stands_in_columns(read: Read) -> None:
-    """All units of a layer are in sight at once."""
+def test_page_draws_layers_in_columns(read: Read) -> None:
+    """All units of a layer are visible at once."""
     model = MLP(3, [4, 4, 1], rng=0)
     page = read(walk(model([Value(x, f"x{i}") for i, x in enumerate([1.0, -2.0, 0.5])])), **DESKTOP)
     boxes = [unit.bounding_box() for unit in page.graph.get_by_text("w·x", exact=True).all()]
@@ -89,29 +89,36 @@ def test_a_network_of_three_layers_stands_in_columns(read: Read) -> None:
     assert max(heights) - min(heights) < page.graph.bounding_box()["height"]
 
 
-def test_beneath_a_flat_drawing_stands_the_panel(read: Read) -> None:
-    """It has the width of the screen then; a drawing that is higher has the panel beside it."""
-    x = Value(0.5, "x")
-    for f, is_flat in ((x.tanh().exp().sin().log(), True), ((x + 2.0) * Value(3.0, "z"), False)):
-        page = read(walk(f), viewport={"width": 1440, "height": 900})
-        assert (page.panel.bounding_box()["x"] == 0) is is_flat
+@pytest.mark.parametrize(
+    ("make", "is_flat"),
+    [
+        pytest.param(lambda x: x.tanh().exp().sin().log(), True, id="chain"),
+        pytest.param(lambda x: (x + 2.0) * Value(3.0, "z"), False, id="product"),
+    ],
+)
+def test_page_places_the_panel_below_a_flat_drawing(
+    make: Callable[[Value], Value], is_flat: bool, read: Read
+) -> None:
+    """There it has the width of the screen; next to a higher drawing it has not."""
+    page = read(walk(make(Value(0.5, "x"))), viewport={"width": 1440, "height": 900})
+    assert (page.panel.bounding_box()["x"] == 0) is is_flat
 
 
 @pytest.mark.parametrize("make", WALKS)
-def test_nothing_in_a_drawing_hides_anything_else(make: Callable[[], Walk], read: Read) -> None:
+def test_page_shapes_do_not_overlap(make: Callable[[], Walk], read: Read) -> None:
     """At every step of the wire and gate view: products, arrows, numbers, lines."""
     count, faults = read(make(), **DESKTOP).page.evaluate(OVERLAPS)
     assert faults == []
     assert count > 3
 
 
-def test_nothing_hides_anything_else_in_firefox(read_in_firefox: Read) -> None:
-    """Whose fonts are others."""
+def test_page_shapes_do_not_overlap_in_firefox(read_in_firefox: Read) -> None:
+    """Firefox has other fonts."""
     assert read_in_firefox(regularised()).page.evaluate(OVERLAPS)[1] == []
 
 
-def test_a_bar_stands_clear_of_its_letter(read: Read) -> None:
-    """Whatever the font: z̄ must not read as z."""
+def test_page_bar_does_not_touch_its_letter(read: Read) -> None:
+    """With any font, z̄ must not look like z."""
     page = read(lecture())
     page.page.get_by_role("radio", name="x bar").check(force=True)
     page.go(6)
@@ -121,8 +128,8 @@ def test_a_bar_stands_clear_of_its_letter(read: Read) -> None:
     assert bar["y"] + bar["height"] <= letter["y"] - 2
 
 
-def test_names_have_true_indices_and_long_ones_stand_whole(read: Read) -> None:
-    """L_reg is L with an index below, in graph, panel and inputs."""
+def test_page_names_have_subscripts_and_are_not_cut(read: Read) -> None:
+    """L_reg is L with a subscript, in graph, panel and inputs."""
     long = "the_learning_rate_of_the_very_first_layer"
     b, c = Parameter(-3.0, long), Value(2.0, "L_reg")
     page = read(walk(labelled(labelled(b * c + c, "L_total") * 2.0, "y_1,0")))
@@ -134,7 +141,7 @@ def test_names_have_true_indices_and_long_ones_stand_whole(read: Read) -> None:
     assert page.page.get_by_role("slider", name=re.compile(long)).count() == 1
 
 
-def test_a_power_in_a_label_is_raised_everywhere(read: Read) -> None:
+def test_page_labels_have_superscripts_everywhere(read: Read) -> None:
     """In the heading, the drawing, the panel and the inputs."""
     x = Value(3.0, "x^2")
     page = read(walk(labelled(labelled(x * 2.0, "sigma^2") * x, "f")))
@@ -163,8 +170,8 @@ ARROW = """() => {
 }"""
 
 
-def test_motion_is_left_out_where_it_is_unwanted(read: Read) -> None:
-    """The arrow stands still at once; else it travels from right to left, and rests there too."""
+def test_page_respects_reduced_motion(read: Read) -> None:
+    """The arrow is at rest at once; else it moves from right to left to the same position."""
     (at_rest,) = read(lecture()).page.evaluate(ARROW)
     *travelling, arrived = read(lecture(), reduced_motion="no-preference").page.evaluate(ARROW)
     assert travelling == sorted({*travelling}, reverse=True)
@@ -174,7 +181,7 @@ def test_motion_is_left_out_where_it_is_unwanted(read: Read) -> None:
 # Colours ----------------------------------------------------------------------------------------
 
 
-def test_the_page_is_dark_where_the_system_is_unless_the_reader_chooses(
+def test_page_theme_follows_the_system_or_the_control(
     open_in_firefox: Any, dark_firefox: Any, tmp_path: Path
 ) -> None:
     """In Firefox, which takes the theme from its profile."""
@@ -189,7 +196,7 @@ def test_the_page_is_dark_where_the_system_is_unless_the_reader_chooses(
 
 
 @pytest.mark.parametrize(("make", "scheme"), [(regularised, "light"), (network, "dark")])
-def test_axe_finds_no_accessibility_violation(
+def test_page_has_no_accessibility_violation_by_axe(
     make: Callable[[], Walk], scheme: str, read: Read, axe: Callable[[Any], Any]
 ) -> None:
     """At a wire, predicting, in the layer view, with everything under More and a dialog open."""
@@ -209,19 +216,24 @@ def test_axe_finds_no_accessibility_violation(
 
 
 @pytest.mark.parametrize("look", DISPLAY_SETTINGS, ids=str)
-def test_every_control_of_a_step_page_is_seen(look: dict[str, Any], read: Read) -> None:
-    """At a wire, predicting, in the layer view with folds, with everything under More."""
-    for make, fragment in (
-        (regularised, "#step=9"),
-        (lambda: network((6, 1), inputs=3), "#step=14&view=layer"),
-    ):
-        page = read(make(), fragment, limit=10, **look)
-        page.button("More ▾").click()
-        if page.button("Inputs").is_visible():
-            page.button("Inputs").click()
-        assert find_hidden_controls(page.page, 45) == []
-        page.press("p")
-        assert find_hidden_controls(page.page, 45) == []
+@pytest.mark.parametrize(
+    ("make", "fragment"),
+    [
+        pytest.param(regularised, "#step=9", id="wire"),
+        pytest.param(lambda: network((6, 1), inputs=3), "#step=14&view=layer", id="layer"),
+    ],
+)
+def test_page_controls_are_visible(
+    make: Callable[[], Walk], fragment: str, look: dict[str, Any], read: Read
+) -> None:
+    """In Predict mode, in the layer view with subgraphs, and with everything under More."""
+    page = read(make(), fragment, limit=10, **look)
+    page.button("More ▾").click()
+    if page.button("Inputs").is_visible():
+        page.button("Inputs").click()
+    assert find_hidden_controls(page.page, 45) == []
+    page.press("p")
+    assert find_hidden_controls(page.page, 45) == []
 
 
 # A phone ----------------------------------------------------------------------------------------
@@ -245,8 +257,8 @@ SMALL = """([finger, letter]) => {
 
 
 @pytest.mark.parametrize("fragment", ["#step=3", "#step=14&view=layer", "#step=9&view=gate"])
-def test_on_a_phone_all_is_large_enough_and_nothing_sticks_out(fragment: str, read: Read) -> None:
-    """Whatever is touched has 44 pixels, whatever is read 14, also in the drawer and under More."""
+def test_page_on_a_phone_has_large_targets_and_letters(fragment: str, read: Read) -> None:
+    """Targets have 44 pixels, letters 14, also under More; the page is not too wide."""
     page = read(network((6, 1), inputs=3), fragment, limit=10, **PHONE)
     page.button("Inputs").tap()
     page.button("More ▾").tap()
@@ -254,8 +266,8 @@ def test_on_a_phone_all_is_large_enough_and_nothing_sticks_out(fragment: str, re
     assert page.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_on_a_phone_the_numbers_of_each_step_are_in_sight(read: Read) -> None:
-    """Between the graph and what covers the end of the panel, without scrolling by hand."""
+def test_page_on_a_phone_shows_the_numbers_of_each_step(read: Read) -> None:
+    """Between the graph and the bar, without scrolling by hand."""
     steps = regularised()
     page = read(steps, **PHONE)
     for step in steps[1:]:

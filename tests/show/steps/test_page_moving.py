@@ -1,4 +1,4 @@
-"""Moving through a page: every step in each view, playing, notations, links, announcements."""
+"""Moves through a step page: every step in each view, Play, notations, links, announcements."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ HOSTILE = "</script><img src=x onerror=\"document.title='pwned'\"><!--{{walk}}"
 @pytest.mark.parametrize(
     "make", [neuron, regularised, routing, lambda: network(folded=False), lambda: recurrence(3)]
 )
-def test_every_step_shows_its_numbers_and_hides_those_to_come(make: Any, read: Read) -> None:
-    """Values appear when their gate is computed, gradients when their last term has arrived."""
+def test_page_shows_only_the_numbers_known_at_each_step(make: Any, read: Read) -> None:
+    """Values appear with their gates, gradients with their last terms."""
     steps = make()
     names = {step.node: step.place for step in steps if step.phase == "forward"}
     page = read(steps)
@@ -50,14 +50,14 @@ def test_every_step_shows_its_numbers_and_hides_those_to_come(make: Any, read: R
         for name, (value, gradient) in page.nodes.items():
             if name in names.values():
                 assert value[2:] == known.get(name, ""), name
-            seeded = name == names[steps.scene.root] and position > steps.scene.seed_at
+            seeded = name == names[steps.graph.root] and position > steps.graph.seed_at
             received = so_far(last[name]) if name in last else ""
             assert gradient == ("1" if seeded else received)
         page.press("ArrowRight")
 
 
-def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:
-    """(x + y)z has six stops; of a gate with eighteen operands every wire is a line."""
+def test_page_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:
+    """(x + y)z has six stops; for a gate with eighteen operands every wire is a line."""
     page = read(lecture())
     page.view("gate")
     page.press("End")
@@ -76,8 +76,8 @@ def test_the_gate_view_shows_the_wires_of_a_gate_together(read: Read) -> None:
     assert "From s back along 18 wires" in page.told
 
 
-def test_nothing_plays_by_itself_and_space_plays_and_pauses(read: Read) -> None:
-    """Play moves without announcing each step; it stops at the end."""
+def test_page_plays_and_pauses_by_space_only(read: Read) -> None:
+    """Play does not announce steps, and stops at the end."""
     page = read(lecture())
     clock = page.page.clock
     clock.install(time=0)
@@ -98,8 +98,8 @@ def test_nothing_plays_by_itself_and_space_plays_and_pauses(read: Read) -> None:
     assert page.button("Play").count() == 1
 
 
-def test_notations_change_with_n(read: Read) -> None:
-    """∂f/∂q, q̄ and, as q enters a unit, δ_q are three names of one number; others have two."""
+def test_page_key_n_changes_the_notation(read: Read) -> None:
+    """∂f/∂q, q̄ and, as q enters a unit, δ_q; other graphs have two notations."""
     q = labelled(Value(2.0, "x") + Value(3.0, "y"), "q")
     page = read(walk(labelled(square(tanh(q)), "f")))
     page.go(8)
@@ -111,8 +111,8 @@ def test_notations_change_with_n(read: Read) -> None:
     assert read(lecture()).page.get_by_role("radio", name="delta").count() == 0
 
 
-def test_a_link_opens_at_its_step_view_notation_and_inputs(read: Read) -> None:
-    """The fragment the page makes restores what it was made from."""
+def test_page_link_restores_step_view_notation_and_inputs(read: Read) -> None:
+    """The fragment restores the state that it was created from."""
     page = read(lecture())
     page.set(x=1.5)
     page.go(6)
@@ -128,28 +128,28 @@ def test_a_link_opens_at_its_step_view_notation_and_inputs(read: Read) -> None:
 
 
 @pytest.mark.parametrize("fragment", ["#step=-3&view=no&n0=abc&n99=1", "#%E0%A4%A", "#step=999"])
-def test_a_wrong_link_is_harmless(fragment: str, read: Read) -> None:
-    """What it cannot use it leaves out."""
+def test_page_ignores_invalid_parts_of_a_link(fragment: str, read: Read) -> None:
+    """The page opens at its first or last step."""
     page = read(lecture(), fragment)
     assert page.at in {"1/8", "8/8"}
     assert page.box("x").input_value() == "-2"
 
 
-def test_labels_do_nothing_but_appear(read: Read) -> None:
-    """Markup in a label runs nothing and loads nothing, wherever the page writes it."""
+@pytest.mark.parametrize("limit", [300, 5])
+def test_page_escapes_labels_everywhere(limit: int, read: Read) -> None:
+    """Markup in a label runs nothing and loads nothing."""
     w = [Parameter(0.5, HOSTILE), Parameter(1.0, "w1")]
     tops = [labelled(tanh(labelled(w[0] * 2.0 + w[1] * k, HOSTILE)), HOSTILE) for k in (3.0, 4.0)]
     steps = walk(labelled(add_up(tops), HOSTILE))
-    for limit in (300, 5):
-        page = read(steps, limit=limit)
-        for view in ("wire", "layer"):
-            page.view(view)
-            for _ in steps:
-                page.press("ArrowRight")
-            page.press("Home", "n")
-        page.page.evaluate("for (let i = 0; i < scalargrad.drawings; i += 1) scalargrad.open(i)")
-        assert page.page.locator("img").count() == 0
-        assert page.page.title().startswith("Backpropagation through </script>")
+    page = read(steps, limit=limit)
+    for view in ("wire", "layer"):
+        page.view(view)
+        for _ in steps:
+            page.press("ArrowRight")
+        page.press("Home", "n")
+    page.page.evaluate("for (let i = 0; i < scalargrad.drawings; i += 1) scalargrad.open(i)")
+    assert page.page.locator("img").count() == 0
+    assert page.page.title().startswith("Backpropagation through </script>")
 
 
 def overflow() -> Walk:
@@ -157,8 +157,8 @@ def overflow() -> Walk:
     return walk(labelled(labelled(exp(Value(800.0, "x")), "v") * 2.0, "f"))
 
 
-def test_the_first_number_that_is_not_finite_is_marked_and_explained(read: Read) -> None:
-    """By a sign at its gate and a sentence, from its step on; at other inputs it is over."""
+def test_page_marks_and_explains_the_first_number_that_is_not_finite(read: Read) -> None:
+    """By a sign at its gate and a sentence, from its step on; valid inputs remove both."""
     page = read(overflow())
     sign = page.graph.get_by_text("!", exact=True)
     assert sign.count() == 0

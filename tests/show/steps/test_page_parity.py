@@ -1,4 +1,4 @@
-"""A page says and computes what Python does, at any input: words, signs, digits, gradients."""
+"""Texts, signs, digits and gradients of a step page equal those of Python at any input."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ GRAPHS: dict[str, tuple[Build, list[Inputs]]] = {
         lambda x, y, z: (
             sg.softmax([x * y, y - z, -math.inf, sg.tanh(x)])[1] - sg.log(sg.softmax([x, y, z])[0])
         ),
-        # the same class is likely at each point: it has a gate of its own
+        # the same class is the largest at each point, since it has its own gate
         [{"x": 20.0, "y": -20.0, "z": -60.0}, {"x": 30.0, "y": -30.0, "z": -90.0}],
     ),
     "softmax of softmax": (
@@ -90,7 +90,7 @@ def leaves_of(inputs: Inputs) -> dict[str, Value]:
 
 
 def words(steps: Walk, notation: Any) -> list[dict[str, Any]]:
-    """Return all that Python says of each step."""
+    """Return all texts of each step by Python."""
     return [
         {
             "whole": [step.text(notation), step.mathml(notation)],
@@ -105,12 +105,12 @@ def words(steps: Walk, notation: Any) -> list[dict[str, Any]]:
 
 
 def said(page: Any, notation: str = "partial") -> Any:
-    """Return all that a page says of each step; as one text, which is handed over faster."""
+    """Return all texts of each step by a page, through JSON, which is faster."""
     return json.loads(page.evaluate("own => JSON.stringify(scalargrad.texts(own))", notation))
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_a_page_says_and_computes_what_python_does(graph: str, read: Read) -> None:
+def test_page_texts_and_numbers_equal_those_of_python(graph: str, read: Read) -> None:
     """In three notations, as text and as MathML; values and gradients to twelve digits."""
     build, points = GRAPHS[graph]
     page = read(walk(build(**leaves_of(points[-1]))))
@@ -122,14 +122,14 @@ def test_a_page_says_and_computes_what_python_does(graph: str, read: Read) -> No
         for notation in ("partial", "bar", "delta"):
             assert said(page.page, notation) == words(steps, notation)
         numbers = page.page.evaluate("scalargrad.numbers()")
-        nodes = [*steps.scene.order]
+        nodes = [*steps.graph.order]
         close = partial(pytest.approx, rel=1e-12, abs=1e-15, nan_ok=True)
         assert numbers["data"] == close([x.data for x in nodes])
         assert numbers["gradients"] == close(sg.gradients(root, nodes, allow_nonfinite=True))
 
 
 def valid_points(op: Any, arity: int, count: int) -> list[list[float]]:
-    """Draw points at which an operation has a finite result, most of them telling ones."""
+    """Draw points at which an operation has a finite result, mostly special ones."""
     rng, found = random.Random(f"{op.name} of {arity}"), list[list[float]]()
     while len(found) < count:
         low, high = op.domain.interval(0)
@@ -159,8 +159,8 @@ def compare(build: Callable[[list[Value]], Value], points: list[list[float]], re
         assert found == expected
 
 
-def test_a_page_writes_the_signs_of_python_at_every_operation(read: Read) -> None:
-    """Before results, local derivatives and products."""
+def test_page_signs_equal_those_of_python_for_every_operation(read: Read) -> None:
+    """= or ≈ before results, local derivatives and products."""
     uses = [(op, op.arity if isinstance(op, Elementwise) else 3) for op in TABLE.values()]
     drawn = [valid_points(op, arity, 5) for op, arity in uses]
 
@@ -173,15 +173,15 @@ def test_a_page_writes_the_signs_of_python_at_every_operation(read: Read) -> Non
     compare(build, points, read)
 
 
-#: Ties, whose last digit JavaScript's own toFixed and toPrecision round up, and Python to even.
+#: Ties, which JavaScript's toFixed and toPrecision round up, and Python to even.
 TIES = [0.5, 1.5, 1000.5, 1001.5, 12345.0, 12355.0, 9999.5, 99995.0, -2000.5, 0.03125, 3.0625]
 TIES += [3988.5, 1000.25, -227.25, 14577.5, -47018.0, -5.3125]
-#: Of few bits: another number of four digits is read as the same float.
+#: Subnormal numbers with so few bits that several numbers of four digits give the same float.
 SUBNORMAL = [5e-324, -1e-323, 2e-320, 3e-310]
 
 
-def test_a_page_writes_numbers_and_sums_as_python_does(read: Read) -> None:
-    """Ties included: four digits, the sign of a change, = or ≈, and what a sum comes to."""
+def test_page_numbers_and_sums_equal_those_of_python(read: Read) -> None:
+    """Including ties: four digits, the sign of a change, = or ≈, and the sums."""
     rng = random.Random(0)
 
     def drawn() -> float:

@@ -1,6 +1,6 @@
-"""A person before a step page: steps through it, changes inputs, predicts, opens folds, uses keys.
+"""Use of a step page: move, change inputs, predict, open subgraphs, use keys.
 
-In Chromium these five are run each time, in Firefox with the wide tests.
+These five tests always run in Chromium, and in Firefox with the wide tests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TOLD = [
 PRODUCTS = ["", "", "", "", "1 × 3 = 3", "1 × (−4) = −4", "−4 × 1 = −4", "−4 × 1 = −4"]
 
 
-def test_stepping_through_the_lecture_s_graph_forwards_and_back(read_anywhere: Read) -> None:
+def test_page_steps_forwards_and_back(read_anywhere: Read) -> None:
     """(x + y)z at (-2, 5, -4) in eight positions: numbers appear when they are known."""
     page = read_anywhere(lecture())
     seen = []
@@ -55,8 +55,8 @@ def test_stepping_through_the_lecture_s_graph_forwards_and_back(read_anywhere: R
     assert page.at == "2/8"
 
 
-def test_an_input_changed_recomputes_the_step_one_is_at(read_anywhere: Read) -> None:
-    """By its box or by its slider's keys: q·z at x = 5, y = 5, z = 0.5 is 5; Reset restores it."""
+def test_page_recomputes_the_current_step_at_a_new_input(read_anywhere: Read) -> None:
+    """By its box or by keys on its slider: q·z at x = 5, y = 5, z = 0.5 is 5; Reset restores it."""
     page = read_anywhere(lecture())
     page.press("End")
     page.write("z", "0.5")
@@ -73,8 +73,8 @@ def test_an_input_changed_recomputes_the_step_one_is_at(read_anywhere: Read) -> 
     assert page.nodes["f"] == ("= −12", "1")
 
 
-def test_predicting_a_product(read_anywhere: Read) -> None:
-    """Blank until it is answered; the reply tells a wrong sign from a forgotten upstream."""
+def test_page_predict_checks_answers(read_anywhere: Read) -> None:
+    """The product is blank until it is answered; the reply distinguishes mistakes."""
     steps = regularised()
     page = read_anywhere(steps)
     page.press("p")
@@ -100,18 +100,18 @@ def test_predicting_a_product(read_anywhere: Read) -> None:
     assert page.page.get_by_role("textbox").count() == 0
 
 
-def test_a_fold_opens_at_a_click_and_the_path_leads_back(read_anywhere: Read) -> None:
-    """Whole graph › MLP › Layer 1 › Neuron 2; a step leads to where it takes place."""
+def test_page_subgraph_opens_at_a_click_and_the_path_leads_back(read_anywhere: Read) -> None:
+    """Whole graph › MLP › Layer 1 › Neuron 2; a step opens its own drawing."""
     steps = network()
     page = read_anywhere(steps)
-    page.view("wire")  # layer by layer, the page stays in the drawing around them
+    page.view("wire")  # in the layer view the page shows the enclosing drawing
     for name in ("MLP", "Layer 1", "Neuron 2"):
         page.graph.get_by_role("button", name=re.compile(f"^{name}.*opens its drawing")).click()
-    path = page.page.get_by_role("navigation", name="Folds").locator("li")
+    path = page.page.get_by_role("navigation", name="Subgraphs").locator("li")
     assert [x.strip(" ›") for x in path.all_text_contents()] == [
         *("whole graph", "MLP", "Layer 1", "Neuron 2")
     ]
-    page.button("Up to the drawing around this one").click()
+    page.button("Up to the enclosing drawing").click()
     page.press("u")
     assert "Opened whole graph › MLP" in page.told
     page.panel.focus()
@@ -122,8 +122,8 @@ def test_a_fold_opens_at_a_click_and_the_path_leads_back(read_anywhere: Read) ->
     assert any(value.endswith(shown(first.data)) for value, _ in page.nodes.values())
 
 
-def test_everything_is_reached_by_keyboard(read_anywhere: Read) -> None:
-    """Tab visits nodes in sweep order, Enter opens a full sum; no key counts while one types."""
+def test_page_is_usable_by_keyboard(read_anywhere: Read) -> None:
+    """Tab visits nodes in sweep order, Enter opens a full sum; keys have no effect while typing."""
     steps = regularised()
     page = read_anywhere(steps)
     page.press("End")
@@ -140,13 +140,13 @@ def test_everything_is_reached_by_keyboard(read_anywhere: Read) -> None:
     assert f"exactly {steps[-1].total}".replace("-", "−") in page.dialog()
     page.press("Escape")
     assert page.page.get_by_role("dialog").count() == 0
-    page.go(steps.scene.seed_at + 1)
+    page.go(steps.graph.seed_at + 1)
     page.press("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowLeft", "Shift+ArrowLeft")
-    assert page.at == f"{steps.scene.seed_at + 1}/{len(steps)}"
+    assert page.at == f"{steps.graph.seed_at + 1}/{len(steps)}"
     page.press("?")
     assert "next and previous step" in page.dialog()
     page.press("Escape")
     page.box("x").focus()
     page.press("Home", "ArrowRight", "p", "n")
-    assert page.at == f"{steps.scene.seed_at + 1}/{len(steps)}"
+    assert page.at == f"{steps.graph.seed_at + 1}/{len(steps)}"
     assert page.button("Predict").get_attribute("aria-pressed") == "false"

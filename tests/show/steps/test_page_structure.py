@@ -1,4 +1,4 @@
-"""Layers as matrices, folds, bundles and repeated names: how a page shows what is large."""
+"""Large graphs on a step page: layers as matrices, subgraphs, bundles and repeated names."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def three_layers(sizes: tuple[int, ...] = (3, 2, 1)) -> Walk:
 
 
 def written(matrix: Any) -> list[str]:
-    """Return a matrix's numbers row by row, as the page writes them."""
+    """Return the numbers of a matrix row by row, formatted like the page."""
     return [shown(float(x)) for row in np.asarray(matrix) for x in row]
 
 
@@ -65,7 +65,7 @@ def at_layer(page: Reader, stop: int) -> Reader:
 # Layers -----------------------------------------------------------------------------------------
 
 
-def test_one_step_is_one_layer(read: Read) -> None:
+def test_page_layer_view_has_one_stop_per_layer(read: Read) -> None:
     """Inputs, three layers, two gates, seed, two gates, three layers: twelve stops."""
     page = at_layer(read(three_layers()), 1)
     said = []
@@ -79,7 +79,7 @@ def test_one_step_is_one_layer(read: Read) -> None:
         assert said[-k].startswith(f"backward: layer {k}")
 
 
-def test_a_layer_s_matrices_are_those_of_numpy_forward_and_backward(read: Read) -> None:
+def test_page_layer_matrices_equal_those_of_numpy(read: Read) -> None:
     """Forward z = W x + b and tanh(z), back Wᵀδ ∘ tanh′(z), δxᵀ, δ, Wᵀδ; at other inputs too."""
     page, x = read(three_layers()), X
     for _ in range(2):
@@ -115,10 +115,10 @@ def test_a_layer_s_matrices_are_those_of_numpy_forward_and_backward(read: Read) 
         ([4.0, 0.5], [0.0, 1.0], "=≈", "===≈"),  # ½·0.7864 is 0.3932, 8 times that not 3.146
     ],
 )
-def test_matrices_are_called_equal_only_where_they_are(
+def test_page_layer_signs_are_equal_only_for_exact_products(
     w: list[float], x: list[float], forward: str, backward: str, read: Read
 ) -> None:
-    """Of each matrix product every entry must be what the numbers shown before it give."""
+    """= needs every entry of a matrix product to be exact at the displayed numbers."""
     inputs = [Value(number, f"x{i}") for i, number in enumerate(x)]
     page = read(walk(mean([tanh(dot(map(Parameter, w), inputs)) for _ in range(2)])))
     for stop, signs in ((2, forward), (0, backward)):
@@ -127,8 +127,8 @@ def test_matrices_are_called_equal_only_where_they_are(
         assert "".join(re.findall(r"[=≈]", "".join(numbers))) == signs
 
 
-def test_the_seed_of_the_layer_view_counts_layers(read: Read) -> None:
-    """Inputs of a first layer feed it once, whatever its units; what two read has two terms."""
+def test_page_layer_view_counts_layers_at_the_seed(read: Read) -> None:
+    """Inputs feed a layer once, whatever its units; a node with two readers has two terms."""
     page = at_layer(read(three_layers()), 7)
     assert page.says.startswith("seed")
     assert "feeds" not in page.says
@@ -146,18 +146,18 @@ def test_the_seed_of_the_layer_view_counts_layers(read: Read) -> None:
     assert "x0 feeds 1 layer and 1 gate; ∂f/∂x0 needs 2 terms" in page.says
 
 
-# Folds ------------------------------------------------------------------------------------------
+# Subgraphs --------------------------------------------------------------------------------------
 
 
 def path(page: Reader) -> str:
-    """Return where the page says it is among the folds."""
-    found = page.page.get_by_role("navigation", name="Folds").locator("li").all_text_contents()
+    """Return the path of the open subgraph."""
+    found = page.page.get_by_role("navigation", name="Subgraphs").locator("li").all_text_contents()
     return " › ".join(part.strip(" ›") for part in found)
 
 
 @pytest.mark.parametrize(("make", "limit"), [(network, 10), (lambda: chain(60), 30)])
-def test_the_drawing_goes_along_with_the_steps(make: Any, limit: int, read: Read) -> None:
-    """Whatever fold a wire is in, its product and its numbers are in the drawing that is open."""
+def test_page_opens_the_drawing_of_each_step(make: Any, limit: int, read: Read) -> None:
+    """The product and the numbers of a wire are in the open drawing."""
     steps = make()
     page = read(steps, limit=limit)
     page.view("wire")
@@ -179,8 +179,8 @@ def test_the_drawing_goes_along_with_the_steps(make: Any, limit: int, read: Read
 # Bundles and repeated names ---------------------------------------------------------------------
 
 
-def test_two_thousand_nodes_are_stepped_through(read: Read) -> None:
-    """The last step, an input moved: each is there at once and right; inputs are those at hand."""
+def test_page_of_two_thousand_nodes_can_be_used(read: Read) -> None:
+    """The last step and a changed input are right; the inputs listed are those in the drawing."""
     model = MLP(16, [32, 32, 1], activation="tanh", rng=1)
     x = [Value(0.1 * i, f"x{i}") for i in range(16)]
 

@@ -1,7 +1,4 @@
-"""What is taken away from a page: an SVG, printed steps, worksheets with a key, Moodle's questions.
-
-And what a notebook shows in a frame.
-"""
+"""Exports of a step page: SVG, printed steps, worksheets, Moodle; frames in notebooks."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from scalargrad.show.steps import walk
 from .conftest import Read, Reader
 from .graphs import labelled, lecture, regularised
 
-#: Keeps what is saved instead of saving it, and prints nothing.
+#: Replaces saving by a promise of the file, and printing by nothing.
 KEEP = """window.kept = new Promise(resolve => {
   const blobs = new Map(), make = URL.createObjectURL;
   URL.createObjectURL = blob => { const url = make(blob); blobs.set(url, blob); return url; };
@@ -51,12 +48,12 @@ def items(sheet: Any, which: int) -> list[str]:
 
 
 def answer(question: ET.Element) -> float:
-    """Return the number a question asks for."""
+    """Return the answer of a question."""
     return float(question.findtext("answer/text") or "nan")
 
 
-def test_the_state_is_exported_as_an_svg_of_its_own(read_in_firefox: Read) -> None:
-    """It has the numbers shown, and its colours without a style sheet."""
+def test_page_saves_its_state_as_svg(read_in_firefox: Read) -> None:
+    """The SVG has the displayed numbers, and its colours without a style sheet."""
     page = read_in_firefox(lecture())
     page.go(6)
     name, svg = saved(page, "Save this state as SVG")
@@ -68,8 +65,8 @@ def test_the_state_is_exported_as_an_svg_of_its_own(read_in_firefox: Read) -> No
     assert not [part for part in svg.iter() if part.get("class")]
 
 
-def test_a_worksheet_leaves_blanks_and_its_key_fills_them(read: Read) -> None:
-    """Values are given, gradients asked for; the key has every step and every gradient."""
+def test_page_worksheet_has_blanks_and_a_key(read: Read) -> None:
+    """Values are given, gradients are blank; the key has every step and every gradient."""
     sheet = printed(read(lecture()), "Print worksheets")
     assert items(sheet, 0) == [f"∂f∂{x}=______·______=______" for x in "zqyx"]
     assert items(sheet, 1)[3] == "∂f∂x=∂f∂q·∂q∂x=(−4)·1=−4"
@@ -83,8 +80,8 @@ def test_a_worksheet_leaves_blanks_and_its_key_fills_them(read: Read) -> None:
     assert filled.count("−4") == 4
 
 
-def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(read: Read) -> None:
-    """Below w's second term stands a line for both; no blank prints the sign of its answer."""
+def test_page_worksheet_has_the_sum_of_a_fan_out(read: Read) -> None:
+    """Below w's second term is a line for both; no blank shows the sign of its answer."""
     sheet = printed(read(regularised()), "Print worksheets")
     exercises, key = items(sheet, 0), items(sheet, 1)
     assert "∂Lreg/∂w = ______ + ______ = ______" in exercises[-1]
@@ -95,8 +92,8 @@ def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(read: Read) -> None:
         assert ":=" not in asked.replace(" ", "")
 
 
-def test_every_step_can_be_printed(read: Read) -> None:
-    """By the button or by the browser's own command; on paper there are no controls."""
+def test_page_prints_every_step(read: Read) -> None:
+    """By the button or by the browser's command; controls are not printed."""
     rate, atoms = Value(1.5, "rate"), Value(3e12, "n")
     page = read(walk(labelled((rate * atoms).log() + rate, "f")))
     page.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
@@ -112,8 +109,8 @@ def test_every_step_can_be_printed(read: Read) -> None:
     assert page.button("Play").is_hidden()
 
 
-def test_every_wire_and_every_sum_is_a_question_for_moodle(read: Read) -> None:
-    """Of the lecture's graph four products; of the regularised loss w̄, within half a per cent."""
+def test_page_moodle_has_a_question_for_every_wire_and_sum(read: Read) -> None:
+    """For the lecture's graph four products; for the regularised loss w̄, within half a per cent."""
     name, quiz = saved(read(lecture()), "Save as Moodle XML")
     found = quiz.findall("question")
     assert name == "questions.xml"
@@ -129,8 +126,8 @@ def test_every_wire_and_every_sum_is_a_question_for_moodle(read: Read) -> None:
     assert float(total.findtext("answer/tolerance") or 0) == pytest.approx(0.00044905, rel=1e-3)
 
 
-def test_rounding_by_the_printed_digits_is_right(read: Read) -> None:
-    """σ(9) is printed as 0.9999: by hand its slope is 0.9999·0.0001, 19 % off, and allowed."""
+def test_page_moodle_tolerance_covers_rounded_digits(read: Read) -> None:
+    """σ(9) is printed as 0.9999: by hand its derivative is 0.9999·0.0001, which is accepted."""
     s = labelled(Parameter(3.0, "w") * Value(3.0, "x"), "s")
     _, quiz = saved(read(walk(labelled(sigmoid(s), "f"))), "Save as Moodle XML")
     slope = quiz.findall("question")[0]
@@ -139,7 +136,7 @@ def test_rounding_by_the_printed_digits_is_right(read: Read) -> None:
     assert 0.05 * answer(slope) < off <= float(slope.findtext("answer/tolerance") or 0)
 
 
-def test_several_variants_are_printed_with_a_key_each_and_are_one_file_for_moodle(
+def test_page_variants_have_sheets_keys_and_moodle_categories(
     read: Read,
 ) -> None:
     """Three sheets, then three keys; a category for each wire, with a question of each variant."""
@@ -163,7 +160,7 @@ def test_several_variants_are_printed_with_a_key_each_and_are_one_file_for_moodl
     assert headings == [*sheets, *(f"{sheet}: answer key" for sheet in sheets)]
 
 
-#: What VS Code allows the outputs of a notebook, which the frame inherits.
+#: The policy of VS Code for the outputs of a notebook, which the frame inherits.
 VS_CODE = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src https: http: data:; font-src https:; connect-src https:; child-src https: data:"
@@ -171,8 +168,8 @@ VS_CODE = (
 
 
 @pytest.mark.parametrize("policy", ["", VS_CODE])
-def test_the_frame_in_a_notebook_is_a_whole_page(policy: str, open_blank: Any) -> None:
-    """Cut off from the notebook as it is, it moves, links, checks answers and closes its help."""
+def test_walk_frame_in_a_notebook_is_a_working_page(policy: str, open_blank: Any) -> None:
+    """In its sandbox it moves, links, checks answers and closes its help."""
     page = open_blank()
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">' if policy else ""
     page.set_content(f"<html><head>{meta}</head><body></body></html>")
@@ -199,8 +196,8 @@ def test_the_frame_in_a_notebook_is_a_whole_page(policy: str, open_blank: Any) -
     frame.get_by_text("Right").first.wait_for()
 
 
-def test_a_frame_shown_late_is_fitted_though_no_event_tells(open_blank: Any) -> None:
-    """Notebooks lay out what is out of sight when it is scrolled to, and no resize reaches it."""
+def test_walk_frame_shown_late_is_fitted(open_blank: Any) -> None:
+    """Notebooks lay out a hidden frame when it is scrolled into view, without a resize event."""
     page = open_blank(viewport={"width": 1100, "height": 800})
     page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
     frame = lecture()._repr_mimebundle_()["text/html"]

@@ -1,4 +1,4 @@
-"""A walk as pictures for slides: one size, and nothing that is not known yet."""
+"""Slides of a walk: pictures of one size, with only the numbers known at each step."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def pictures(files: list[Path]) -> list[ET.Element]:
 
 
 def texts(picture: ET.Element) -> list[str]:
-    """Return the words and numbers that stand in a picture."""
+    """Return the texts in a picture."""
     return ["".join(text.itertext()) for text in picture.iter(f"{SVG}text")]
 
 
 def numbers(picture: ET.Element) -> list[str]:
-    """Return the numbers that stand in a picture alone."""
+    """Return the texts in a picture that are numbers."""
     found = (piece.text or "" for piece in picture.iter(f"{SVG}tspan"))
     return [text for text in found if re.fullmatch(r"−?[\d.]+", text)]
 
 
-def test_each_step_shows_what_is_known_at_it(tmp_path: Path) -> None:
+def test_export_shows_only_the_numbers_known_at_each_step(tmp_path: Path) -> None:
     """(x + y)z at (-2, 5, -4): the inputs, then q = 3, then f = -12, then the gradients."""
     files = lecture().export(folder=tmp_path / "slides")
     assert [file.name for file in files] == [f"step-{i:02}.svg" for i in range(1, 9)]
@@ -48,8 +48,8 @@ def test_each_step_shows_what_is_known_at_it(tmp_path: Path) -> None:
     assert "gradient of" not in files[0].read_text(encoding="utf-8")
 
 
-def test_each_slide_lights_what_its_step_is_about(tmp_path: Path) -> None:
-    """The inputs, the root that starts the sweep, and the way of a contribution from f to z."""
+def test_export_highlights_the_active_shapes(tmp_path: Path) -> None:
+    """The inputs, the root at the seed, and the path of a contribution from f to z."""
     lit = [
         {
             group.get("id", "")
@@ -71,10 +71,8 @@ def test_each_slide_lights_what_its_step_is_about(tmp_path: Path) -> None:
         walk(labelled(Value(0.12, "a_rather_long_name") * Value(7.65, "another_rather_long"), "f")),
     ],
 )
-def test_all_are_of_16_to_9_and_have_their_place_and_the_formula_of_their_step(
-    steps: Any, tmp_path: Path
-) -> None:
-    """However wide a formula or long a chain, which goes on in rows."""
+def test_export_slides_are_16_to_9_with_the_formula_of_the_step(steps: Any, tmp_path: Path) -> None:
+    """With a wide formula, and with a long chain in rows."""
     drawn = pictures(steps.export(tmp_path))
     (size,) = {picture.get("viewBox") for picture in drawn}
     left, _, width, height = map(float, str(size).split())
@@ -90,8 +88,8 @@ def test_all_are_of_16_to_9_and_have_their_place_and_the_formula_of_their_step(
         assert said in written
 
 
-def test_slides_in_one_file_print_as_one_page_each(tmp_path: Path, open_blank: Any) -> None:
-    """Chromium prints eight sections, as reveal.js has them, and may fetch nothing."""
+def test_export_html_prints_one_page_for_each_slide(tmp_path: Path, open_blank: Any) -> None:
+    """Chromium prints eight sections, as in reveal.js; the policy forbids the network."""
     (file,) = lecture().export(tmp_path, format="html", dark=True)
     assert "default-src 'none'" in file.read_text(encoding="utf-8")
     page = open_blank()
@@ -100,8 +98,8 @@ def test_slides_in_one_file_print_as_one_page_each(tmp_path: Path, open_blank: A
     assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 8
 
 
-def test_slides_as_pdf_have_a_page_for_each_step(tmp_path: Path) -> None:
-    """Of 960 by 540 points, and with the letters that are written."""
+def test_export_pdf_has_a_page_for_each_step(tmp_path: Path) -> None:
+    """Pages have 960 by 540 points and embedded fonts."""
     pytest.importorskip("fpdf")
     (file,) = lecture().export(tmp_path, format="pdf")
     written = file.read_bytes()
@@ -112,8 +110,8 @@ def test_slides_as_pdf_have_a_page_for_each_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp"])
-def test_animated_slides_show_each_step_and_repeat(kind: Any, tmp_path: Path) -> None:
-    """As Pillow reads them; the last stays longer."""
+def test_export_animations_show_each_step_and_repeat(kind: Any, tmp_path: Path) -> None:
+    """As read by Pillow; the last frame lasts longer."""
     image = pytest.importorskip("PIL.Image")
     (file,) = lecture()[4:].export(tmp_path, format=kind, dpi=48)
     with image.open(file) as shown:
@@ -126,8 +124,8 @@ def test_animated_slides_show_each_step_and_repeat(kind: Any, tmp_path: Path) ->
     assert stays[3] > stays[0]
 
 
-def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
-    """Another format, and a graph that no slide can hold."""
+def test_export_refuses_unknown_formats_and_large_graphs(tmp_path: Path) -> None:
+    """The error names the format or the number of nodes."""
     with pytest.raises(LayoutError, match="mp4"):
         lecture().export(tmp_path, format="mp4")  # type: ignore[arg-type]
     x = Value(1.0)

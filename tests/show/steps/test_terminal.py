@@ -1,4 +1,4 @@
-"""Walks in a terminal: printed in colour, stepped through by keys; it is given back unchanged."""
+"""Walks in a terminal: printed in colour, and explored by keys; the terminal is restored."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
 
 def console(width: int = 80, height: int = 24, **options: bool) -> Console:
-    """Return a console without colours that keeps what is drawn."""
+    """Return a console without colours that writes to memory."""
     return Console(file=io.StringIO(), width=width, height=height, color_system=None, **options)  # type: ignore[arg-type]
 
 
 def taken(screen: Console) -> str:
-    """Return what was drawn since the last call."""
+    """Return the text drawn since the last call."""
     assert isinstance(screen.file, io.StringIO)
     drawn = screen.file.getvalue()
     screen.file.truncate(0)
@@ -61,7 +61,7 @@ def screens(
 
 
 def positions(steps: Walk, *keys: str) -> list[int]:
-    """Return which step is shown at the beginning and after each key that moves."""
+    """Return the steps shown at the beginning and after each key that moves."""
     found = (re.search(r"step (\d+) of", screen[0]) for screen in screens(steps, *keys))
     return [int(match[1]) for match in found if match]
 
@@ -69,7 +69,7 @@ def positions(steps: Walk, *keys: str) -> list[int]:
 # Keys -------------------------------------------------------------------------------------------
 
 
-def test_keys_move_one_step_at_a_time() -> None:
+def test_explore_keys_move_one_step_at_a_time() -> None:
     """Next, previous, last and first; three arrows in one read are three steps."""
     keys = [RIGHT, "n", "p", END, LEFT, HOME, " ", RIGHT * 3]
     assert positions(lecture(), *keys) == [1, 2, 3, 2, 8, 7, 1, 2, 5]
@@ -85,22 +85,22 @@ def test_keys_move_one_step_at_a_time() -> None:
         (["x", "", "\x1b[5~", "\x1b[1;5R", "\x1bOP", "à"], 3),
     ],
 )
-def test_every_terminal_s_keys_are_understood(keys: list[str], position: int) -> None:
-    """As xterm, the Linux console, rxvt and Windows send them; others ask for nothing."""
+def test_explore_understands_the_keys_of_terminals(keys: list[str], position: int) -> None:
+    """As xterm, the Linux console, rxvt and Windows send them; other keys have no effect."""
     for key in keys:
         assert positions(lecture(), "nn", key)[-1] == position
 
 
 @pytest.mark.parametrize("end", ["q", "\x03", "\x04", KeyboardInterrupt, EOFError])
-def test_every_way_out_ends_quietly(end: str | type[BaseException]) -> None:
-    """Q, Ctrl-C, however it arrives, and a keyboard that is gone."""
+def test_explore_ends_quietly(end: str | type[BaseException]) -> None:
+    """By q, by Ctrl-C in either form, and if the keyboard is closed."""
     assert len(screens(lecture(), end)) == 1
 
 
-# What a screen shows ----------------------------------------------------------------------------
+# Screens ---------------------------------------------------------------------------------------
 
 
-def test_a_screen_shows_all_that_its_step_says() -> None:
+def test_explore_screen_has_all_texts_of_the_step() -> None:
     """Chain rule, local derivative, pattern, nudge, sentence."""
     steps = lecture()
     for step, screen in zip(steps, screens(steps, *[RIGHT] * 7), strict=False):
@@ -111,16 +111,16 @@ def test_a_screen_shows_all_that_its_step_says() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 16), (44, 14), (30, 8), (12, 3)])
-def test_every_step_fits_the_window(width: int, height: int) -> None:
-    """Never more lines or columns than the window has."""
+def test_explore_screen_fits_the_window(width: int, height: int) -> None:
+    """It never has more lines or columns than the window."""
     for screen in screens(lecture(), *[RIGHT] * 7, width=width, height=height):
         if len(screen) > 1:
             assert len(screen) == height
             assert max(map(len, screen)) <= width
 
 
-def test_the_table_ends_with_the_step_that_is_explained() -> None:
-    """Among 300 nodes; what comes later is not given away."""
+def test_explore_table_ends_with_the_current_step() -> None:
+    """With 300 nodes; later steps are hidden."""
     y = Value(1.0, "x")
     for i in range(300):
         y = labelled(y * 1.0, f"n{i}")
@@ -132,8 +132,8 @@ def test_the_table_ends_with_the_step_that_is_explained() -> None:
         assert "\n".join(screen).count(step.text()) >= 2
 
 
-def test_labels_with_markup_appear_literally() -> None:
-    """In the panel's title, the formulas, the list and the table."""
+def test_explore_and_show_print_markup_in_labels_literally() -> None:
+    """In the title of the panel, the formulas, the list and the table."""
     steps = walk(Value(2.0, "[red]x[/red]") * Value(3.0, ":smile:"))
     assert "\n".join(screens(steps, END)[-1]).count("[red]x") >= 3
     printed = shown(steps, 200, "truecolor")
@@ -145,14 +145,14 @@ def test_labels_with_markup_appear_literally() -> None:
 
 
 def shown(steps: Sequence[Step], width: int, colours: Literal["truecolor"] | None = None) -> str:
-    """Return what `show` prints on a console of that width."""
+    """Return the output of `show` on a console of this width."""
     screen = Console(file=io.StringIO(), width=width, color_system=colours)
     show(steps, screen)
     return taken(screen)
 
 
-def test_a_shown_walk_has_its_numbers_in_the_colour_of_their_pass() -> None:
-    """Blue forward, orange backward; without a console it goes where print does."""
+def test_show_colours_numbers_by_phase() -> None:
+    """Blue forward, orange backward."""
     printed = shown(lecture(), 100, "truecolor")
     assert "\x1b[1;38;2;42;127;208m−12" in printed
     assert "\x1b[1;3;38;2;199;91;18m−4" in printed
@@ -173,8 +173,8 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     os.close(ours)
 
 
-def test_keys_typed_before_the_first_screen_count(line: tuple[int, int]) -> None:
-    """Nothing typed is dropped, and the line echoes again afterwards."""
+def test_explore_keeps_keys_typed_before_the_first_screen(line: tuple[int, int]) -> None:
+    """No key is dropped, and the terminal echoes again afterwards."""
     ours, theirs = line
     before = termios.tcgetattr(theirs)
     os.write(ours, (RIGHT * 2 + "q").encode())
@@ -185,10 +185,10 @@ def test_keys_typed_before_the_first_screen_count(line: tuple[int, int]) -> None
 
 
 @pytest.mark.parametrize("missing", ["keyboard", "screen"])
-def test_without_keyboard_or_screen_there_is_an_error(
+def test_explore_refuses_input_or_output_without_a_terminal(
     missing: str, line: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Input from a file or a pipe has no keys, and a dumb terminal cannot be drawn on."""
+    """Files and pipes have no keys, and a dumb terminal cannot be drawn on."""
     if missing == "keyboard":
         monkeypatch.setattr(sys, "stdin", io.StringIO("q"))
     with pytest.raises(ScalargradError, match="terminal"):
@@ -204,8 +204,8 @@ print("left")
 """
 
 
-def test_a_program_in_a_terminal_is_stepped_through_and_left_by_ctrl_c() -> None:
-    """Arrow keys, End and Home move; the terminal is given back as it was."""
+def test_explore_in_a_real_terminal_restores_it_after_ctrl_c() -> None:
+    """Arrow keys, End and Home move."""
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
     program = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Training pages for the tests, each made once, and what a person reads and does on one."""
+"""Training pages for the tests, each created once, and functions to read and use one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scalargrad.show.training import TrainingPage
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
-#: Twelve points of two classes that a line tells apart.
+#: Twelve points of two classes that are linearly separable.
 POINTS = [[0.4 * i - 2.2, (-1.0) ** i * 0.3 + 0.1 * i] for i in range(12)]
 LABELS = [int(x + y > 0.2) for x, y in POINTS]
 
@@ -67,7 +67,7 @@ def others() -> dict[str, TrainingPage]:
 
 
 def at(page: Any) -> str:
-    """Return where the page says it is."""
+    """Return the position on the page."""
     return said(page, "counter")
 
 
@@ -78,12 +78,12 @@ def said(page: Any, id: str = "sentence") -> str:
 
 
 def field(page: Any, id: str, value: str) -> None:
-    """Write into a control and leave it, as one does."""
+    """Type into a control, and leave it."""
     page.locator(f"#{id}").fill(value)
     page.locator(f"#{id}").dispatch_event("change")
 
 
 def numbers(page: Any) -> dict[str, Any]:
-    """Return what the page computed for the snapshot shown, with every digit."""
+    """Return the numbers of the current snapshot, with all digits."""
     found: dict[str, Any] = page.evaluate("scalargrad.numbers()")
     return found

@@ -1,4 +1,4 @@
-"""A training page where people see it: screens, phones, paper, notebooks, other browsers, files."""
+"""A training page on screens and phones, in notebooks and in Firefox."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def corner(page: Any) -> list[int]:
 @pytest.mark.parametrize(
     ("name", "scheme"), [("classifier", "dark"), ("three classes", "light"), ("curve", "dark")]
 )
-def test_axe_finds_no_accessibility_violation(
+def test_training_page_has_no_accessibility_violation_by_axe(
     name: str, scheme: str, open_page: Any, axe: Callable[[Any], Any]
 ) -> None:
-    """At a snapshot, with an example, with a unit open, with help open; on a phone too."""
+    """At a snapshot, with an example, with a unit open, with help open, and on a phone."""
     training = classifier()[0] if name == "classifier" else others()[name]
     for size in ((1280, 720), (390, 844)):
         viewport = {"width": size[0], "height": size[1]}
@@ -40,8 +40,9 @@ def test_axe_finds_no_accessibility_violation(
         for prepare in (
             "0",
             "scalargrad.choose(2)",
-            "document.getElementById('cell-4').dispatchEvent(new MouseEvent('click'))",
-            "document.getElementById('unit').close(); document.getElementById('help').click()",
+            "document.getElementById('unit-4').dispatchEvent(new MouseEvent('click'))",
+            "document.getElementById('unit-details').close()",
+            "document.getElementById('help').click()",
         ):
             page.evaluate(prepare)
             assert axe(page) == []
@@ -49,10 +50,10 @@ def test_axe_finds_no_accessibility_violation(
 
 @pytest.mark.parametrize("look", DISPLAY_SETTINGS, ids=str)
 @pytest.mark.parametrize("name", ["classifier", "three classes"])
-def test_every_control_of_a_training_page_is_seen(
+def test_training_page_controls_are_visible(
     name: str, look: dict[str, Any], open_page: Any
 ) -> None:
-    """Units and examples too; the page is no wider than its window."""
+    """Also units and examples; the page is no wider than its window."""
     training = classifier()[0] if name == "classifier" else others()[name]
     page = open_page(training, "#step=3", **look)
     assert find_hidden_controls(page, 25) == []
@@ -61,18 +62,18 @@ def test_every_control_of_a_training_page_is_seen(
 # Notebooks ------------------------------------------------------------------------------------
 
 
-def unpacked(page: Any, counter: str = "epoch 0/30") -> Any:
-    """Return what the frame of a notebook's cell holds, once its script has run."""
+def loaded_frame(page: Any, counter: str = "epoch 0/30") -> Any:
+    """Return the frame in the output of a notebook cell, once its script has run."""
     frame = page.frame_locator("iframe")
     frame.locator("#counter", has_text=counter).wait_for()
     return frame
 
 
-def test_the_frame_in_a_notebook_moves_and_trains_anew(open_blank: Any) -> None:
-    """Cut off as it is, its script works, its form is sent, and the help closes."""
+def test_training_page_frame_in_a_notebook_moves_and_trains(open_blank: Any) -> None:
+    """In its sandbox the script runs, the form can be submitted, and the help closes."""
     page = open_blank()
     page.set_content(classifier()[0]._repr_mimebundle_()["text/html"])
-    frame = unpacked(page)
+    frame = loaded_frame(page)
     frame.get_by_role("button", name="Last snapshot").click()
     frame.get_by_role("radio", name="gradients").check()
     assert frame.locator("#counter").text_content() == "epoch 30/30"
@@ -93,17 +94,17 @@ def test_the_frame_in_a_notebook_moves_and_trains_anew(open_blank: Any) -> None:
         ("four inputs", "height: 40px"),
     ],
 )
-def test_a_frame_without_room_is_drawn_once_it_is_shown(
+def test_training_page_frame_is_drawn_when_it_becomes_visible(
     name: str, hidden: str, open_blank: Any
 ) -> None:
-    """A cell out of sight has no size, which is no error, and gets one though no event tells."""
+    """A hidden cell has no size; it gets one without a resize event."""
     training = classifier()[0] if name == "classifier" else others()[name]
     page = open_blank(viewport={"width": 1100, "height": 800})
     page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
     frame = training._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
     inside = page.frames[1]
-    inside.locator("#cell-0").wait_for(state="attached")
+    inside.locator("#unit-0").wait_for(state="attached")
     page.evaluate("document.querySelector('style').remove()")
     end = time.monotonic() + TIMEOUT
     while not inside.evaluate(
@@ -119,8 +120,8 @@ def test_a_frame_without_room_is_drawn_once_it_is_shown(
 # Firefox --------------------------------------------------------------------------------------
 
 
-def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) -> None:
-    """The same numbers as Chromium, without complaint; all digits of a size are seen."""
+def test_training_page_works_in_firefox(open_in_firefox: Any, tmp_path: Path) -> None:
+    """The numbers equal those of Chromium; all digits of a layer size are visible."""
     training, _ = classifier()
     page = open_in_firefox(training.save(tmp_path / "training.html"), "#step=12&example=4")
     page.keyboard.press("ArrowRight")
@@ -129,5 +130,5 @@ def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) ->
     losses = numbers(page)["losses"]
     assert sum(losses) / 12 == pytest.approx(training.snapshots[13].loss, rel=1e-12)
     assert sum(corner(page)[:3]) < 3 * 255
-    look = "field => getComputedStyle(field).appearance"  # its arrows lay over the 6 of 16
+    look = "field => getComputedStyle(field).appearance"  # its arrows would cover the 6 of 16
     assert page.locator("#hidden-0").evaluate(look) == "textfield"

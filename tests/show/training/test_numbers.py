@@ -1,4 +1,4 @@
-"""A training page computes what Python computes: outputs, losses, gradients, trainings anew."""
+"""A training page computes the numbers of Python: outputs, losses, gradients, retraining."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def listed(output: Any) -> list[float]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_page_computes_what_python_computes(name: str, open_page: Any) -> None:
+def test_training_page_numbers_equal_those_of_python(name: str, open_page: Any) -> None:
     """To 1e-12: every output, the loss of each example, and the gradient of their mean.
 
     Once an example is selected, the gradient of its loss alone, and what each unit gives for it.
@@ -103,29 +103,29 @@ def test_the_page_computes_what_python_computes(name: str, open_page: Any) -> No
         for layer in model.layers:
             within.append(listed(layer(within[-1])))
         assert units == pytest.approx([x for layer in within for x in layer], rel=1e-12)
-        texts = page.locator("#cells .number").all_text_contents()
+        texts = page.locator("#units .number").all_text_contents()
         written = [float(text.replace("−", "-")) for text in texts]
         assert written == pytest.approx(units, rel=1e-3)
 
 
-def test_any_activation_of_the_table_can_be_watched(open_page: Any) -> None:
-    """Its JavaScript comes from its entry: here some that are smooth and defined everywhere."""
+@pytest.mark.parametrize("name", ["sin", "exp", "softplus", "silu", "erf", "atan"])
+def test_watch_shows_any_operation_as_activation(name: str, open_page: Any) -> None:
+    """Its JavaScript is generated from its definition; these are smooth and defined everywhere."""
     inputs = [[0.3, -0.6], [-1.2, 0.4], [0.8, 1.1]]
-    for name in ("sin", "exp", "softplus", "silu", "erf", "atan"):
-        model = MLP(2, [2, 1], activation=name, rng=3)
-        page = open_page(watch(model, inputs, [0.1, 0.2, 0.4], loss=mse_loss))
-        expected = [model(x).data for x in inputs]
-        found = [y for (y,) in numbers(page)["answers"]]
-        assert found == pytest.approx(expected, rel=1e-12, abs=1e-14), name
+    model = MLP(2, [2, 1], activation=name, rng=3)
+    page = open_page(watch(model, inputs, [0.1, 0.2, 0.4], loss=mse_loss))
+    expected = [model(x).data for x in inputs]
+    found = [y for (y,) in numbers(page)["answers"]]
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-14)
 
 
-# Training anew --------------------------------------------------------------------------------
+# Retraining ----------------------------------------------------------------------------------
 
 EPOCHS = 12
 
 
 def recorded(model: Any, loss: Any, inputs: Any, targets: Any, optimizer: Any) -> TrainingPage:
-    """Record three epochs on batches of four, which a page does not repeat but begins with."""
+    """Record three epochs on batches of four, which the page does not repeat."""
     options: dict[str, Any] = {"optimizer": optimizer, "epochs": 3, "batch_size": 4, "quiet": True}
     return watch(model, inputs, targets, loss=loss, **options)
 
@@ -165,8 +165,8 @@ OPTIMIZERS: dict[str, Callable[[Any, float], Optimizer]] = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_another_learning_rate_gives_pythons_numbers(name: str, open_page: Any) -> None:
-    """From the same first weights, by the rule of the same optimiser, to 1e-12 in every epoch."""
+def test_training_page_retrains_with_another_rate_like_python(name: str, open_page: Any) -> None:
+    """From the same first weights, by the rule of the same optimizer, to 1e-12 in every epoch."""
     make = OPTIMIZERS[name]
     loss = binary_cross_entropy_with_logits
     model, again = network(), network()
@@ -194,23 +194,31 @@ def from_there(found: dict[str, Any], model: Any) -> Any:
     return model
 
 
-def test_another_size_gives_pythons_numbers(open_page: Any) -> None:
-    """From weights that the page draws within 1/√2 of 0 for two inputs, by a seed the same."""
+@pytest.mark.parametrize("hidden", [1, 5, 16])
+def test_training_page_retrains_other_sizes_like_python(hidden: int, open_page: Any) -> None:
+    """From the first weights that the page drew."""
     model = network()
     loss = binary_cross_entropy_with_logits
     page = open_page(recorded(model, loss, POINTS, LABELS, Adam(model.parameters(), lr=0.1)))
-    for hidden in (1, 5, 16):
-        found = in_page(page, hidden=[hidden], seed=7)
-        again = from_there(found, MLP(2, [hidden, 1], activation="tanh"))
-        agree(found, pythons(again, loss, POINTS, LABELS, Adam(again.parameters(), lr=0.1)))
-    first = found["parameters"][0]
-    assert in_page(page, hidden=[16], seed=7)["parameters"][0] == first
-    assert in_page(page, hidden=[16], seed=8)["parameters"][0] != first
+    found = in_page(page, hidden=[hidden], seed=7)
+    again = from_there(found, MLP(2, [hidden, 1], activation="tanh"))
+    agree(found, pythons(again, loss, POINTS, LABELS, Adam(again.parameters(), lr=0.1)))
+
+
+def test_training_page_seed_selects_the_first_weights(open_page: Any) -> None:
+    """They are within ±1/√2 for two inputs, and the same for the same seed."""
+    model = network()
+    loss = binary_cross_entropy_with_logits
+    page = open_page(recorded(model, loss, POINTS, LABELS, Adam(model.parameters(), lr=0.1)))
+    first, again, other = (
+        in_page(page, hidden=[16], seed=seed)["parameters"][0] for seed in (7, 7, 8)
+    )
+    assert again == first != other
     assert -(0.5**0.5) < min(first) < -0.6 < 0.6 < max(first) < 0.5**0.5
 
 
-def test_linear_layers_and_what_follows_them_give_pythons_numbers(open_page: Any) -> None:
-    """An activation of several operations, LogSoftmax."""
+def test_training_page_retrains_sequential_like_python(open_page: Any) -> None:
+    """With an activation of several operations, and LogSoftmax."""
 
     def made(sizes: list[int]) -> Sequential:
         first, second = sizes
@@ -234,8 +242,8 @@ def test_linear_layers_and_what_follows_them_give_pythons_numbers(open_page: Any
     agree(found, pythons(again, cross_entropy, POINTS, targets, SGD(again.parameters(), lr=0.3)))
 
 
-def test_training_that_runs_away_ends_where_python_raises(open_page: Any) -> None:
-    """The page says so, and keeps the snapshots before."""
+def test_training_page_stops_where_python_raises(open_page: Any) -> None:
+    """The page reports it, and keeps the earlier snapshots."""
     inputs, targets = [[1.0], [2.0]], [1.0, 3.0]
     model, again = MLP(1, [1], rng=0), MLP(1, [1], rng=0)
     page = open_page(watch(model, inputs, targets, loss=mse_loss))

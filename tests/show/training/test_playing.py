@@ -1,4 +1,4 @@
-"""What a person does on a training page: moves, plays, chooses, reads what is said, trains anew."""
+"""Use of a training page: move, play, select, read, train again."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from scalargrad.show.training import TrainingPage
 
 
 def minus(written: str) -> float:
-    """Return the number that the page has written."""
+    """Return the number in a text of the page."""
     return float(written.replace("−", "-"))
 
 
 # Moving ---------------------------------------------------------------------------------------
 
 
-def test_keys_buttons_and_the_slider_are_one_timeline(open_page: Any) -> None:
-    """One snapshot, ten with Shift; at both ends they stay; the slider has a place for each."""
+def test_training_page_keys_buttons_and_slider_move_one_timeline(open_page: Any) -> None:
+    """By one snapshot, or ten with Shift, within both ends; the slider has a position for each."""
     page = open_page(classifier()[0])
     seen = [at(page)]
     for key in ("ArrowRight", "Shift+ArrowRight", "End", "ArrowRight", "Shift+ArrowLeft", "Home"):
@@ -52,8 +52,8 @@ def test_keys_buttons_and_the_slider_are_one_timeline(open_page: Any) -> None:
     assert slider.get_attribute("max") == "30"
 
 
-def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> None:
-    """Play announces no snapshot, stops at the end, then begins anew; a step by hand ends it."""
+def test_training_page_plays_and_pauses_by_space_only(open_page: Any) -> None:
+    """Play announces nothing, stops at the end, then starts again; a manual step ends it."""
     page = open_page(classifier()[0])
     page.clock.install(time=0)
     page.clock.pause_at(60)
@@ -80,8 +80,8 @@ def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> N
     assert at(page) == "epoch 2/30"
 
 
-def test_a_link_leads_to_what_was_shown(open_page: Any) -> None:
-    """Snapshot, example and view stand in the address; what it cannot mean is left out."""
+def test_training_page_link_restores_snapshot_example_and_view(open_page: Any) -> None:
+    """Invalid parts of a link are ignored."""
     page = open_page(classifier()[0])
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("e")
@@ -105,7 +105,7 @@ def test_a_link_leads_to_what_was_shown(open_page: Any) -> None:
 
 
 def right_at(step: int) -> int:
-    """Count in Python how many points the model had right after a step."""
+    """Return the number of points that the model classifies correctly after a step."""
     training, model = classifier()
     kept = [parameter.data for parameter in training.parameters]
     for parameter, x in zip(training.parameters, training.snapshots[step].parameters, strict=True):
@@ -116,8 +116,8 @@ def right_at(step: int) -> int:
     return found
 
 
-def test_a_step_says_what_it_did(open_page: Any) -> None:
-    """The losses, how many points changed sides, and the parameter that changed most.
+def test_training_page_sentences_describe_each_step(open_page: Any) -> None:
+    """The losses, the number of correct points, and the parameter that changed most.
 
     Plain descent on all points moves it by minus rate times gradient, and the step says so.
     """
@@ -150,8 +150,8 @@ def test_a_step_says_what_it_did(open_page: Any) -> None:
 # Examples and units ---------------------------------------------------------------------------
 
 
-def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> None:
-    """And let go by a second click, by Escape, or in the list."""
+def test_training_page_selects_an_example_by_click_list_button_and_key(open_page: Any) -> None:
+    """A second click, Escape or the list deselects it."""
     training, model = classifier()
     page = open_page(training, "#step=30")
     chosen = []
@@ -170,7 +170,7 @@ def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> No
     chosen.append(page.locator("#example").input_value())
     page.locator("#example").select_option("11")
     answer = model(POINTS[11]).data
-    assert f"The network answers y ≈ {answer:.4g}" in said(page, "example-sentence")
+    assert f"The network outputs y ≈ {answer:.4g}" in said(page, "example-sentence")
     page.locator("#example").select_option("")
     page.mouse.click(*middle)
     page.mouse.click(*middle)
@@ -178,37 +178,40 @@ def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> No
     assert chosen == ["4", "5", "3", "", "0", ""]
 
 
-def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
+def test_training_page_unit_dialog_has_every_product_of_the_sum(open_page: Any) -> None:
     """The products and the bias add up to what the activation is applied to.
 
     Without an example it has weights and no products; an input has no sum.
     """
     training, model = classifier()
     page = open_page(training, "#step=30&example=6")
-    page.locator("#cell-0").focus()
+    page.locator("#unit-0").focus()
     for _ in range(3):
         page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.id") == "cell-3"
+    assert page.evaluate("document.activeElement.id") == "unit-3"
     page.keyboard.press("Enter")
-    rows = [row.locator("td").all_text_contents() for row in page.locator("#unit tbody tr").all()]
+    rows = [
+        row.locator("td").all_text_contents()
+        for row in page.locator("#unit-details tbody tr").all()
+    ]
     neuron = model.layers[0].neurons[1]
     total = sum(w.data * x for w, x in zip(neuron.w, POINTS[6], strict=True)) + neuron.b.data
     assert sum(minus(row[2]) for row in rows) == pytest.approx(total, rel=2e-3)
     weights = [p.data for p in (*neuron.w, neuron.b)]
     assert [minus(row[1]) for row in rows] == pytest.approx(weights, rel=1e-3)
     answer = model.layers[0](POINTS[6])[1].data
-    assert f"tanh({total:.4g}) ≈ {answer:.4g}" in page.locator("#unit p").text_content()
+    assert f"tanh({total:.4g}) ≈ {answer:.4g}" in page.locator("#unit-details p").text_content()
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowLeft")
     assert at(page) == "epoch 29/30"
     page.keyboard.press("Home")
     page.locator("#example").select_option("")
-    page.locator("#cell-1").dispatch_event("click")
-    assert page.locator("#unit h2").text_content() == "Input x₁, before training"
-    assert page.locator("#unit table").count() == 0
-    page.locator("#unit button").click()
-    page.locator("#cell-5").dispatch_event("click")
-    heads = page.locator("#unit thead th").all_text_contents()
+    page.locator("#unit-1").dispatch_event("click")
+    assert page.locator("#unit-details h2").text_content() == "Input x₁, before training"
+    assert page.locator("#unit-details table").count() == 0
+    page.locator("#unit-details button").click()
+    page.locator("#unit-5").dispatch_event("click")
+    heads = page.locator("#unit-details thead th").all_text_contents()
     assert heads == ["from", "weight", "∂L/∂w", "change"]
 
 
@@ -221,8 +224,8 @@ def recorded(loss: Any = mse_loss, **options: Any) -> TrainingPage:
 
 
 @pytest.mark.people
-def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
-    """Pictures, curve, counter and words follow; the recording is a click away."""
+def test_training_page_retrains_after_a_change_and_returns_to_the_recording(open_page: Any) -> None:
+    """Pictures, curve, counter and texts follow."""
     recording = recorded(binary_cross_entropy_with_logits)
     page = open_page(recording)
     assert said(page, "settings-note").startswith("As recorded in Python")
@@ -232,15 +235,15 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     page.locator("#counter", has_text="epoch 20/20").wait_for()
     field(page, "hidden-0", "7")
     page.locator("#counter", has_text="epoch 20/20").wait_for()
-    assert page.locator("#cells .cell").count() == 2 + 7 + 1
+    assert page.locator("#units .unit").count() == 2 + 7 + 1
     assert page.locator("#lines path:not(#halo)").count() == 2 * 7 + 7
     assert said(page, "summary").startswith("now 2-7-1 units")
     note = said(page, "settings-note")
     assert "2-7-1 units, 29 parameters" in note
     assert "SGD on all 12 examples at once" in note
     page.keyboard.press("Escape")
-    page.locator("#cell-8").dispatch_event("click")
-    assert page.locator("#unit h2").text_content() == "Unit a₆ of layer 1, epoch 20"
+    page.locator("#unit-8").dispatch_event("click")
+    assert page.locator("#unit-details h2").text_content() == "Unit a₆ of layer 1, epoch 20"
     page.keyboard.press("Escape")
     page.locator("#recording").click()
     assert at(page) == "epoch 3/3"

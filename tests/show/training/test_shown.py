@@ -1,4 +1,4 @@
-"""What the pictures of a training page show: lines, units, the plane, the curve of losses."""
+"""The pictures of a training page: lines, units, the plane, colours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scalargrad.nn import MLP
 
 
 def widths(page: Any) -> list[float]:
-    """Return the width of every line beyond the thinnest, those of negative numbers negative."""
+    """Return the width of every line above the minimum, negative for negative numbers."""
     found: list[float] = page.evaluate(
         """[...document.querySelectorAll("#lines path:not(#halo)")].map((line) =>
         Math.max(0, line.getAttribute("stroke-width") - 0.25)
@@ -36,14 +36,14 @@ def widths(page: Any) -> list[float]:
 
 
 def alike(found: list[float], expected: list[float]) -> None:
-    """Check that two lists are in proportion, as far as fiftieths of the greatest tell."""
+    """Check that two lists are proportional, to a fiftieth of the largest number."""
     scale = max(map(abs, found)) / (most := max(map(abs, expected)))
-    within = most * scale / 100 + 0.01  # widths are written with two decimals
+    within = most * scale / 100 + 0.01  # widths have two decimals
     assert found == pytest.approx([x * scale for x in expected], abs=within)
 
 
-def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> None:
-    """Width in proportion to the number, sign by colour and dashes; L goes through the views."""
+def test_training_page_lines_show_weights_products_gradients_or_changes(open_page: Any) -> None:
+    """Width in proportion to the number, sign by colour and dashes; L changes the view."""
     training, model = classifier()
     page = open_page(training, "#step=30")
     neurons = [neuron for layer in model.layers for neuron in layer.neurons]
@@ -75,20 +75,20 @@ def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> Non
     alike(widths(page), [last[i] - before[i] for i in places])
 
 
-def test_a_dead_unit_is_crossed_out(open_page: Any) -> None:
-    """A ReLU that gives 0 all over the plane, and only such a one."""
+def test_training_page_crosses_out_a_dead_unit(open_page: Any) -> None:
+    """Only a ReLU that is 0 over the whole plane is crossed out."""
     model = MLP(2, [2, 1], rng=0)
     model.layers[0].neurons[1].b.data = -100.0
     page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
-    marked = page.locator("#cells .dead [role=button]").evaluate_all("all => all.map(x => x.id)")
-    assert marked == ["cell-3"]
+    marked = page.locator("#units .dead [role=button]").evaluate_all("all => all.map(x => x.id)")
+    assert marked == ["unit-3"]
 
 
 # The plane ------------------------------------------------------------------------------------
 
 
 def boundary(page: Any) -> list[list[float]]:
-    """Return the ends of the boundary's lines in the plane, by where the page draws `POINTS`."""
+    """Return the points of the boundary in coordinates of the plane, from those of `POINTS`."""
     path = page.locator("#boundary").get_attribute("d")
     places = page.evaluate(
         """[...document.querySelectorAll(".point")].map((point) =>
@@ -103,8 +103,8 @@ def boundary(page: Any) -> list[list[float]]:
     ]
 
 
-def test_the_plane_shows_what_the_model_answers(open_page: Any) -> None:
-    """The boundary is where the output is zero, blue is class one, wrong answers have a ring."""
+def test_training_page_plane_shows_the_outputs_of_the_model(open_page: Any) -> None:
+    """The boundary is where the output is zero; blue is class one; wrong points have a ring."""
     training, model = classifier()
     page = open_page(training, "#step=30")
     outputs = [model(point).data for point in boundary(page)]
@@ -136,10 +136,10 @@ def test_the_plane_shows_what_the_model_answers(open_page: Any) -> None:
         ("four inputs", "Decision boundary in a slice", "Slice at first = 0.4, "),
     ],
 )
-def test_other_tasks_are_shown_at_every_snapshot(
+def test_training_page_shows_other_tasks_at_every_snapshot(
     name: str, title: str, legend: str, open_page: Any
 ) -> None:
-    """Each view, with and without an example, complains of nothing and shows what it is."""
+    """Each view works with and without an example."""
     page = open_page(others()[name])
     alerts: list[str] = []
 
@@ -159,8 +159,8 @@ def test_other_tasks_are_shown_at_every_snapshot(
     assert page.locator(".point").count() == (10 if name == "four inputs" else 25)
 
 
-def test_a_slice_says_where_it_lies_and_passes_through_the_chosen_example(open_page: Any) -> None:
-    """Its colours are then answers for inputs like the example's, not like the mean."""
+def test_training_page_slice_passes_through_the_selected_example(open_page: Any) -> None:
+    """Its colours are outputs for inputs like the example's, not like the mean."""
     inputs = [[x, y, 1.0 if i % 2 else -1.0] for i, (x, y) in enumerate(POINTS)]
     model = MLP(3, [1], rng=0)
     for weight, number in zip(model.layers[0].neurons[0].w, (0.0, 0.0, 3.0), strict=True):
@@ -194,10 +194,10 @@ COLOURS = [
 
 
 @pytest.mark.parametrize(("scheme", "positive", "negative"), COLOURS)
-def test_ten_classes_have_ten_colours_that_are_no_sign_s(
+def test_training_page_class_colours_differ_from_the_colours_of_signs(
     scheme: str, positive: str, negative: str, open_page: Any
 ) -> None:
-    """Class 1 was blue, as all that is positive, in the picture of the output for class 0 too.
+    """A class must not be blue like positive numbers.
 
     Lines of positive numbers are solid, those of negative ones dashed, whatever the theme.
     """

@@ -1,4 +1,4 @@
-"""Watching a training in Python: what is recorded, how much is kept, what is refused; the file."""
+"""`watch` in Python: snapshots, units, refused models, and the saved file."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def watched(model: Any, **options: Any) -> TrainingPage:
 
 
 def trained(model: Any, **options: Any) -> TrainingPage:
-    """Watch it in training."""
+    """Watch a model while it is trained."""
     optimizer = SGD(model.parameters(), lr=0.3)
     return watched(model, **{"optimizer": optimizer, "quiet": True, **options})
 
 
 def steps(training: TrainingPage) -> list[int]:
-    """Return the steps of which there are snapshots."""
+    """Return the step of each snapshot."""
     return [snapshot.step for snapshot in training.snapshots]
 
 
@@ -57,8 +57,8 @@ def losses(training: TrainingPage) -> list[float]:
 # Recording ------------------------------------------------------------------------------------
 
 
-def test_a_loop_of_ones_own_records_every_step() -> None:
-    """Each snapshot has the loss and every digit of all parameters of that moment, as a copy."""
+def test_record_takes_a_snapshot_after_every_step() -> None:
+    """Each snapshot has the loss and a copy of all parameters with all digits."""
     model = network()
     optimizer = SGD(model.parameters(), lr=0.5)
     training = watched(model, optimizer=optimizer)
@@ -79,8 +79,8 @@ def test_a_loop_of_ones_own_records_every_step() -> None:
     assert training.history["loss"] == losses(training)
 
 
-def test_as_a_callback_of_fit_a_page_has_a_snapshot_for_each_epoch() -> None:
-    """It notes the rate the epoch was trained with, not the next one's; a second fit counts on."""
+def test_training_page_as_callback_of_fit_has_a_snapshot_for_each_epoch() -> None:
+    """It has the learning rate of the epoch, not the next one; a second fit continues the count."""
     model = network()
     optimizer = SGD(model.parameters(), lr=1.0)
     training = watched(model)
@@ -95,7 +95,7 @@ def test_as_a_callback_of_fit_a_page_has_a_snapshot_for_each_epoch() -> None:
     assert steps(training) == [0, 1, 2, 3, 4, 5]
 
 
-def test_watch_with_epochs_trains_as_fit_does() -> None:
+def test_watch_with_epochs_trains_like_fit() -> None:
     """The same model, options and seed give the same weights, bit for bit."""
     alone, model = network(), network()
     options: dict[str, Any] = {"epochs": 4, "batch_size": 2, "seed": 3, "quiet": True}
@@ -107,16 +107,16 @@ def test_watch_with_epochs_trains_as_fit_does() -> None:
     assert training.stopped == ""
 
 
-def test_a_compiled_training_has_the_snapshots_of_an_eager_one() -> None:
-    """Its steps move numbers of their own, and a training page must see those of every epoch."""
+def test_watch_with_jit_has_the_snapshots_of_eager_training() -> None:
+    """Compiled steps update other storage, but the page has the parameters of every epoch."""
     eager, compiled = (losses(trained(network(), epochs=12, jit=jit)) for jit in (False, True))
     assert compiled == pytest.approx(eager, rel=1e-9)
     assert len(set(compiled)) == 13
 
 
 @pytest.mark.usefixtures("default_sigint_handler")
-def test_ctrl_c_leaves_the_snapshots_so_far() -> None:
-    """An interrupt during the third epoch ends training, and the page has what was before."""
+def test_watch_keeps_its_snapshots_after_ctrl_c() -> None:
+    """An interrupt during the third epoch ends training."""
 
     def interrupting(model: Module, history: History) -> None:
         if len(history) == 2:
@@ -127,8 +127,8 @@ def test_ctrl_c_leaves_the_snapshots_so_far() -> None:
     assert steps(training) == [0, 1, 2]
 
 
-def test_training_that_runs_away_ends_with_the_snapshots_it_had() -> None:
-    """A rate far too large overflows the loss; the training page says what is inf."""
+def test_watch_keeps_its_snapshots_if_the_loss_overflows() -> None:
+    """A far too large rate overflows the loss; `stopped` names inf."""
     model = MLP(1, [1], rng=0)
     optimizer = SGD(model.parameters(), lr=1e200)
     options: dict[str, Any] = {"loss": mse_loss, "optimizer": optimizer, "quiet": True}
@@ -141,8 +141,8 @@ def test_training_that_runs_away_ends_with_the_snapshots_it_had() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 100])
-def test_a_long_training_gives_up_every_second_snapshot(count: int) -> None:
-    """It never has more than asked for, keeps first and newest, and the others evenly spread."""
+def test_watch_max_snapshots_drops_every_second_snapshot(count: int) -> None:
+    """The first and the newest are kept, and the others are evenly spaced."""
     training = watched(network(), max_snapshots=8)
     for _ in range(count):
         training.record()
@@ -153,8 +153,8 @@ def test_a_long_training_gives_up_every_second_snapshot(count: int) -> None:
     assert count < 8 or len(kept) >= 5
 
 
-def test_recording_disturbs_neither_mode_nor_gradients() -> None:
-    """Dropout trains before and after, and rests while a snapshot is measured."""
+def test_record_changes_neither_mode_nor_gradients() -> None:
+    """Dropout is in training mode before and after, but not while a snapshot is measured."""
     model = Sequential(Linear(2, 4, rng=0), Tanh(), Dropout(0.5, rng=0), Linear(4, 1, rng=1))
     model.train()
     training = watch(model, X, [[float(y)] for y in Y], loss=mse_loss)
@@ -168,7 +168,7 @@ def test_recording_disturbs_neither_mode_nor_gradients() -> None:
 
 
 def _spelled(layer: Linear, x: Any) -> list[Any]:
-    """Compute a layer with + and ×, as micrograd does."""
+    """Compute a layer with + and ×, as in micrograd."""
     units = zip(layer.weight, layer.bias or (), strict=True)
     return [sum((wi * xi for wi, xi in zip(w, x, strict=True)), b) for w, b in units]
 
@@ -204,10 +204,8 @@ def _networks() -> dict[str, tuple[Callable[[Any], Any], str, str]]:
 
 
 @pytest.mark.parametrize("name", _networks())
-def test_units_and_activations_are_found_in_what_a_model_computes(
-    name: str, tmp_path: Path
-) -> None:
-    """The line below the heading has the sizes of its layers, activations and parameters."""
+def test_watch_finds_units_and_activations_of_a_model(name: str, tmp_path: Path) -> None:
+    """The summary has the sizes of its layers, activations and parameters."""
     model, sizes, summary = _networks()[name]
     targets = [i % 3 for i in range(4)] if sizes.endswith("3") else [0.5, 2.0, 1.0, 3.0]
     training = watch(model, X, targets, loss=_mean)
@@ -216,23 +214,23 @@ def test_units_and_activations_are_found_in_what_a_model_computes(
 
 
 def _mean(predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the mean square of what is predicted, whether numbers or lists of them."""
+    """Return the mean square error of predictions, numbers or lists of numbers."""
     flat = [p if isinstance(p, Value) else sum(p) for p in predictions]
     return sum((p - t) ** 2 for p, t in zip(flat, targets, strict=True)) / len(targets)
 
 
-# What is refused: the other errors are in tests/wording --------------------------------------
+# Refused models; other errors are in tests/wording -------------------------------------------
 
 
-def test_a_model_that_reads_numbers_is_refused() -> None:
-    """The page would go on with the number of one example."""
+def test_watch_refuses_a_model_that_reads_data() -> None:
+    """The page would repeat the number of one example."""
     linear = Linear(2, 1, rng=0)
     with pytest.raises(TraceError, match="data"):
         watched(lambda x: linear(x)[0] * linear(x)[0].data)
 
 
-def test_large_models_are_refused_with_the_limit_that_helps() -> None:
-    """The limit on parameters may be raised."""
+def test_watch_limit_refuses_large_models() -> None:
+    """The error names the limit that suffices."""
     large = MLP(2, [20, 20, 1], rng=0)
     with pytest.raises(GraphTooLargeError, match="limit=501"):
         watched(large, limit=500)
@@ -247,17 +245,17 @@ def small(**options: Any) -> TrainingPage:
 
 
 def written(training: TrainingPage, tmp_path: Path, **options: Any) -> str:
-    """Return the page as it stands on disk."""
+    """Return the text of the saved page."""
     return training.save(tmp_path / "training.html", **options).read_text(encoding="utf-8")
 
 
-def test_a_score_above_0_is_class_1_unless_a_threshold_is_given(tmp_path: Path) -> None:
-    """0 is that of logits, 0.5 of probabilities."""
+def test_watch_threshold_is_0_by_default(tmp_path: Path) -> None:
+    """0 is for logits, 0.5 for probabilities."""
     assert written(small(), tmp_path) == written(small(threshold=0.0), tmp_path)
 
 
-def test_hostile_names_are_text(tmp_path: Path) -> None:
-    """Of inputs, of classes, and the title: none is an element of the page."""
+def test_training_page_escapes_names_and_titles(tmp_path: Path) -> None:
+    """Names of inputs and classes, and the title, are text."""
     training = small(feature_names=[HOSTILE, "b"], target_names=["c", HOSTILE])
     document = written(training, tmp_path, title=HOSTILE)
     assert "<img" not in document
@@ -265,13 +263,13 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert unescape(re.findall(r"<title>(.*?)</title>", document)[0]) == HOSTILE
 
 
-def test_the_same_training_gives_the_same_page(tmp_path: Path) -> None:
-    """So that it can stand under version control."""
+def test_training_page_is_reproducible(tmp_path: Path) -> None:
+    """So that it can be kept under version control."""
     assert written(small(), tmp_path) == written(small(), tmp_path)
 
 
-def test_losses_can_be_read_without_javascript(tmp_path: Path) -> None:
-    """The page holds them as a table for that case, and so does a notebook that drops its frame.
+def test_training_page_has_a_table_of_losses_without_javascript(tmp_path: Path) -> None:
+    """Also in a notebook that removes frames, such as on GitHub.
 
     GitHub, and JupyterLab in a notebook that is not trusted, do.
     """
@@ -286,10 +284,10 @@ def test_losses_can_be_read_without_javascript(tmp_path: Path) -> None:
         assert row in left
 
 
-def test_a_notebook_shows_the_page_in_a_frame(
+def test_training_page_in_a_notebook_is_a_frame(
     tmp_path: Path, unpack_frame: Callable[[str], str]
 ) -> None:
-    """Cut off from the notebook; a console shows one line."""
+    """A console shows one line."""
     training = small()
     bundle = training._repr_mimebundle_()
     loss = training.snapshots[0].loss

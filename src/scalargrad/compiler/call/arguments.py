@@ -100,6 +100,8 @@ class Walk:
         The position or name of the argument that is looked at.
     types : list of type or None
         The types of the numbers, and of those in arrays, if they are noted.
+    given_attributes : set of str
+        With them, the names of attributes that users gave to Values.
     """
 
     given: int | str = 0
@@ -110,6 +112,7 @@ class Walk:
         self.key: list[Hashable] = []
         self.leaves: list[Any] = []
         self.objects: list[Any] = []
+        self.given_attributes: set[str] = set()
         self._met: dict[type, list[Any]] = {}  # dataclasses, by class
 
     def take_one(self, x: Any) -> None:
@@ -136,9 +139,15 @@ class Walk:
                 kind.take(part, self)
 
     def note_types(self, xs: Iterable[Any]) -> None:
-        """Note the types of some numbers."""
+        """Note the types of some numbers, and the names of attributes that Values were given."""
         if self.types is not None:
-            self.types += [x.dtype.type if type(x) in PLAIN_ARRAYS else type(x) for x in xs]
+            for x in xs:
+                kind: Any = type(x)
+                self.types.append(
+                    x.dtype.type if kind in PLAIN_ARRAYS else _OF_RESULTS.get(kind, kind)
+                )
+                if isinstance(x, Value):
+                    self.given_attributes.update(x.__dict__)
 
     def new(self, records: Sequence[Any]) -> Sequence[Any]:
         """Return the dataclasses, of one class, that were not met before; one is the same again."""
@@ -210,6 +219,8 @@ class Walk:
 
 
 _FLOAT: set[type] = {float}
+#: Classes of the results of compiled functions, as eager code has them.
+_OF_RESULTS: dict[type, type] = {Result: Value, Intermediate: Value}
 
 
 class Fresh(NamedTuple):
@@ -351,7 +362,11 @@ class _Records(Kind):
             made = iter(rebuilt([x for x in held if not _is_size(x)], fresh))
             for x, before in zip(some, held, strict=True):
                 now = before if _is_size(before) else next(made)
-                object.__setattr__(copies[id(x)], name, now)
+                copy = copies[id(x)]
+                if self.is_record:  # whatever descriptor its class has of that name
+                    copy.__dict__[name] = now
+                else:
+                    object.__setattr__(copy, name, now)
         return [copies[id(x)] for x in xs]
 
     def inside(self, xs: Sequence[Any]) -> Iterable[Any]:
@@ -498,8 +513,11 @@ def _rebuilt_array(x: Any, fresh: Fresh) -> Any:
     return object_array([*found, *islice(fresh.numbers, max(x.size - 1, 0))]).reshape(x.shape)
 
 
-def types_of_leaves(call: tuple[Any, ...]) -> tuple[type, ...]:
-    """Return the types of the numbers among the arguments of a call, in the order of a walk."""
+def types_of_leaves(call: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the types of the numbers among the arguments of a call, in the order of a walk.
+
+    Last, the names of attributes that users gave to the Values among them.
+    """
     compiled, args, kwargs, *_ = call
     walk = Walk()
     found: list[type] = []
@@ -507,7 +525,7 @@ def types_of_leaves(call: tuple[Any, ...]) -> tuple[type, ...]:
     for name, x in chain(enumerate(args), kwargs.items()):
         if name not in compiled.static:
             walk.take_one(x)
-    return (*found,)
+    return (*found, frozenset(walk.given_attributes))
 
 
 def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
@@ -530,10 +548,10 @@ def require_no_alias(around: Container[int], call: tuple[Any, ...]) -> None:
         if id(x) in around or (id(x) in met and not may_be_twice):
             how = "that it also reads by a name" if id(x) in around else "twice"
             raise TraceError(
-                f"{compiled!r} is given a {type(x).__name__} {how}, and its code asks by `is` "
-                "which is which; as a program has a copy of each argument, that would come out "
-                "otherwise: pass it once, as in jit(lambda x: f(x, x)), or let the function close "
-                "over it, as in jit(lambda x: f(object, x))"
+                f"{compiled!r} is called with a {type(x).__name__} {how}, and its code compares "
+                "objects by `is`, which differs in a program, where each argument is a copy: pass "
+                "it once, as in jit(lambda x: f(x, x)), or capture it, as in "
+                "jit(lambda x: f(object, x))"
             )
         if id(x) not in met:
             met.add(id(x))
@@ -613,8 +631,8 @@ def strict_float(x: float) -> float:
     number = as_float(x, "an argument")
     if number != x and number == number:
         raise TraceError(
-            f"an argument is {format_value(x)}, an integer that no float equals: a compiled "
-            "function computes with floats; give a float, or make it static, as in "
+            f"an argument is {format_value(x)}, an integer that is not equal to any float, but "
+            "compiled functions compute with floats: pass a float, or make it static, as in "
             "jit(f, static_argnames='n')"
         )
     return number
@@ -671,15 +689,15 @@ def refuse_constant(x: Any, where: object) -> None:
         cannot be hashed.
     """
     refuse_array(x, where)
-    why = "a program could read only once" if isinstance(x, Iterator | MappingView) else ""
+    why = "a program can read only once" if isinstance(x, Iterator | MappingView) else ""
     try:
         hash(x)
     except (TypeError, ValueError):  # the latter of a memoryview that can be written to
         why = "cannot be hashed"
     if why:
         raise TraceError(
-            f"{where} is or holds a {type(x).__name__}, which {why}: give a list or dict, where it "
-            "is static a tuple, frozenset or bytes, or let the function close over it"
+            f"{where} is or contains a {type(x).__name__}, which {why}: pass a list or dict, for a "
+            "static argument a tuple, frozenset or bytes, or let the function capture it"
         )
 
 
@@ -695,9 +713,9 @@ def refuse_array(x: Any, where: object) -> None:
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     name += "" if of is None else f" of the type {of}"
     raise TraceError(
-        f"{where} is or holds a {name}: a compiled function takes NumPy's arrays of numbers of up "
-        "to 64 bits; give numpy.asarray(x, float), of a table the columns, "
-        "{name: numpy.asarray(x[name]) for name in …}, of a masked array x.filled(0.0)"
+        f"{where} is or contains a {name}: compiled functions take NumPy arrays of numbers of up "
+        "to 64 bits; pass numpy.asarray(x, float), for a table the columns, "
+        "{name: numpy.asarray(x[name]) for name in …}, for a masked array x.filled(0.0)"
     ) from None
 
 
@@ -708,9 +726,9 @@ def refuse_attributes(x: Any, where: object) -> None:
     own = [name for name in attributes(x) if not isinstance(get_attribute(kind, name), cached)]
     if own:
         raise TraceError(
-            f"{where} is or holds a {kind.__name__} with attributes besides its items "
-            f"({', '.join(own)}), which its program would not see: give them as arguments of their "
-            "own, or make it an object that holds its items in an attribute"
+            f"{where} is or contains a {kind.__name__} with attributes in addition to its items "
+            f"({', '.join(own)}), which are not part of a program: pass them as separate "
+            "arguments, or write a class that has the items in an attribute"
         )
 
 
@@ -720,8 +738,8 @@ def refuse_operations(x: Any, where: object) -> None:
     name = operator_of(kind)
     if name is not None:
         raise TraceError(
-            f"{where} is or holds a {type(x).__name__}, whose {name} a compiled function would not "
-            "use, since each number of its arguments is a plain Value there: give a plain number, "
+            f"{where} is or contains a {type(x).__name__}, whose {name} a compiled function does "
+            "not use, because each number of its arguments is a plain Value: pass a plain number, "
             "and write a function for the operation"
         )
 

@@ -1,6 +1,7 @@
 """The signature of a call: the key that chooses its program, and the numbers that it runs on.
 
-Static arguments are part of the key, however they are passed.
+Static arguments are part of the key, whether they are passed by position or by name. For
+``f(2.0, "relu", n=3)`` with n static, the numbers are ``[2.0]``, and the key has the rest.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def static_of(
     """
     if not callable(function):
         raise OperandError(
-            f"jit was given {format_value(function)}, which cannot be called: give a function"
+            f"jit needs a function, not {format_value(function)}, which cannot be called"
         )
     if not numbers and not names:
         return frozenset()
@@ -48,12 +49,15 @@ def static_of(
     found: set[int | str] = {*numbers, *names}
     for k in numbers:
         if k < (0 if is_open else -count) or (k >= count and not is_open):
-            raise OperandError(f"jit: static_argnums {k}, and there are {count} arguments")
+            raise OperandError(
+                f"jit: static_argnums has {k}, but the function has {count} arguments"
+            )
         found |= {k % count, places[k]} if k < count else {k}
     for name in names:
         if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
             raise OperandError(
-                f"jit: static_argnames {format_value(name)} is none of {', '.join(known)}"
+                f"jit: static_argnames has {format_value(name)}, but the arguments are "
+                f"{', '.join(known)}"
             )
         found |= {places.index(name)} if name in places else {name}
     return frozenset(found)

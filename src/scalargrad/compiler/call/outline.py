@@ -1,6 +1,7 @@
-"""Outlines: the structure of a function's result, with a place for each number of a call.
+"""Outlines: the structure of a function's result, with a placeholder for each number of a call.
 
-`outlined` makes one of the result of a recording, which is filled with the numbers of each call.
+`outlined` makes one from the result of a trace: of ``{"loss": y, "n": 3}``, with y a traced number,
+it is ``{"loss": Place(0), "n": 3}``. It is filled with the numbers of each call.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def _require_known_keys(named: Any) -> None:
             _require_known_keys(x)
         elif isinstance(x, Value) or is_stateful(type(x)):
             raise TraceError(
-                "a compiled function returned a dict whose keys are or hold Values or objects, "
-                "which another call may not have: return a list of pairs, or names as keys"
+                "a compiled function returned a dict whose keys are or contain Values or objects, "
+                "which other calls may not have: return a list of pairs, or use names as keys"
             )
 
 
@@ -110,8 +111,8 @@ def _require_constant(x: Any) -> None:
     plain = type(x) in PLAIN or isinstance(x, Enum | np.generic | range)
     if not plain and not (isinstance(x, np.ndarray) and not x.dtype.hasobject):
         raise TraceError(
-            f"a compiled function returned an object of the class {type(x).__qualname__}: it may "
-            "return numbers, Values, text, and lists, tuples, dicts, arrays and dataclasses of them"
+            f"a compiled function returned an object of class {type(x).__qualname__}: return "
+            "numbers, Values, text, or lists, tuples, dicts, arrays and dataclasses of them"
         )
 
 

@@ -1,16 +1,18 @@
 """The nodes of the graph that a compiled function returns, one for each number.
 
-The only result that depends on Values is a `Result`, whose operands are these. Several are outputs
-of one call: a sweep runs the program of their gradient once for all.
+A single result that depends on Values is a `Result`, whose operands are these Values. Several
+results are outputs of one `MultiOutputNode`, so that a backward sweep runs the program of their
+gradient once for all.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
+from scalargrad.compiler.backend.callbacks import CallbackError
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
 from scalargrad.engine.multi_output import (
@@ -73,10 +75,10 @@ class Run(NamedTuple):
     def _require_finite(self, found: Sequence[float], signals: Cotangents) -> None:
         if not all_finite([x for x in self._where_read(found, signals) if x is not None]):
             raise NumericalError(
-                f"a gradient of {self.name} is inf or nan, which its program may compute otherwise "
-                "than it is written: call it within scalargrad.disable_jit() to see where that "
-                "arises, or take the gradient inside, as by jit(grad(f)). Guard the operand, not "
-                "the result: sqrt(where(x > 0, x, 1))"
+                f"a gradient of {self.name} is inf or nan, where a program and eager code may "
+                "differ: call the function within scalargrad.disable_jit() to find the operation, "
+                "or compute the gradient inside, as in jit(grad(f)). Guard the operand, not the "
+                "result: sqrt(where(x > 0, x, 1))"
             )
 
     def _where_read(self, found: Sequence[Any], signals: Cotangents) -> Sequence[Any]:
@@ -87,17 +89,15 @@ class Run(NamedTuple):
 
     def _sent_back(self, places: tuple[int, ...], signals: Cotangents) -> Sequence[float]:
         """Return Σ signal · gradient over the results in some places."""
-        seeds = [signals.get(k, 0.0) for k in places]
-        return self.function.pulled_back(places).values(
-            self.function.with_seeds(seeds, self.inputs)
-        )
+        inputs = self.function.with_seeds([signals.get(k, 0.0) for k in places], self.inputs)
+        return _computed(self.function.pulled_back(places).values, inputs)
 
     def pull_back_as_graph(self, signals: Cotangents, _call: Value) -> Sequence[Scalar | None]:
         """Return the same as results of a program, of the operands and the signals."""
         derived = self.function.pulled_back(tuple(signals))
         arriving = tuple([x if isinstance(x, Value) else Value(x) for x in signals.values()])
         inputs = self.function.with_seeds([x.data for x in arriving], self.inputs)
-        numbers = derived.outputs(inputs)
+        numbers = _computed(derived.outputs, inputs)
         self._require_finite(numbers, signals)
         run = Run(f"{self.name}'", derived, inputs, (*self.operands, *arriving))
         found = ResultNodes(derived.reached(), derived).outputs(numbers, run)
@@ -109,6 +109,14 @@ class Run(NamedTuple):
     def reads(self, k: int, others: Sequence[int]) -> bool:
         """Return whether one of the other results was computed from the k-th."""
         return self.function.read_by(others, [k])[0]
+
+
+def _computed(program: Callable[[Inputs], list[float]], inputs: Inputs) -> list[float]:
+    """Run a program of gradients; if a custom operation fails, raise its exception."""
+    try:
+        return program(inputs)
+    except CallbackError as failed:
+        raise failed.error from None
 
 
 class DenseGradient(tuple[float, ...]):

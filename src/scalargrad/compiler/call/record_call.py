@@ -1,4 +1,7 @@
-"""Record one call: run the function on traced numbers in place of those of its arguments."""
+"""Trace one call: run the function with traced numbers in place of those of its arguments.
+
+For ``f(2.0, [1.0, 3.0])`` it runs ``f(%0, [%1, %2])``.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,20 @@ from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.transforms.evaluation import OF_FLOATS, add_note_once, in_place_advice
 
 _NOTE = (
-    "While a compiled function is recorded, every number of its arguments is a Value. What has to "
-    "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
-    "argument, as in jit(f, static_argnames='mask'), or be closed over; in place of a method of "
-    "numbers of your own write a function. " + OF_FLOATS
+    "While a compiled function is traced, each number of its arguments is a Value. A plain number "
+    "or array that the function needs (an index array, a mask, a key, a size) can be a static "
+    "argument, as in jit(f, static_argnames='mask'), or captured; write a function in place of a "
+    "method of a number class. " + OF_FLOATS
 )
 
 _CHANGING = (
-    "{compiled!r} changes {named}, which its program would not: return what is new, of an argument "
-    "a copy, as by copy.deepcopy(x); keep logs and counters outside, a memo of its numbers within"
+    "{compiled!r} changes {named}, which its program would not do: return the new value, or change "
+    "a copy of an argument, as by copy.deepcopy(x); keep logs and counters outside; a cache of "
+    "numbers computed from the arguments must be inside"
 )
 _FRESH = (
     "a random number was drawn from the system, or from a generator that is made without "
-    f"a seed, while a compiled function was recorded: {REMEDY}"
+    f"a seed, while a compiled function was traced: {REMEDY}"
 )
 
 
@@ -59,6 +63,16 @@ class UnrecordedError(Exception):
         if not isinstance(self.error, ScalargradError):
             add_note_once(self.error, in_place_advice(self.error) or _NOTE)
         raise self.error
+
+    def refuse(self, compiled: Any) -> NoReturn:
+        """Raise TraceError for an error that an eager call does not raise."""
+        error = self.error
+        if isinstance(error, ScalargradError):
+            raise error
+        why = f"{compiled!r} raised {type(error).__name__} while it was traced"
+        refusal = TraceError(f"{why}, and does not when it is called eagerly: {error}")
+        add_note_once(refusal, in_place_advice(error) or _NOTE)
+        raise refusal from error
 
 
 class CallRecorder:

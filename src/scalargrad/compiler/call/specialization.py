@@ -1,6 +1,6 @@
-"""Specialization: the program of one path through a function's conditions, and how to run it.
+"""Specialization: the program of one branch of a function, and how to run it.
 
-``jit(lambda x: x if x > 0.0 else -x)`` has two, one for each answer.
+``jit(lambda x: x if x > 0.0 else -x)`` has two, one for each outcome of the comparison.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate
 from math import isfinite
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats
+from scalargrad.compiler.backend.callbacks import CallbackError
 from scalargrad.compiler.call.arguments import (
     FLOAT64,
     Key,
@@ -30,11 +32,11 @@ from scalargrad.compiler.guards.surroundings import Surroundings
 from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.compiler.trace.watching import data_of
+from scalargrad.engine.draws import rewind, state_of
 from scalargrad.engine.grad_mode import builds_graphs
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.multi_output import Intermediate
 from scalargrad.engine.value import Value
-from scalargrad.transforms.draws import rewind, state_of
 
 #: One call: the compiled function (a Jitted), its arguments, the key of its program, the numbers of
 #: its arguments, and the Values that objects among them hold. A tuple, since every call makes one.
@@ -169,6 +171,8 @@ class Specialization:
         ------
         TraceError
             If the function would tell an argument from its copy.
+        CallbackError
+            If a custom operation fails; generators are restored.
         """
         if self.types is not None and self.types != types_of_leaves(call):
             return None
@@ -181,6 +185,9 @@ class Specialization:
             for x in [y for y in (*call[4], *self.closed_over) if isinstance(y, Value)]:
                 data_of(x)
             raise
+        except CallbackError:
+            rewind(states)
+            raise
         if run is None or not run[1]:
             rewind(states)
         return run
@@ -188,9 +195,11 @@ class Specialization:
     def fits(self, call: Call) -> bool:
         """Return whether a call takes this path; generators do not advance."""
         states = self.draws.states() if self.draws else []
-        run = self.run(call)
-        rewind(states)
-        return run is not None
+        with suppress(CallbackError):  # a call is then made eagerly, as by any other path
+            run = self.run(call)
+            rewind(states)
+            return run is not None
+        return True
 
     def _run(self, call: Call) -> tuple[Sequence[Any], bool] | None:
         leaves = call[4]

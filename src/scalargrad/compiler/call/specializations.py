@@ -1,6 +1,9 @@
-"""Specializations: the recorded paths of one function, by arguments and by what is around it.
+"""The specializations of one function, by the arguments and by captured state.
 
-A call that takes none of them is recorded, as far as the limits on recordings allow.
+A call for which there is none is traced, within the limits of `recording_limits`:
+
+    key of (1.0,)      captured: flag = True      branches x > 0, x <= 0
+                       captured: flag = False     branch x > 0
 """
 
 from __future__ import annotations
@@ -281,8 +284,8 @@ class Specializations(Lock):
         now, _ = self._looked_around(key, objects)  # a cache may have been filled
         if (missed := now.missed([x for x, _ in trace.outside])) is not None:
             raise TraceError(
-                f"{compiled!r} reads {format_value(missed)}, to which no name in its code leads, "
-                "so that another one in its place would not be seen: pass it as an argument"
+                f"{compiled!r} reads {format_value(missed)}, which cannot be found by names in its "
+                "code, so a replacement would not be noticed: pass it as an argument"
             )
         name = getattr(compiled, "__name__", "compiled")
 

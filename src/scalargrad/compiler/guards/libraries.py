@@ -51,8 +51,8 @@ def is_library_file(file: str) -> bool:
 
 def is_library_module(module: ModuleType | None) -> bool:
     """Return True if a module is the one that its name stands for, and its file is a library's."""
-    if module is None:
-        return False
+    if type(module) is not ModuleType:  # of a derived class, which may define its own hash
+        return isinstance(module, ModuleType) and _is_library_module(module)
     known = _known.get(module)
     if known is None:
         known = _known[module] = _is_library_module(module)

@@ -73,17 +73,21 @@ class CodeRead(NamedTuple):
     of_globals : tuple of str
         Those that stand for more than attributes.
     attributes : frozenset of str
-        Those of attributes that it reads, other than only assigns.
+        Those of attributes that it reads, or assigns other than in ``__init__``: a program does not
+        assign them again, should another have changed them.
+    computed : bool
+        True if it may read attributes by names that it computes.
     unnamed : bool
-        True if it may read attributes by names that it computes, or by a class pattern.
+        True if it may read them so, or all of an object, as by ``vars`` or a class pattern.
     bare : frozenset of str
-        Names of variables that it uses in other ways than to read a named attribute: a module among
-        these may be read by a computed name.
+        Names of variables that it uses in other ways than to read a named attribute, or of which it
+        reads a special one, as ``__dict__``: a module among these may be read by a computed name.
     """
 
     names: tuple[str, ...]
     of_globals: tuple[str, ...]
     attributes: frozenset[str]
+    computed: bool
     unnamed: bool
     bare: frozenset[str]
 
@@ -110,24 +114,27 @@ def read_by(code: CodeType) -> CodeRead:
     of_globals = [*texts, *found]  # or modules
     of_globals += ["isinstance"] if any(x.opname == "MATCH_CLASS" for x in steps) else []
     attributes = {*texts, *(x.argval for x in steps if x.opname in _READS)}
+    calls = (x for x in parts if x.co_name != "__init__")  # which assigns those of a new object
+    attributes.update(x.argval for part in calls for x in steps_in(part) if x.opname in _WRITES)
     attributes.update(_WHOLE.intersection(of_globals))
     if any(x.opname in _COMPARISONS for x in steps):
         attributes.add(_WHOLE_NAME)
     if any(x.opname in _FORMATS for x in steps) or any("%" in x for x in texts_within(code)):
         attributes.add("str")
+    computed = any(map(_computes_names, parts))
     is_named = all(_UNNAMED.isdisjoint(x.co_names) for x in parts)
     unnamed = (
-        not (is_named and _UNNAMED_GLOBALS.isdisjoint(of_globals))
+        computed
+        or not (is_named and _UNNAMED_GLOBALS.isdisjoint(of_globals))
         or any(x.opname == "MATCH_CLASS" for x in steps)
-        or any(map(_computes_names, parts))
     )
     bare = {
         str(x.argval)
         for x, y in pairwise(steps)
-        if x.opname in _LOADS_VARIABLES and y.opname not in _READS
+        if x.opname in _LOADS_VARIABLES and (y.opname not in _READS or is_special(str(y.argval)))
     }
     return CodeRead(
-        _once(names), _once(of_globals), frozenset(attributes), unnamed, frozenset(bare)
+        _once(names), _once(of_globals), frozenset(attributes), computed, unnamed, frozenset(bare)
     )
 
 
@@ -163,10 +170,8 @@ def imported(code: CodeType, package: str) -> tuple[str, ...]:
 
 #: What reads attributes without their names, and globals that do.
 _UNNAMED = {
-    *("__dict__", "__getattribute__", "__getstate__", "__reduce_ex__", "attrgetter"),
-    *("getattr_static", "getmembers", "vars", "methodcaller", "deepcopy", "asdict", "astuple"),
-    "format_map",
-    "format",
+    *("__dict__", "__getstate__", "__reduce_ex__", "getmembers", "vars"),
+    *("deepcopy", "asdict", "astuple", "format_map", "format"),
 }
 _UNNAMED_GLOBALS = {"copy", "dataclasses", "replace", "fields", "pickle", "dir", "inspect"}
 
@@ -201,10 +206,13 @@ _LOADS_VARIABLES = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}
 _SILENT = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "RESUME", "NOP"}
 #: Functions that read an attribute by a name that they are given.
 _GETTERS = {"getattr", "hasattr"}
+_MAY_GET = {"__getattribute__", "attrgetter", "getattr_static", "methodcaller"}
 
 
 def _computes_names(code: CodeType) -> bool:
-    """Return True if ``getattr`` or ``hasattr`` may be given a name that is not a literal."""
+    """Return True if ``getattr`` or the like may be given a name that is not a literal."""
+    if not _MAY_GET.isdisjoint(code.co_names):
+        return True
     if _GETTERS.isdisjoint(code.co_names):
         return False
     steps = [*dis.get_instructions(code)]
@@ -243,6 +251,7 @@ _CALLS = {"PRECALL", "CALL"}
 
 
 _READS = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
+_WRITES = {"STORE_ATTR", "DELETE_ATTR"}
 
 
 def is_special(name: str) -> bool:
@@ -284,8 +293,10 @@ class NamesRead:
         In the order in which they were found.
     attributes : dict from str to None
         The names of attributes.
-    unnamed : bool
+    computed : bool
         True if code may read attributes by names that it computes.
+    unnamed : bool
+        True if it may read them so, or all of an object.
     modules : set of int
         The identities of modules whose members it may read so.
     """
@@ -293,18 +304,20 @@ class NamesRead:
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
-        self.unnamed = False
+        self.computed = self.unnamed = False
         self.modules: set[int] = set()
 
-    def count(self) -> tuple[int, int, bool, int]:
+    def count(self) -> tuple[int, ...]:
         """Return how many names there are, which only grow."""
-        return len(self.names), len(self.attributes), self.unnamed, len(self.modules)
+        flags = self.computed + self.unnamed
+        return len(self.names), len(self.attributes), flags, len(self.modules)
 
     def note_code(self, code: CodeType) -> tuple[str, ...]:
         """Note what code reads, and return the names of globals in it."""
         read = read_by(code)
         self.names |= dict.fromkeys(read.names)
         self.attributes |= dict.fromkeys(read.attributes)
+        self.computed = self.computed or read.computed
         self.unnamed = self.unnamed or read.unnamed
         return read.of_globals
 
@@ -317,7 +330,7 @@ class NamesRead:
     def note(self, x: Any) -> None:
         """Note an object whose use may read attributes without naming them."""
         if isinstance(x, attrgetter | methodcaller) or id(x) in _READERS:
-            self.unnamed = True
+            self.computed = self.unnamed = True
         elif isinstance(x, ModuleType | FunctionType | BuiltinFunctionType):
             self.unnamed = self.unnamed or _may_read_unnamed(x)
 

@@ -8,15 +8,16 @@ changed.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import functools
 import numbers
 import sys
 import threading
 import types
-from collections.abc import Container, Iterable, Iterator
-from datetime import date
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dis import Instruction
 from enum import Enum
-from itertools import pairwise
+from itertools import chain, pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -137,8 +138,6 @@ def changing_calls(function: FunctionType) -> Iterator[str]:
             yield f"calls {path}{_UNNOTICED}"
         elif len(names) > 1 and not is_followed(x):
             yield f"reads {path}, {_kind(type(x))}{_UNNOTICED}"
-        elif path == "numpy.datetime64" and not _NOW.isdisjoint(texts_within(function.__code__)):
-            yield f"calls numpy.datetime64, which may read the clock{_UNNOTICED}"
 
 
 def matched_values(function: FunctionType) -> Iterator[str]:
@@ -161,14 +160,10 @@ _VARIABLES = {"__globals__", "__closure__", "__builtins__", "f_globals", "f_loca
 def names_of_variables(names: NamesRead) -> Iterator[str]:
     """Yield the attributes that code reads which lead to variables that it does not name."""
     found = sorted(_VARIABLES.intersection(names.attributes))
-    if "bit_generator" in names.attributes:
+    if any("bit_generator" in x for x in names.attributes):
         yield f"reads bit_generator, the state of a random generator{_UNNOTICED}"
     if found:
         yield f"reads {found[0]}, which leads to variables that it does not name{_UNNOTICED}"
-
-
-#: Texts for which `numpy.datetime64` reads the clock.
-_NOW = {"now", "today"}
 
 
 def settings_read(function: FunctionType) -> Iterator[tuple[ModuleType, str]]:
@@ -211,18 +206,89 @@ def _asks_locks(code: CodeType) -> tuple[str, ...]:
     found = ["locked"] if "locked" in texts_within(code) else []
     for step, after in pairwise(steps):
         is_plain = after.opname == "CALL" and after.arg == 0
-        if step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and (
+        if step.opname in _LOADS_ATTRIBUTES and (
             step.argval == "locked" or (step.argval == "acquire" and not is_plain)
         ):
             found.append(str(step.argval))
     return (*found,)
 
 
-def clocks_of_dates(names: NamesRead, kept: Iterable[Any]) -> Iterator[str]:
-    """Yield the clocks that code may call as a method of a class of dates."""
+def clocks_of_dates(
+    names: NamesRead, kept: Iterable[Any], functions: Sequence[FunctionType]
+) -> Iterator[str]:
+    """Yield the clocks that code may call as a method of a class of dates.
+
+    By the name of the method, or by a name that it computes.
+    """
     found = sorted(TODAY.intersection(names.attributes))
-    if found and any(isinstance(x, type) and issubclass(x, date) for x in kept):
-        yield f"calls {found[0]} of a class of dates{_UNNOTICED}"
+    if not (found or names.computed):
+        return
+    what = found[0] if found else "a method with a computed name"
+    reached = chain(kept, chain.from_iterable(map(_members_of_libraries, functions)))
+    if any(_is_of_dates(x) or (names.computed and x is dt) for x in reached):
+        yield f"calls {what} of a class of dates{_UNNOTICED}"
+
+
+def _is_of_dates(x: Any) -> bool:
+    return isinstance(x, type) and issubclass(x, dt.date)
+
+
+def _members_of_libraries(function: FunctionType) -> Iterator[Any]:
+    """Yield the members of modules that code names, such as ``datetime.date``."""
+    for first, *names in _chains(function.__code__):
+        x, _ = _found(function, first)
+        for name in names:
+            if not isinstance(x, ModuleType):
+                break
+            x = vars(x).get(name)
+            yield x
+
+
+#: Texts for which `numpy.datetime64` reads the clock.
+_NOW = {"now", "today"}
+
+
+def clocks_of_numpy(
+    names: NamesRead, kept: Iterable[Any], functions: Sequence[FunctionType]
+) -> Iterator[str]:
+    """Yield numpy.datetime64 where code may call it with a text that reads the clock.
+
+    It may, unless all calls name it and are given a literal that is a date.
+    """
+    numpy = sys.modules.get("numpy")
+    is_kept = numpy is not None and any(x is numpy.datetime64 for x in kept)
+    is_computed = names.computed and id(numpy) in names.modules
+    if not (is_kept or is_computed or "datetime64" in names.names):
+        return
+    uses = [*chain.from_iterable(map(_uses_of_datetime64, functions))]
+    texts = chain.from_iterable(texts_within(x.__code__) for x in functions)
+    is_literal = all(uses) and not (is_kept and not uses)
+    if not (is_literal and _NOW.isdisjoint(texts)) and (uses or is_kept or is_computed):
+        yield f"may call numpy.datetime64, which reads the clock for some texts{_UNNOTICED}"
+
+
+def _uses_of_datetime64(function: FunctionType) -> Iterator[bool]:
+    """Yield for each use of numpy.datetime64 by its name whether it cannot read the clock.
+
+    That is so if a literal follows, or if it is the last argument of a call, as of ``isinstance``.
+    """
+    for (first, *names), step in _chains_with_next(function.__code__):
+        x, path = _found(function, first)
+        for name in names:
+            x, path = vars(x).get(name) if isinstance(x, ModuleType) else None, f"{path}.{name}"
+        is_import = isinstance(first, _Imported) and not names
+        if path == "numpy.datetime64" and not (is_import and step.opname.startswith("STORE")):
+            is_literal = step.opname == "LOAD_CONST" and step.argval not in _NOW
+            yield is_literal or step.opname == "CALL"
+
+
+def counters_of_caches(names: NamesRead, kept: Iterable[Any]) -> Iterator[str]:
+    """Yield what code asks of the caches of functools among some objects."""
+    if "cache_info" in names.attributes and any(isinstance(x, _CACHES) for x in kept):
+        yield f"asks for cache_info(), which counts calls{_UNNOTICED}"
+
+
+_CACHES = type(functools.cache(lambda: None))
 
 
 #: Functions of NumPy that take a number of a recording for an object like any other.
@@ -290,14 +356,22 @@ class _Imported(str):
     __slots__ = ()
 
 
-@functools.cache
-def _chains(code: CodeType) -> tuple[tuple[str, ...], ...]:
+def _chains(code: CodeType) -> Iterator[tuple[str, ...]]:
     """Return the names in code, each with the attributes that are read of it: os, environ, get."""
+    return (names for names, _ in _chains_with_next(code))
+
+
+@functools.cache
+def _chains_with_next(code: CodeType) -> tuple[tuple[tuple[str, ...], Instruction], ...]:
+    """Return the chains of names in code, each with the instruction that follows."""
     found: list[list[str]] = []
+    following: list[Instruction] = []
     imports: dict[str, _Imported] = {}
     source = latest = ""
     before = False
     for step in steps_within(code):
+        if len(following) < len(found) and not (before and step.opname in _LOADS_ATTRIBUTES):
+            following.append(step)
         if step.opname == "IMPORT_NAME":
             source = latest = str(step.argval)
             found.append([_Imported(source)])
@@ -313,13 +387,14 @@ def _chains(code: CodeType) -> tuple[tuple[str, ...], ...]:
             found.append([imports.get(name, name)])
             before = True
             continue
-        elif step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before:
+        elif step.opname in _LOADS_ATTRIBUTES and before:
             found[-1].append(str(step.argval))
             continue
         before = False
-    return (*map(tuple, found),)
+    return (*zip(map(tuple, found), following, strict=True),)
 
 
+_LOADS_ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
 _LOADS_VARIABLES = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"}
 
 

@@ -55,6 +55,8 @@ from scalargrad.compiler.guards.object_state import (
 from scalargrad.compiler.guards.refused import (
     changing_calls,
     clocks_of_dates,
+    clocks_of_numpy,
+    counters_of_caches,
     is_followed,
     is_plain_object,
     is_read,
@@ -258,11 +260,23 @@ class Surroundings:
             yield from changing_calls(function)
             yield from matched_values(function)
         yield from states_of_locks(walk.kept, walk.functions)
-        yield from clocks_of_dates(walk.names, walk.kept)
+        yield from counters_of_caches(walk.names, walk.kept)
+        yield from clocks_of_dates(walk.names, walk.kept, walk.functions)
+        yield from clocks_of_numpy(walk.names, walk.kept, walk.functions)
         yield from names_of_variables(walk.names)
         for root in self.roots[1:]:  # of the first, the arguments of a call are known
             if isinstance(function := get_attribute(root, "__func__", root), FunctionType):
                 yield from misread(function)
+
+
+def _is_variable(place: Place | None, x: Any) -> bool:
+    """Return True if a place is a variable of a function, and holds an object itself."""
+    function, name = place or (None, None)
+    if not isinstance(function, FunctionType):
+        return False
+    if isinstance(name, int):
+        return edges.variables(function).get(name) is x
+    return function.__globals__.get(str(name)) is x or sys.modules.get(str(name)) is x
 
 
 def named(place: Place) -> str:
@@ -558,8 +572,7 @@ class Walk:
         """Go on to members of a user's module: those that code names, or all but special ones."""
         space = vars(x)
         names = ["__getattr__", *self.names.names]
-        owner = self.place[0] if self.place else None
-        is_named = isinstance(owner, FunctionType) and id(x) not in self.names.modules
+        is_named = _is_variable(self.place, x) and id(x) not in self.names.modules
         is_whole = self.names.unnamed and not is_named
         if is_whole:
             names += [name for name in space if not is_special(name)]
@@ -581,7 +594,7 @@ class Walk:
         elif get_attribute(x, "__dict__") is own_space(x):
             self._attributes_beside(x)
         if isinstance(x, GENERIC_ALIASES):
-            self._push_inside([x.__origin__])
+            self._push_inside([get_attribute(x, "__origin__")])
         self._class(x)
 
     def _function(self, x: FunctionType) -> None:
@@ -693,6 +706,7 @@ class Walk:
         made = _MADE if is_dataclass(kind) else ()
         followed = [x for x in chosen if x not in made or not _is_generated(space[x])]
         self._fact(_BASES, kind)
+        self.rereading.fact(type, kind)
         self._texts(kind)
         self._push_inside([*kind.__bases__, type(kind)])
         self._push(kind, {name: space[name] for name in followed})

@@ -1,10 +1,14 @@
-"""Programs as nests of loops: equations on arrays, and what is derived from them.
+"""Programs as nests of loops: equations on arrays, and the passes that compile them.
 
-A reader begins with `equations`. `builder` writes them from plain Python, `derive`
-differentiates and `simplify` shortens them. `schedule` turns them into loops in
-an order that runs, `tiles` chooses by cost which of these are lanes of vectors or go abreast,
-and `plan` says where arrays are. `printer` prints that as LLVM IR, with the table of `registers`;
-`c_printer` translates it to C. `numpy_runner` runs it without a compiler.
-`finder` finds nests in a flat recording. `verify` checks the equations after each pass, and
-`verify_layout` the places of arrays.
+Read `equations` first; `builder` makes them from plain Python. Then, in the order in which they
+run: `partition` cuts a traced program at its gradients, `finder` finds the loops of each part,
+`lowering` writes them as equations, `derive` differentiates, `simplify` and `contract` shorten,
+`schedule` orders the statements, `tiles` chooses which loops become lanes or are unrolled and
+jammed, `plan` lays out memory, and `printer` emits LLVM IR, with the values in `registers`;
+`c_printer` translates it to C. `verify` checks the equations after each pass, and `verify_layout`
+the layout. `compile_nests` runs all of them, and `nested` has the result, in machine code:
+
+    lambda xs: sum(x * x for x in xs)     for i in 100:
+                                              add[] += p[i] · p[i]
+                                          y[0] = add[]
 """

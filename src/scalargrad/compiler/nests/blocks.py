@@ -1,7 +1,12 @@
-"""Many examples in blocks, which threads share: example s·L + e is number e of block s.
+"""Divide the loop over many examples into blocks, which threads share.
 
-A sum over examples is the sum of those of the blocks. The number of blocks depends only on that of
-the examples, so that digits do not depend on the number of threads.
+Example s·L + e is number e of block s. The number of blocks depends only on the number of examples,
+not on that of threads, so digits do not depend on the threads either. A sum over examples becomes a
+sum over the sums of the blocks:
+
+    for e in 20000:                   for es in 40:
+        y[e] = p[e] · p[e]     →          for e0 in 500:
+                                              y[e0+500*es] = p[e0+500*es] · p[e0+500*es]
 """
 
 from __future__ import annotations

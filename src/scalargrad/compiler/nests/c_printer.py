@@ -1,7 +1,10 @@
-"""Scheduled loops as a function of C99: their LLVM IR, instruction by instruction.
+"""Print scheduled loops as a C99 function, by translating their LLVM IR line by line.
 
-Compiled with ``-ffp-contract=off``, so that only what is written ``fma`` is fused, it has the
-digits of machine code.
+    %v18 = call double @llvm.fma.f64(double %v17, double %v17, double %p11)
+    double v18 = fma(v17, v17, p11);
+
+Compiled with ``-ffp-contract=off``, only the ``fma`` of the source are fused, and the function has
+the digits of machine code.
 """
 
 from __future__ import annotations

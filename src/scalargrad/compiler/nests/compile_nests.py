@@ -1,7 +1,11 @@
-"""Compilation of a recording to loop nests: one form of a program after the other.
+"""Compile a traced program to loop nests: try candidate forms until one can be compiled.
 
-Nodes become a tree of loops (`finder`), the tree equations, these their derivative, scheduled loops
-and LLVM IR. An irregular recording becomes equations without loops.
+A program goes through all passes: nodes, a tree of loops, equations with their derivatives,
+scheduled loops, LLVM IR. An irregular program becomes equations without loops. `explain` shows the
+candidate that was chosen, and those that were rejected before:
+
+    compiled as loops of search 1, boundary values by selection
+    not as loops of search 1, boundary values in arrays: no order of loops computes …
 """
 
 from __future__ import annotations
@@ -10,9 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.nests.blocks import in_blocks
 from scalargrad.compiler.nests.equations import Body, statements
 from scalargrad.compiler.nests.equations import Program as Equations
@@ -21,8 +23,7 @@ from scalargrad.compiler.nests.finder.instructions import Instructions
 from scalargrad.compiler.nests.finder.tree import Tree
 from scalargrad.compiler.nests.lowering import Form, Lowered, Lowering
 from scalargrad.compiler.nests.lowering_error import LoweringError
-from scalargrad.compiler.nests.nested import Nested
-from scalargrad.compiler.nests.numpy_runner import Choice, NumpyNested, numpy_code
+from scalargrad.compiler.nests.nested import Choice, Nested
 from scalargrad.compiler.nests.partition import Partition
 from scalargrad.compiler.nests.plan import Plan, plan
 from scalargrad.compiler.nests.printer import print_llvm
@@ -31,10 +32,9 @@ from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.nests.verify import checked
 from scalargrad.compiler.nests.verify_layout import checked_layout
-from scalargrad.compiler.passes.kinds import DETACH, Op, has_lanes
+from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
-from scalargrad.opdef.operation import Elementwise
 
 #: The most nodes of a program that is not searched for loops.
 _SMALL = 64
@@ -68,15 +68,9 @@ class Scheduled(NamedTuple):
     results: int
 
 
-def nested(program: Program, *, is_native: bool = True) -> Nested | NumpyNested:
-    """Return a recorded program, with the gradients that it asks for, as nests, ready to run.
-
-    NumPy runs it if it has operations of the user's own, or is not to be native.
-    """
-    is_native = is_native and has_llvm()
-    is_native = is_native and all(map(is_printed, program.nodes().occurring()))
-    write: Callable[[Lowered], Nested | NumpyNested] = _in_llvm if is_native else _in_numpy
-    found, choice = choose(program, write)
+def nested(program: Program) -> Nested:
+    """Return a traced program, with the gradients that it contains, as nests, ready to run."""
+    found, choice = choose(program, _in_llvm)
     found.choice = choice
     return found
 
@@ -107,12 +101,6 @@ def _level(module: IRModule, body: Body) -> int:
     return int(lines <= _LONG and turns > _REPEATED * lines)
 
 
-def _in_numpy(found: Lowered) -> NumpyNested:
-    made = scheduled(found, lanes=False)
-    memory = made.plan.initial_memory()
-    return NumpyNested(memory, str(made.equations), *made[3:], numpy_code(made.body, made.plan))
-
-
 class Candidate(NamedTuple):
     """A form in which a program may be compiled.
 
@@ -132,14 +120,6 @@ class Candidate(NamedTuple):
     partition: Partition
     forms: list[Form]
     around: bool
-
-
-def written(program: Program, write: Callable[[Lowered], T]) -> T:
-    """Return the code, by `write`, of a recorded program and the gradients that it asks for.
-
-    See `choose`.
-    """
-    return choose(program, write)[0]
 
 
 def choose(program: Program, write: Callable[[Lowered], T]) -> tuple[T, Choice]:
@@ -210,11 +190,6 @@ def _forms(recordings: Sequence[Instructions]) -> Iterator[list[Form]]:
         found = [old if new is None else new for old, new in zip(found, more, strict=True)]
         is_left = False
         yield found
-
-
-def is_printed(op: Op) -> bool:
-    """Return whether an operation can be printed: a user's own cannot."""
-    return not isinstance(op, Elementwise) or op is DETACH or can_write(op)
 
 
 def scheduled(

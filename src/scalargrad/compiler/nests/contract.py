@@ -1,7 +1,10 @@
-"""Contraction: products that only one sum reads become part of it, rounded once with it.
+"""Contraction: a product with a single reader, an addition, is fused with it and not rounded.
 
-Whether x·y + z is rounded once then depends on the equations alone: not on the loops or the
-processor, nor on how a sum was written.
+    mul[i] = p[0] · s[i]
+    s[i+1] = mul[i] + x[i]     →     s[i+1] = fma(p[0], s[i], x[i])
+
+Which products are fused depends on the equations alone: not on the loops or the processor, nor on
+the way in which a sum was written.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.ops import TABLE
 
-_MUL, _IDENTITY = TABLE["mul"], TABLE["identity"]
+_MUL, _IDENTITY, _ADD, _SUB = (TABLE[x] for x in ("mul", "identity", "add", "sub"))
 
 
 # x·y + z, x·y - z and z - x·y, rounded once where they are compiled.
@@ -35,7 +38,7 @@ FNMA = Elementwise(lambda x, y, z: z - x * y, lambda _, x, y, z: (-y, -x, 1.0), 
 #: The signs of the product and of the third operand.
 SIGNS: dict[Operation, tuple[int, int]] = {FMA: (1, 1), FMS: (1, -1), FNMA: (-1, 1)}
 #: The fused operation for each operation on a product and a number, and each place of the product.
-_FUSED = {("add", 0): FMA, ("add", 1): FMA, ("sub", 0): FMS, ("sub", 1): FNMA}
+_FUSED = {(_ADD, 0): FMA, (_ADD, 1): FMA, (_SUB, 0): FMS, (_SUB, 1): FNMA}
 
 
 def contract(
@@ -81,7 +84,7 @@ def _contracted(
 ) -> dict[Step, Step | None]:
     """Return a step that computes a product, too, which is then set by none; none if it may not."""
     places = [*range(len(step.args))]
-    for k in places if step.op.name == "sub" else places[::-1]:
+    for k in places if step.op is _SUB else places[::-1]:
         x = step.args[k]
         if not isinstance(x, Access) or x.array not in products:
             continue
@@ -89,9 +92,9 @@ def _contracted(
         factors = _factors(product, own, x, around)
         if factors and step.how == ADD and step.op is _IDENTITY:
             return {product: None, step: Step(step.out, _MUL, factors, ADD)}
-        if factors and step.how == SET and (step.op.name, k) in _FUSED:
+        if factors and step.how == SET and (step.op, k) in _FUSED:
             args = (*factors, step.args[1 - k])
-            return {product: None, step: Step(step.out, _FUSED[step.op.name, k], args)}
+            return {product: None, step: Step(step.out, _FUSED[step.op, k], args)}
     return {}
 
 

@@ -1,7 +1,12 @@
-"""Derivatives of equations, as equations, by reverse mode, which can be repeated.
+"""Reverse mode on equations: append equations of the adjoints, which can be differentiated again.
 
-The derivative of a step stands in loops over the same variables, so that sweeps run together where
-that is possible. The partial derivatives are those that the table declares.
+The adjoint of an element is accumulated in an array of the same shape, in loops over the same
+variables as the statement, so that both sweeps may run in one loop. Partial derivatives are those
+of the operation definitions. For an output L with adjoint 1:
+
+    for i in 90:                      for i in 90, down:
+        s[i+1] = a[0] · s[i]              a'[0] += s'[i+1] · s[i]
+                                          s'[i] += s'[i+1] · a[0]
 """
 
 from __future__ import annotations
@@ -318,7 +323,7 @@ class _Reverse:
         return held
 
     def _cell(self, term: Term) -> Arg:
-        return term.args[0] if term.op.name == "identity" else self.builder.step(*term)
+        return term.args[0] if term.op is TABLE["identity"] else self.builder.step(*term)
 
     def collected(self, array: Array) -> Array:
         """Write the derivatives with respect to the cells of an array as an output."""

@@ -1,7 +1,8 @@
-"""Dependences between steps, with their distances in turns of the loops around both.
+"""Dependences between statements, and their distances in iterations of the common loops.
 
-Bounds of these distances follow from the indices. If they do not decide the order of two turns in a
-cycle of steps, all turns are compared: extents and tables are known beforehand.
+In ``s[i+1] = a · s[i]`` iteration i + 1 reads what iteration i writes: distance 1. Bounds of the
+distances follow from the indices. If these do not decide the order of two iterations in a cycle of
+statements, all iterations are compared: extents and index tables are known at compile time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
-"""Vectorization: steps of one example become those of all, on rows with a number for each example.
+"""Vectorize over examples: statements of one example become statements of all.
 
-A step is of the examples if it reads a number of theirs, or writes to the array of such a step.
+A statement depends on the examples if it reads an array of theirs, or writes to an array that
+another such statement writes. Its arrays get one more dimension, indexed by the example e:
+
+    s[i+1] = a[0] · s[i]     →     for e in 100:
+                                       s[i+1, e] = a[0] · s[i, e]
 """
 
 from __future__ import annotations

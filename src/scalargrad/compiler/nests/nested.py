@@ -1,6 +1,10 @@
-"""Native nests: a program in machine code, with its memory.
+"""A program in machine code, and the memory in which it runs.
 
-`compile_nests` makes them of a recording.
+`compile_nests` creates a `Nested`; each `NestExecutable` has a memory of its own. That of a product
+of two inputs, in units of 8 bytes:
+
+    8, 9     inputs
+    16       output
 """
 
 from __future__ import annotations
@@ -12,14 +16,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scalargrad.compiler.array_types import LINE, Floats, aligned
+from scalargrad.compiler.backend.callbacks import Callback, callbacks_among, raising_errors
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.nests.numpy_runner import Loops
 from scalargrad.compiler.nests.plan import LARGE, Displacement
 from scalargrad.errors import OperandError
 from scalargrad.system.cached_property import cached_property
@@ -27,12 +31,39 @@ from scalargrad.system.cached_property import cached_property
 _FLOAT64 = np.dtype(np.float64)
 
 
+class Choice(NamedTuple):
+    """The form in which a program was compiled.
+
+    Attributes
+    ----------
+    form : str
+    rejected : tuple of (str, str)
+        The forms that were tried before, each with the reason why it could not be compiled.
+    """
+
+    form: str
+    rejected: tuple[tuple[str, str], ...]
+
+
 @dataclass(eq=False)
-class Nested(Loops):
+class Nested:
     """A program as nests, in machine code.
 
     Attributes
     ----------
+    initial_memory : float64
+        The memory before the first run.
+    listing : str
+        The equations.
+    inputs : int
+        The number of inputs, which a call writes to the first elements of memory.
+    outputs : slice
+        The elements of the outputs, then of the gradients from which other outputs are computed: a
+        comparison would hide that one is not finite.
+    results : int
+        The number of outputs.
+    choice : Choice
+        The form in which it was compiled, set by `compile_nests`.
     module : IRModule
         Its function ``run`` takes the memory.
     functions : sequence of (str, int)
@@ -46,11 +77,39 @@ class Nested(Loops):
         LLVM's level of optimization: 0 or 1.
     """
 
+    initial_memory: Floats
+    listing: str
+    inputs: int
+    outputs: slice
+    results: int
+    choice: Choice = field(init=False)
+    _: KW_ONLY
     module: IRModule
     functions: Sequence[tuple[str, int]]
     displacements: Sequence[Displacement]
     array_start: int
     level: int
+
+    @property
+    def cells(self) -> int:
+        """The number of elements of memory."""
+        return len(self.initial_memory)
+
+    @property
+    def loops(self) -> int:
+        """The number of loops in the equations."""
+        return sum(line.lstrip().startswith("for ") for line in self.listing.splitlines())
+
+    @property
+    def steps(self) -> int:
+        """The number of statements in the equations."""
+        return len(self.listing.splitlines()) - 1 - self.loops
+
+    @cached_property
+    def callbacks(self) -> Sequence[Callback]:
+        """The custom operations that the machine code calls."""
+        modules = self.module, *self.module.shared.values()
+        return callbacks_among({name for x in modules for name in x.declared})
 
     @cached_property
     def code(self) -> Any:
@@ -64,7 +123,8 @@ class Nested(Loops):
         ]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: x for name, x in self.__dict__.items() if name != "code"}
+        cached = {"callbacks", "code"}
+        return {name: x for name, x in self.__dict__.items() if name not in cached}
 
 
 class NestExecutable:
@@ -79,7 +139,9 @@ class NestExecutable:
     """
 
     def __init__(self, nested: Nested) -> None:
-        code = nested.code
+        code: list[Any] = nested.code
+        if nested.callbacks:
+            code = [functools.partial(_run_with, nested.callbacks, x) for x in code]
         whole = aligned(len(nested.initial_memory))
         whole[:] = nested.initial_memory
         self.memory: Floats = whole[LINE:]
@@ -94,7 +156,10 @@ class NestExecutable:
 
     @property
     def entry(self) -> tuple[int, Any]:
-        """The address of the memory, and that of the code, or of its first function."""
+        """The address of the memory, and that of the code, or of its first function.
+
+        Code that calls custom operations has none: `run` checks them.
+        """
         return self._address, ctypes.cast(self._code[0], ctypes.c_void_p).value
 
     def run_on(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> None:
@@ -142,6 +207,12 @@ class NestExecutable:
                 code(self._address)
             else:
                 _share(functools.partial(code, self._address), blocks)
+
+
+def _run_with(callbacks: Sequence[Callback], code: Any, *arguments: int) -> None:
+    """Run code that calls custom operations; raise CallbackError if one of them fails."""
+    with raising_errors(callbacks):
+        code(*arguments)
 
 
 def _can_be_read_in_place(block: Any) -> bool:

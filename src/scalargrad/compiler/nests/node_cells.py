@@ -1,4 +1,11 @@
-"""Cells of nodes in the equations, and copies of them in any order."""
+"""The elements of arrays that have the numbers of nodes, and copies of them in any order.
+
+Loops leave the numbers of nodes in arrays, such as those of ``s`` in ``add[i+1]``. An output, or a
+part of the program that reads these nodes in another order, copies them:
+
+    for i in 90:
+        y[i] = add[i+1]
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
-"""Output arrays: results are written to them directly, and sums without terms have room in arrays.
+"""Write results directly to output arrays, instead of copying them.
 
-``s[i] = p[i] - g[i]`` and ``y[i+1] = s[i]`` become ``y[i+1] = p[i] - g[i]``.
+    s[i] = p[i] - g[i]
+    y[i+1] = s[i]          →     y[i+1] = p[i] - g[i]
+
+Arrays of sums get elements for sums without terms, which are read as 0.
 """
 
 from __future__ import annotations

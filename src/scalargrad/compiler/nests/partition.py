@@ -1,7 +1,11 @@
-"""Partition of a program: parts without gradients, and the gradients between them.
+"""Cut a traced program at its gradients, into parts that contain none.
 
-Numbers that a part reads but does not compute are given to it, in arrays: single numbers, numbers
-of examples, which are rows, and single lanes of these.
+The numbers that a part reads from other parts are its inputs, in arrays: single numbers, rows with
+a number for each example, and single lanes of rows:
+
+    %2 = mul(%1, %1)             part 0
+    %5 = adjoint(%1, %4)         a gradient, computed after part 0
+    %7 = sub(%1, %6)             part 1, which reads %1 and %5
 """
 
 from __future__ import annotations

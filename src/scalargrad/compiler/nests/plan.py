@@ -1,9 +1,11 @@
-"""Places of arrays while scheduled loops run: in registers, or in memory.
+"""Choose where arrays are while scheduled loops run: in registers, or at an address in memory.
 
-One rule decides: an array may be in a register if one step writes it, and all its readers use the
-same indices, within the same turn of the loops of these indices. All others are in memory.
-Registers may also hold cells read from there or written: a cell that is read has its final number,
-so that no register goes stale.
+An array may be in a register if a single statement writes it, and all its readers use the same
+indices, within the same iteration of the loops of these indices. All other arrays are in memory:
+
+    p at 8, y at 16, x at 24, add at 120     offsets, in numbers; add1 is in a register
+
+Registers also cache elements of memory. A read element has its final value, so they stay valid.
 """
 
 from __future__ import annotations

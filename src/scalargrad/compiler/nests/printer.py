@@ -1,9 +1,12 @@
-"""Printer of scheduled loops as functions of LLVM IR: lanes are vectors, carried values are phis.
+"""Emit scheduled loops as LLVM IR: lanes are vectors, loop-carried values are phis.
 
-Loops are printed as they are to run: LLVM's passes over loops, which would take most of the time,
-are left out. Sums are by the rule of `equations`: their partial sums over a loop are in registers
-that its turns carry on, one for each cell. A long sum has eight classes: the lanes of a vector, if
-the loop has lanes, else one after another.
+Loops are emitted in their final form; LLVM's loop passes, which would take most of the time, do not
+run. Sums follow the rule of `equations`: the partial sums of a loop are loop-carried registers, one
+for each element. A long sum has eight partial sums: the lanes of a vector, if the loop has lanes,
+otherwise scalars in turn:
+
+    add[] += p[i] · p[i]     %p4 = phi <8 x double> [splat (double -0.0), %entry], [%v9, %head0]
+                             %v9 = call <8 x double> @llvm.fma.v8f64(… %v8, … %v8, … %p4)
 """
 
 from __future__ import annotations
@@ -361,7 +364,7 @@ class Printer(Registers):
         e = self.e
         if not isinstance(held, str) and math.copysign(1.0, held) < 0:  # -0, which adds nothing
             return write(e, op, *args)
-        if op.name == "mul":
+        if op is TABLE["mul"]:
             return e.fma(args[0], args[1], held)
         return e.add(held, write(e, op, *args))
 

@@ -1,8 +1,11 @@
-"""Registers: the cells that they hold, and the places in memory of all others.
+"""Registers: the values of elements during emission, and the addresses of all others.
 
-An entry belongs to the scope in which the cell was read or written, and never goes stale: a cell
-that is read has its final number. So the results of a turn of a loop stay in registers, and no cell
-is loaded twice.
+A register belongs to the scope in which its element was read or written. It stays valid, because a
+read element has its final value; so no element is loaded twice, and the results of an iteration
+stay in registers:
+
+    s[i+1] = …     stored at the address of s[i+1]
+    y[i] = s[i+1]  the register is used, without a load
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""Units and their slopes read one exponential, which is saved with the result of each unit.
+"""Save the exponential of a tanh or sigmoid, from which its derivative is computed as well.
 
-``tanh[i] = tanh(x[i])`` becomes ``t[i] = exp(-2 |x[i]|)`` and a function of ``x[i]`` and ``t[i]``;
-its slope, in the loops of the gradient, becomes a function of ``tanh[i]`` and ``t[i]``, accurate
-where 1 - y² would cancel. σ is computed likewise, of e^-|x|.
+The derivative of tanh, 1 - y², cancels for y near ±1; computed from the exponential it is accurate:
+
+    tanh[i] = tanh(x[i])                     tanh.exp[i] = exp(-2·|x[i]|)
+    t[i] = _tanh_slope(tanh[i], x[i])   →    tanh[i] = _tanh_of(x[i], tanh.exp[i])
+                                             t[i] = _tanh_slope_of(tanh[i], tanh.exp[i])
+
+A sigmoid is computed in the same way, from exp(-|x|).
 """
 
 from __future__ import annotations

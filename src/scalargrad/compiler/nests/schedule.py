@@ -1,8 +1,13 @@
-"""Schedule of equations, loops in an order that runs: dependences, components, fusion, directions.
+"""Schedule equations: dependences, strongly connected components, fusion, directions of loops.
 
-Steps that depend on each other in a cycle stay in one loop, which carries their numbers from turn
-to turn; every other step is free to stand in any loop over its variable, and joins the first that
-it may. Loops stay nested as the equations have them, but for those of a sum outside any recurrence.
+Statements in a cycle of dependences share a sequential loop. Every other statement may be in any
+loop over its variable, and is fused with the first legal one. Loops stay nested as in the
+equations, except those of a sum outside a recurrence:
+
+    for i in 90, sequential:
+        s[i+1] = fma(p[0], s[i], x[i])
+    for i in 90, vector, lanes:
+        total[] += s[i+1] · s[i+1]
 
 References
 ----------

@@ -1,7 +1,10 @@
-"""Shorter equations of the same meaning: copies forwarded, equal steps shared, dead ones dropped.
+"""Copy propagation, common subexpressions, loop-invariant code motion, dead code elimination.
 
-Steps that do not vary with a loop are moved out of it. No digit changes. The place of a step does
-not matter to its cell, so that one pass suffices.
+    t[i] = 1.0 · s[i]
+    u[i] = 1.0 · s[i]     →     v[i] = s[i] + s[i]
+    v[i] = t[i] + u[i]
+
+No digit changes. Equations have no order, so one pass over the statements suffices.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from scalargrad.compiler.nests.equations import (
 from scalargrad.opdef.operation import Operation
 from scalargrad.ops import TABLE
 
-_IDENTITY, _MUL = TABLE["identity"], TABLE["mul"]
+_IDENTITY, _ADD, _MUL, _DIV = (TABLE[x] for x in ("identity", "add", "mul", "div"))
 
 
 def simplify(program: Program, kept: Collection[Array] = ()) -> Program:
@@ -196,13 +199,13 @@ def _at(source: Arg, values: Mapping[Var, Index]) -> Arg:
 
 def _shorter(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
     """Return a product with 1, a quotient by 1 or an operation on numbers alone as a copy."""
-    if op.name == "add" and _is_nothing(args[0]):
+    if op is _ADD and _is_nothing(args[0]):
         return _IDENTITY, args[1:]
-    if op.name in {"mul", "div"} and args[1] == 1.0:
+    if op in {_MUL, _DIV} and args[1] == 1.0:
         return _IDENTITY, args[:1]
-    if op.name == "mul" and args[0] == 1.0:
+    if op is _MUL and args[0] == 1.0:
         return _IDENTITY, args[1:]
-    if op.name == "where" and isinstance(args[0], float):
+    if op is TABLE["where"] and isinstance(args[0], float):
         return _IDENTITY, (args[1 if args[0] else 2],)
     if op is _IDENTITY or any(isinstance(x, Access) for x in args):
         return op, args

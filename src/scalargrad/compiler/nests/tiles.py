@@ -1,13 +1,18 @@
-"""Choice of loops to run as lanes of vectors, to unroll, and to run several turns abreast.
+"""Choose loops to vectorize, to unroll, and to unroll and jam, by a cost model.
 
-None of this changes a digit, so that all of it may be chosen by cost; the costs are here, and
-nowhere else.
+None of these changes a digit, so all may be chosen by cost; this file has all costs.
 
-- Lanes (strip-mining): eight turns at once. One loop of a nest has lanes, at most; a long sum over
-  it has a class on each lane.
-- Jam (unroll-and-jam): turns of a loop outside of a sum go abreast, so that what they read alike is
-  read once and their sums, which wait for themselves, do not wait for each other.
-- Unrolled: a short loop inside another, written turn by turn.
+- Vectorization (strip-mining): eight iterations at once. At most one loop of a nest has lanes; a
+  long sum over it has one partial sum on each lane.
+- Unroll-and-jam: iterations of a loop outside a sum run together. Common operands are loaded once,
+  and their sums, each a chain of dependent additions, run in parallel.
+- Unrolling: a short inner loop is emitted iteration by iteration.
+
+For a product of a matrix with 40 rows and a vector, the rows are the lanes::
+
+    for i in 40, vector, lanes:
+        for i1 in 90, vector:
+            add[i] += x[i, i1] · p[i1]
 
 References
 ----------
@@ -34,6 +39,7 @@ from scalargrad.compiler.nests.equations import (
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
 from scalargrad.opdef.operation import Elementwise
+from scalargrad.ops.custom import Custom
 
 #: The kinds of arrays whose dimensions may lie in any order.
 FREE = frozenset({"const", "temp"})
@@ -131,7 +137,8 @@ def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float
     op = step.op
     price = 1.0
     if isinstance(op, Elementwise):
-        price = CALL if op.name in LIBRARY else LONG if is_long(op) else 1.0
+        is_called = op.name in LIBRARY or isinstance(op, Custom)
+        price = CALL if is_called else LONG if is_long(op) else 1.0
     if lanes is None:
         return price
     found = price * (CLASSES if price == CALL else VECTOR)

@@ -1,6 +1,7 @@
-"""Recorded programs: their nodes, the kinds of nodes, and dependence among them.
+"""Traced programs: nodes, kinds of nodes, dependences, and rewrites of single nodes.
 
-A `program` has `nodes`, each of an operation or of one of the `kinds`. `expressions` gives the
-table of operations in suitable forms; `unroll` writes examples of vmap one by one, and lookups as
-choices.
+Tracing produces a `program`: `nodes` in arrays, each an operation or one of the `kinds`. The loop
+compiler in `scalargrad.compiler.nests` takes it from there. `expressions` turns an operation into
+the nodes that compute it; `unroll` expands the examples of vmap into single nodes, and gathers
+into selects.
 """

@@ -1,4 +1,15 @@
-"""Expressions of table operations, and the steps that compute them, one node each."""
+"""Expand operations into nodes: the expression of an operation, and one plan step for each node.
+
+An expression is a graph of Symbols, as the definition of an operation contains it. `plans` lists
+the nodes that compute several expressions; a common subexpression is computed once. The plan of
+leaky ReLU: 0 refers to the operand x, 1 to x > 0, 2 to 0.01·x, and 3 to the result.
+
+>>> from scalargrad.ops import TABLE
+>>> symbols, expression = expression_of(TABLE["leaky_relu"])
+>>> steps, results = plans([expression], symbols)
+>>> [(step.op.name, step.refs) for step in steps], results
+([('gt', (0, 0.0)), ('mul', (1, 0)), ('where', (2, 0, 3))], (4,))
+"""
 
 from __future__ import annotations
 
@@ -14,7 +25,7 @@ from scalargrad.opdef.symbol import Symbol
 
 
 def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
-    """Yield each part of one or more expressions once, operands before results."""
+    """Yield each subexpression of one or more expressions once, operands before results."""
     seen: set[Symbol] = set()
     stack: list[tuple[Expression, bool]] = [(x, False) for x in reversed(expressions)]
     while stack:
@@ -32,12 +43,15 @@ def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
 @functools.lru_cache(maxsize=1024)
 def expression_of(op: Elementwise) -> tuple[tuple[Symbol, ...], Expression]:
     """Return the symbols of the operands of an operation, and its expression."""
-    return op.operand_symbols, expand(op.value_expression, {})
+    expression = expand(op.value_expression, {})
+    if any(isinstance(x.op, Reduction) for x in subexpressions(expression)):  # of a custom_vjp
+        expression = opened(expression)[0]
+    return op.operand_symbols, expression
 
 
 @functools.lru_cache(maxsize=1024)
 def unread_operands(op: Operation) -> frozenset[int]:
-    """Return the operands, by place, that an operation's slopes read and its value does not."""
+    """Return the positions of operands that only the local derivatives of an operation read."""
     if not op.composite or not isinstance(op, Elementwise):
         return frozenset()
     symbols, expression = expression_of(op)
@@ -46,18 +60,22 @@ def unread_operands(op: Operation) -> frozenset[int]:
 
 
 class PlanStep(NamedTuple):
-    """One node to write. An int refers to an operand or, counting on, to an earlier step."""
+    """One node to add.
+
+    An int in `refs` is the index of an operand or, after the last operand, of an earlier step; a
+    float is a constant.
+    """
 
     op: Op
     refs: tuple[int | float, ...]
 
 
-#: The steps for several expressions, and the result of each: an int as in the steps, or a number.
+#: The steps for several expressions, and a reference to the result of each: an int or a constant.
 Plans = tuple[tuple[PlanStep, ...], tuple[int | float, ...]]
 
 
 def plans(expressions: Sequence[Expression], symbols: Sequence[Symbol]) -> Plans:
-    """Return the steps that compute several expressions, and what refers to each of them."""
+    """Return the steps that compute several expressions, and a reference to each result."""
     where: dict[Symbol, int] = {symbol: i for i, symbol in enumerate(symbols)}
     steps: list[PlanStep] = []
 
@@ -87,7 +105,7 @@ def _rewritten(
     expressions: Sequence[Expression],
     rewrite: Callable[[Operation, tuple[Expression, ...]], Expression],
 ) -> list[Expression]:
-    """Return expressions whose operations are rewritten, given their rewritten operands."""
+    """Rebuild expressions bottom-up; `rewrite` maps an operation and its new operands."""
     found: dict[Symbol, Expression] = {}
     for part in subexpressions(*expressions):
         operands = tuple(found[x] if isinstance(x, Symbol) else x for x in part.operands)
@@ -96,15 +114,16 @@ def _rewritten(
 
 
 def expand_reduction(reduction: Reduction, operands: Sequence[Expression]) -> Expression:
-    """Return a reduction of some operands in simpler operations."""
+    """Return the expression of a reduction of these operands, without reductions in it."""
     declared = reduction.expression or reduction.function
     return opened(declared(operands))[0]
 
 
 def with_constant_comparisons(expressions: Sequence[Expression]) -> list[Expression]:
-    """Let comparisons in the shares of a gradient send nothing back, as their slopes are 0.
+    """Detach comparisons in partial derivatives that divide a gradient among tied operands.
 
-    Where an infinite signal would make that nan, its product with a share of 0 is nan, too.
+    Their derivative is 0. An infinite adjoint times this 0 would be nan, but then its product with
+    a partial derivative of 0 is nan as well, so that no result changes.
     """
 
     def constant(op: Operation, operands: tuple[Expression, ...]) -> Expression:
@@ -115,12 +134,12 @@ def with_constant_comparisons(expressions: Sequence[Expression]) -> list[Express
 
 
 class FixedArity(Elementwise):
-    """A reduction of a fixed number of operands.
+    """A reduction as an operation of fixed arity.
 
     Attributes
     ----------
     reduction : Reduction
-        The operation of the table, whose value and partials these are.
+        The variadic operation; values and partial derivatives are the same.
     """
 
     composite = True
@@ -138,5 +157,5 @@ class FixedArity(Elementwise):
 
 @functools.cache
 def fixed_arity(reduction: Reduction, arity: int) -> FixedArity:
-    """Return a reduction of `arity` operands, always the same object."""
+    """Return the cached `FixedArity` of a reduction for `arity` operands."""
     return FixedArity(reduction, arity)

@@ -1,4 +1,20 @@
-"""Kinds of nodes that no operation of the table computes: inputs, constants, lanes, lookups."""
+"""Kinds of nodes that are not operations: inputs, constants, gradients, gathers, lanes of vmap.
+
+The lanes of a node are its numbers, one for each example of vmap. A gradient is requested by two
+nodes, a loss and an adjoint, and differentiated by a later pass. The gradient of x² is traced as:
+
+>>> from scalargrad.compiler.passes.nodes import Nodes
+>>> from scalargrad.compiler.passes.program import Program
+>>> from scalargrad.ops import mul
+>>> ops = [INPUT, mul, CONSTANT, LOSS, ADJOINT]
+>>> args = [(), (0, 0), (), (1, 2), (0, 3)]
+>>> print(Program(inputs=1, nodes=Nodes.of(ops, args), constants={2: 1.0}, outputs=[4]))
+%0 = input
+%1 = mul(%0, %0)
+%2 = 1.0
+%3 = loss(%1, %2)
+%4 = adjoint(%0, %3)  ←
+"""
 
 from __future__ import annotations
 
@@ -15,7 +31,7 @@ from scalargrad.opdef.symbol import Symbol
 
 
 class Kind:
-    """A way to compute a node other than by an operation of the table."""
+    """A kind of node that is not an operation."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -27,26 +43,26 @@ class Kind:
         return self.name.upper()
 
 
-#: Σ seed·root, its operands (root, seed, root, seed, …), for `ADJOINT` alone to read.
+#: Σ seed·root; operands (root, seed, root, seed, …). Only `ADJOINT` reads it.
 LOSS = Kind("loss")
-#: ∂loss/∂wrt, its operands (wrt, loss), as if no seed depended on anything.
+#: ∂loss/∂wrt; operands (wrt, loss). Seeds count as constants.
 ADJOINT = Kind("adjoint")
-#: Its operands side by side, for `TAKE` alone to read.
+#: The operands as one sequence. Only `TAKE` reads it.
 ROW = Kind("row")
-#: row[index], its operands (index, row): of a ROW, and of an index that may be computed.
+#: A gather, row[index]; operands (index, row): any node, which may be computed, and a ROW.
 TAKE = Kind("take")
-#: A number known when the program is written.
+#: A number known at compile time.
 CONSTANT = Kind("constant")
-#: A number given at each run.
+#: A number passed to each run.
 INPUT = Kind("input")
-#: Single numbers as the lanes of one node, as vmap makes them of its examples.
+#: A node with lanes, made from single numbers: the examples of vmap.
 BATCH = Kind("batch")
-#: One lane of a node as a single number, its operands (node, constant number of the lane).
+#: One lane of a node as a single number; operands (node, constant index of the lane).
 UNBATCH = Kind("unbatch")
 
 
 class OfLanes(Kind):
-    """A kind for a number of lanes; two for the same number are equal."""
+    """A kind with a number of lanes; kinds of one class with equal numbers are equal."""
 
     def __init__(self, lanes: int) -> None:
         super().__init__(type(self).__name__.lower())
@@ -63,17 +79,17 @@ class OfLanes(Kind):
 
 
 class Stacked(OfLanes):
-    """Evenly spaced numbers of whole arrays as the lanes of one node.
+    """A node whose lanes are evenly spaced elements of array arguments.
 
-    Its operands are the constants (first, step). Lane k is number first + k·step among those that
-    follow the inputs: the numbers of whole arrays, which have no nodes of their own.
+    The elements of array arguments follow the inputs and have no nodes of their own. The operands
+    are two constants (first, step): lane k is the element with index first + k·step.
     """
 
 
 class Held(Kind):
-    """Numbers known when the program is written as the lanes of one node, without operands.
+    """A node without operands whose lanes are constants.
 
-    Equal numbers, to the bit, are one kind.
+    Kinds are equal if their constants have equal bits.
     """
 
     def __init__(self, numbers: bytes) -> None:
@@ -93,21 +109,21 @@ class Held(Kind):
 
 
 def makes_lanes(op: object) -> bool:
-    """Return whether a node of this kind has lanes although its operands have none."""
+    """Return True if a node of this kind has lanes although its operands have none."""
     return op is BATCH or isinstance(op, Stacked | Held)
 
 
 def has_lanes(ops: Iterable[object]) -> bool:
-    """Return whether a program with nodes of these kinds has lanes."""
+    """Return True if a program with nodes of these kinds has lanes."""
     return any(map(makes_lanes, {*ops}))
 
 
 class Total(OfLanes):
-    """a₀b₀ + a₁b₁ + … over the lanes of two operands; one of them may be a single number."""
+    """The sum a₀b₀ + a₁b₁ + … over the lanes of two operands; one may be a single number."""
 
 
 class Internal(Unary):
-    """An operation of one operand that only recordings hold."""
+    """An operation of one operand that occurs only in traced programs."""
 
     def __reduce__(self) -> str:
         return self.name.upper()
@@ -128,13 +144,13 @@ Op = Operation | Kind
 
 
 def is_detached(op: Op) -> bool:
-    """Return whether an operation sends no error signal back."""
+    """Return True if an operation passes no adjoint to its operand."""
     return op is DETACH
 
 
 @functools.lru_cache(maxsize=1024)
 def steps(op: Op) -> bool:
-    """Return whether an operation is piecewise constant, so that its gradient is 0."""
+    """Return True if an operation is piecewise constant, so that its derivative is 0."""
     return isinstance(op, Elementwise) and all(
         not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
     )

@@ -1,4 +1,16 @@
-"""The nodes of a program as arrays, so that a pass needs no Python loop over nodes."""
+"""The nodes of a program in arrays, so that passes can use NumPy instead of loops over nodes.
+
+`Nodes` is immutable and compact; `Columns` grows by one node at a time and becomes `Nodes` at the
+end. The operands of node k are `operands[first[k]:first[k + 1]]`. For x² + 1:
+
+>>> from scalargrad.compiler.passes.kinds import INPUT
+>>> from scalargrad.ops import add, mul
+>>> nodes = Nodes.of([INPUT, mul, CONSTANT, add], [(), (0, 0), (), (1, 2)])
+>>> nodes.codes.tolist(), nodes.first.tolist(), nodes.operands.tolist()
+([0, 1, 2, 3], [0, 0, 2, 2, 4], [0, 0, 1, 2])
+>>> nodes.table[nodes.codes[3]].name, nodes.args_of(3)
+('add', (1, 2))
+"""
 
 from __future__ import annotations
 
@@ -24,7 +36,7 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.system.cached_property import cached_property
 
-#: The roots and seeds of a sweep, in turn.
+#: The operands of a loss: root, seed, root, seed, ….
 Seeds = tuple[int, ...]
 
 
@@ -41,7 +53,7 @@ class Nodes:
     first : integers, one more than nodes
         The start of each node's operands in `operands`.
     operands : integers
-        The operands of all nodes, one node after the other.
+        The operands of all nodes, concatenated.
     """
 
     table: list[Op]
@@ -51,7 +63,7 @@ class Nodes:
 
     @classmethod
     def of(cls, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> Nodes:
-        """Return nodes given as lists."""
+        """Return the nodes with these operations and operands."""
         counts = np.fromiter(map(len, args), np.int64, len(args))
         first = starts(counts)
         operands = np.fromiter(chain.from_iterable(args), np.int64, int(first[-1]))
@@ -87,26 +99,26 @@ class Nodes:
         return [tuple(flat[a:b]) for a, b in pairwise(starts(counts).tolist())]
 
     def occurring(self) -> list[Op]:
-        """Return the operations that occur."""
+        """Return the operations that at least one node has."""
         counts = np.bincount(self.codes, minlength=len(self.table))
         return [op for op, count in zip(self.table, counts.tolist(), strict=True) if count]
 
     def places(self, op: Op) -> list[int]:
-        """Return the nodes with this operation."""
+        """Return the indices of the nodes with this operation."""
         return np.flatnonzero(self.where(lambda other: other is op)).tolist()
 
     def where(self, holds: Callable[[Op], bool]) -> Flags:
-        """Return, for each node, whether a condition holds for its operation."""
+        """Return a flag for each node: True if its operation satisfies a condition."""
         return np.fromiter(map(holds, self.table), np.bool_, len(self.table))[self.codes]
 
     def users(self) -> Integers:
-        """Return, for each entry of `operands`, the node that it belongs to."""
+        """Return, for each entry of `operands`, the node that reads it."""
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
     def needed(self, roots: Iterable[int]) -> Flags:
-        """Return a flag for each node: whether a root depends on it.
+        """Return a flag for each node: True if it is a root or a root depends on it.
 
-        Unused nodes are removed one after the other, as most nodes are needed.
+        The unused nodes are visited, not the needed ones, since there are fewer of them.
         """
         uses = np.bincount(self.operands, minlength=len(self))
         uses += np.bincount(np.fromiter(roots, np.int64), minlength=len(self))
@@ -114,9 +126,9 @@ class Nodes:
         return uses > 0
 
     def depending(self, on: Flags) -> Flags:
-        """Return a flag for each node: whether it is among some nodes, or depends on one.
+        """Return a flag for each node: True if it is flagged in `on` or depends on such a node.
 
-        After the first, nodes whose operands are all independent are removed one after the other.
+        The independent nodes after the first flagged one are visited and removed.
         """
         if not on.any():
             return on
@@ -133,11 +145,14 @@ class Nodes:
 
     @cached_property
     def _users_of_each(self) -> Integers:
-        """The nodes that read each node, one node after the other."""
+        """The users of all nodes, concatenated."""
         return self.users()[np.argsort(self.operands, kind="stable")]
 
     def sweeps(self) -> dict[Seeds, dict[int, int]]:
-        """Return the derivatives of each sweep, each with the node it is taken with respect to."""
+        """Return the adjoint nodes of each reverse pass, mapped to the nodes they differentiate by.
+
+        Losses with equal roots and seeds share one reverse pass.
+        """
         found: dict[int, dict[int, int]] = {}
         for x, (wrt, loss) in zip(self.places(ADJOINT), self.args_with(ADJOINT), strict=True):
             found.setdefault(loss, {})[x] = wrt
@@ -147,7 +162,7 @@ class Nodes:
         return merged
 
     def sizes(self) -> Integers:
-        """Return, for each node, its number of lanes, 1 for a single number."""
+        """Return the number of lanes of each node; 1 for a single number."""
         sizes = np.ones(len(self), np.int64)
         for x in np.flatnonzero(self.where(makes_lanes)).tolist():
             op = self.table[self.codes[x]]
@@ -159,7 +174,7 @@ class Nodes:
         return found
 
     def cut_off(self, stops: Flags) -> Nodes:
-        """Return these nodes, some of them without their operands."""
+        """Return these nodes; those flagged in `stops` lose their operands."""
         if not stops.any():
             return self
         counts = np.where(stops, 0, np.diff(self.first))
@@ -172,9 +187,9 @@ class Nodes:
         Parameters
         ----------
         places : integers
-            The new number of each node; -1 for those left out.
+            The new index of each node; -1 for nodes that are dropped.
         count : int
-            The number of nodes that are kept.
+            The number of nodes that remain.
         """
         old = np.empty(count, np.int64)
         kept = np.flatnonzero(places >= 0)
@@ -185,7 +200,7 @@ class Nodes:
         return Nodes(self.table, self.codes[old], first, places[operands])
 
     def followed_by(self, more: Nodes) -> Nodes:
-        """Return these nodes, followed by others, which count their operands from the first."""
+        """Return these nodes followed by others, whose operands are indices into the result."""
         table = [*dict.fromkeys([*self.table, *more.table])]
         place = {op: i for i, op in enumerate(table)}
         codes = [np.array([*map(place.get, x.table)], np.int32)[x.codes] for x in (self, more)]
@@ -198,16 +213,16 @@ class Nodes:
 
 
 class Columns:
-    """The nodes of a program that is being written, in columns to which more are added.
+    """The nodes of a program under construction, in arrays that grow.
 
     Attributes
     ----------
     ops : list of Op
-        How each node is computed.
+        The operation of each node.
     first, operands : array of int
-        The operands of all nodes, and where those of each begin, as in `Nodes`.
+        The operands of all nodes and the start of each node's, as in `Nodes`.
     constants : dict from int to float
-        The numbers of constant nodes.
+        The values of constant nodes.
     """
 
     def __init__(self) -> None:
@@ -215,14 +230,14 @@ class Columns:
         self.first = array("i", [0])
         self.operands = array("i")
         self.constants: dict[int, float] = {}
-        #: Constants by number; zeros by text, since 0.0 and -0.0 must differ.
+        #: Nodes of constants by value; zeros by `float.hex`, since 0.0 and -0.0 must differ.
         self.constants_at: dict[float | str, int] = {}
 
     def __len__(self) -> int:
         return len(self.ops)
 
     def write(self, op: Op, args: Iterable[int]) -> int:
-        """Write a node, and return its number."""
+        """Append a node and return its index."""
         self.ops.append(op)
         self.operands.extend(args)
         self.first.append(len(self.operands))
@@ -233,7 +248,7 @@ class Columns:
         return tuple(self.operands[self.first[node] : self.first[node + 1]])
 
     def constant(self, number: float) -> int:
-        """Return the node of a constant; equal constants share one."""
+        """Return the node of a constant; equal constants share one node."""
         new = len(self.ops)
         found = self.constants_at.setdefault(number or number.hex(), new)
         if found == new:
@@ -242,26 +257,26 @@ class Columns:
         return found
 
     def nodes(self) -> Nodes:
-        """Return the nodes written so far."""
+        """Return the nodes appended so far."""
         first, operands = (np.array(x, np.int64) for x in (self.first, self.operands))
         return Nodes(*coded(self.ops), first, operands)
 
 
-#: The fewest nodes that are removed all at once, by NumPy.
+#: Minimum number of nodes that are removed at once, by NumPy.
 _MANY = 64
 
 
 def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) -> None:
-    """Remove unused nodes, and then those that become unused by that, by counting uses down.
+    """Subtract the uses of unused nodes, and then of the nodes that become unused by that.
 
     Parameters
     ----------
     unused : integers
-        The nodes to remove first.
+        The nodes to begin with.
     first, operands : integers
         The operands of each node, as in `Nodes`.
     uses : integers
-        The number of uses of each node, updated.
+        The number of uses of each node, updated in place.
     """
     starts, used, left = map(entries, (first, operands, uses))
     while len(unused):
@@ -284,16 +299,16 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
 
 
 def entries(numbers: Any) -> memoryview[int]:
-    """Return a view of an array of integers that is faster to index one by one."""
+    """Return a view of an array of integers whose elements are faster to read in Python."""
     return memoryview(numbers)
 
 
 def alike(numbers: Integers) -> tuple[Integers, Integers]:
-    """Return the first place of each distinct number, and for each entry the index of its number.
+    """Return the first index of each distinct number, and for each element the rank of its number.
 
-    It is `numpy.unique` without the import of `numpy.ma`.
+    The result is that of `numpy.unique`, which would import `numpy.ma`.
     """
-    short = numbers.astype(np.uint16)  # is sorted by its digits, ten times as fast
+    short = numbers.astype(np.uint16)  # NumPy sorts these by radix, ten times as fast
     order = np.argsort(short if (short == numbers).all() else numbers, kind="stable")
     ordered = numbers[order]
     new = np.ones(len(numbers), np.bool_)
@@ -304,7 +319,7 @@ def alike(numbers: Integers) -> tuple[Integers, Integers]:
 
 
 def numbers_of(constants: dict[int, float], count: int) -> Floats:
-    """Return the number of each of `count` nodes that is a constant; 0 for the others."""
+    """Return an array with the value of each constant among `count` nodes, 0 for other nodes."""
     numbers = np.zeros(count)
     of = np.fromiter(constants, np.int64, len(constants))
     numbers[of] = np.fromiter(constants.values(), np.float64, len(constants))
@@ -312,14 +327,14 @@ def numbers_of(constants: dict[int, float], count: int) -> Floats:
 
 
 def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
-    """Return the distinct operations, and the index of each node's operation."""
+    """Return the distinct operations, and for each node the index of its operation."""
     table = [*dict.fromkeys(ops)]
     place = {op: i for i, op in enumerate(table)}
     return table, np.fromiter(map(place.__getitem__, ops), np.int32, len(ops))
 
 
 def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
-    """Return the starts and the stops of all runs of set flags that are long enough."""
+    """Return the starts and stops of the runs of at least `least` set flags."""
     if np.count_nonzero(flags) < least:
         none = np.zeros(0, np.int64)
         return none, none
@@ -332,14 +347,14 @@ def flagged(flags: Flags, least: int) -> tuple[Integers, Integers]:
 
 
 def starts(counts: Integers) -> Integers:
-    """Return the starts of consecutive stretches of these lengths, and the end of the last."""
+    """Return the starts of consecutive ranges of these lengths, and the end of the last."""
     first = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=first[1:])
     return first
 
 
 def stretches(first: Integers, counts: Integers) -> Integers:
-    """Return the places of stretches, given where each of them starts and how long it is."""
+    """Return the concatenated indices of ranges with these starts and lengths."""
     places: Integers = np.repeat(first - (np.cumsum(counts) - counts), counts)
     places += np.arange(len(places))
     return places

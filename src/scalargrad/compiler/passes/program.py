@@ -1,6 +1,15 @@
-"""A program: the nodes of a recorded graph in arrays, operands before results.
+"""A program: the traced operations of a function, operands before results.
 
-A node is an index. Inputs come first, so that node i is input i.
+A node is an index. Inputs come first, so that node i is input i. `Writer` copies a program while
+changing it. x² + 1 is the program:
+
+>>> from scalargrad.ops import add, mul
+>>> nodes = Nodes.of([INPUT, mul, CONSTANT, add], [(), (0, 0), (), (1, 2)])
+>>> print(Program(inputs=1, nodes=nodes, constants={2: 1.0}, outputs=[3]))
+%0 = input
+%1 = mul(%0, %0)
+%2 = 1.0
+%3 = add(%1, %2)  ←
 """
 
 from __future__ import annotations
@@ -20,7 +29,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Columns, Nodes
 from scalargrad.system.cached_property import cached_property
 
-#: The most lanes of a node of constants that a listing shows.
+#: Maximum number of lanes of a `Held` node that are printed.
 _SHOWN = 6
 
 
@@ -32,12 +41,13 @@ class Program:
     inputs : int
         The number of inputs, which are the first nodes.
     nodes : Nodes
-        The nodes, in arrays: a million take tens of megabytes.
+        The nodes in arrays; a million nodes take tens of megabytes.
     constants : dict from node to float
-        The numbers of the nodes whose op is CONSTANT.
+        The values of the nodes whose operation is CONSTANT.
     outputs : list of int
+        The output nodes, in order.
     stacked : int
-        The number of numbers that follow the inputs, for `Stacked` nodes to read.
+        The number of elements of array arguments, which `Stacked` nodes read.
     """
 
     def __init__(
@@ -69,7 +79,7 @@ class Program:
 
     @property
     def given(self) -> int:
-        """The number of inputs and of stacked numbers together."""
+        """The number of inputs and of elements of array arguments together."""
         return self.inputs + self.stacked
 
     def nodes(self) -> Nodes:
@@ -82,12 +92,12 @@ class Program:
         return Program(self.inputs, self._nodes, constants, outputs, self.stacked)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
-        """Append nodes; return their numbers."""
+        """Append nodes and return their indices."""
         self._replace(self._nodes.followed_by(Nodes.of(ops, args)))
         return range(len(self) - len(ops), len(self))
 
     def with_inputs(self, count: int) -> Program:
-        """Return a copy with `count` more inputs, after the others."""
+        """Return a copy with `count` inputs added after the present ones."""
         copy = self.copy()
         new, own = copy.add([INPUT] * count, [()] * count), np.arange(len(self))
         places = [own + count * (own >= self.inputs), self.inputs + np.arange(len(new))]
@@ -117,7 +127,10 @@ class Program:
 
 
 def subprogram(program: Program, places: Integers, inputs: int) -> Program:
-    """Return the nodes of a program in other places, -1 for those left out, inputs first."""
+    """Return a program of some nodes, in another order, inputs first.
+
+    `places` has the new index of each node, and -1 for nodes that are dropped.
+    """
     constants, count = program.constants, int(places.max(initial=-1)) + 1
     now = places[np.fromiter(constants, np.int64, len(constants))].tolist()
     left = dict(zip(now, constants.values(), strict=True))
@@ -127,26 +140,26 @@ def subprogram(program: Program, places: Integers, inputs: int) -> Program:
 
 
 def without_dead_nodes(program: Program) -> Program:
-    """Return `program` without nodes that no output depends on; inputs stay."""
+    """Return `program` without the nodes that no output depends on; inputs stay."""
     needed = program.nodes().needed(program.outputs)
     needed[: program.inputs] = True
     return subprogram(program, np.where(needed, np.cumsum(needed) - 1, -1), program.inputs)
 
 
 class Writer(Columns):
-    """Writes a program node by node, most of them copies of those of another.
+    """Builder of a program whose nodes are mostly copies of another program's.
 
     Parameters
     ----------
     source : Program
         The program that nodes are copied from.
     inputs, stacked : int
-        The numbers of inputs of the program that is written.
+        The number of inputs, and of elements of array arguments, of the new program.
 
     Attributes
     ----------
     new : dict from int to int
-        Maps nodes of `source` to those that are written.
+        Maps nodes of `source` to nodes of the new program.
     """
 
     def __init__(self, source: Program, inputs: int, stacked: int = 0) -> None:
@@ -158,16 +171,16 @@ class Writer(Columns):
         self.new: dict[int, int] = {}
 
     def program(self, outputs: list[int]) -> Program:
-        """Return the program written so far."""
+        """Return the program built so far."""
         return Program(self.inputs, self.nodes(), self.constants, outputs, self.stacked)
 
     def copy(self, node: int) -> None:
-        """Copy a node, whose operands must be copied already or constants."""
+        """Copy a node; its operands must be constants or have been copied."""
         args = [self.operand(x) for x in self.source.args[node]]
         self.new[node] = self.write(self.source.ops[node], args)
 
     def operand(self, node: int) -> int:
-        """Return the copy of a node, which is there already unless it is a constant."""
+        """Return the copy of a node; a constant is copied when it is first needed."""
         if node in self.source.constants:
             return self.constant(self.source.constants[node])
         return self.new[node]

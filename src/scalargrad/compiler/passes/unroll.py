@@ -1,6 +1,25 @@
-"""Unroll lanes: each number of an example becomes a node of its own, as in a loop over examples.
+"""Expand vectorized programs: one node for each lane, and one select for each gathered entry.
 
-Examples that no loops of nests compute run so, such as those with a user's own operation.
+`unrolled` is the fallback for programs of vmap that cannot be compiled as a loop nest, such as
+those with a custom operation. `with_choices` replaces gathers by selects. A product of two
+examples with one number:
+
+>>> from scalargrad.compiler.passes.kinds import INPUT
+>>> from scalargrad.compiler.passes.nodes import Nodes
+>>> nodes = Nodes.of([INPUT, INPUT, INPUT, BATCH, mul], [(), (), (), (0, 1), (3, 2)])
+>>> program = Program(inputs=3, nodes=nodes, constants={}, outputs=[4])
+>>> print(program)
+%0 = input
+%1 = input
+%2 = input
+%3 = batch(%0, %1)    2 lanes
+%4 = mul(%3, %2)    2 lanes  ←
+>>> print(unrolled(program))
+%0 = input
+%1 = input
+%2 = input
+%3 = mul(%0, %2)  ←
+%4 = mul(%1, %2)  ←
 """
 
 from __future__ import annotations
@@ -25,9 +44,10 @@ from scalargrad.ops import add, eq, lt, mul, where
 
 
 def unrolled(program: Program) -> Program:
-    """Return a recorded program without lanes; whole arrays are inputs, after the others.
+    """Return a program without lanes.
 
-    The lanes of an output are outputs in order.
+    The elements of array arguments become inputs after the present ones. Each output becomes as
+    many consecutive outputs as it has lanes.
     """
     made = _Unrolled(program, program.given)
     lanes = made.lanes
@@ -54,12 +74,15 @@ def unrolled(program: Program) -> Program:
 
 
 def lookups_recur(program: Program) -> bool:
-    """Return whether a lookup depends on another in as large a table: no one loop makes both."""
+    """Return True if a gather depends on another from a row of equal length.
+
+    One loop cannot compute both.
+    """
     nodes = program.nodes()
     if TAKE not in nodes.table:
         return False
     nodes = nodes.cut_off(nodes.where(lambda op: op is ADJOINT))
-    groups: dict[int, list[int]] = {}  # by the size of tables
+    groups: dict[int, list[int]] = {}  # gathers by the length of their row
     for x in nodes.places(TAKE):
         groups.setdefault(len(nodes.args_of(nodes.args_of(x)[1])), []).append(x)
     for group in groups.values():
@@ -72,7 +95,7 @@ def lookups_recur(program: Program) -> bool:
 
 
 def with_choices(program: Program) -> Program:
-    """Return a program with each lookup written as a choice among the entries."""
+    """Return a program in which each gather is a chain of selects, one for each entry."""
     if TAKE not in program.ops:
         return program
     copy = Writer(program, program.inputs, program.stacked)
@@ -88,7 +111,10 @@ def with_choices(program: Program) -> Program:
 
 
 def select_entry(copy: Writer, index: int, entries: list[int]) -> int:
-    """Write the entry at an index, which counts from the end if it is negative."""
+    """Append selects for the entry at an index; a negative index counts from the end.
+
+    An index out of range selects nan.
+    """
     after = copy.write(add, (index, copy.constant(float(len(entries)))))
     place = copy.write(where, (copy.write(lt, (index, copy.constant(0.0))), after, index))
     found = copy.constant(math.nan)
@@ -98,20 +124,20 @@ def select_entry(copy: Writer, index: int, entries: list[int]) -> int:
 
 
 class _Unrolled(Writer):
-    """The program that is written; `lanes` has the new nodes of each old one."""
+    """Builder of the expanded program; `lanes` has the new nodes of each old node."""
 
     def __init__(self, source: Program, inputs: int) -> None:
         super().__init__(source, inputs)
         self.lanes: list[list[int]] = []
 
     def rows(self, args: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Return the operands of each lane."""
+        """Return the operands of a node, for each lane."""
         found = [self.lanes[x] for x in args]
         count = max(map(len, found), default=1)
         return [tuple([x[k] if len(x) > 1 else x[0] for x in found]) for k in range(count)]
 
     def total(self, args: tuple[int, ...]) -> int:
-        """Write a sum of products over lanes."""
+        """Append the sum of products over lanes, in order."""
         terms = [self.write(mul, row) for row in self.rows(args)]
         found = terms[0]
         for x in terms[1:]:

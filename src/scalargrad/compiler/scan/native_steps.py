@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from scalargrad.compiler.array_types import Floats, Integers
-from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.call.arguments import (
     Fresh,
     Key,
@@ -26,7 +25,6 @@ from scalargrad.compiler.call.outline import Place, filled, filler, outlined
 from scalargrad.compiler.call.specialization import Specialization
 from scalargrad.compiler.guards.object_state import PLAIN
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.nests.nested import Nested
 from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.engine.tree import flatten
 from scalargrad.engine.value import Value
@@ -183,7 +181,7 @@ def run_steps(f: Jitted[..., Any], carry: Any, x: Any, given: Floats, ys: list[A
     paths = f.paths(carry, x)
     if not paths:
         with suppress(Exception):  # if it cannot be recorded, a call tells why
-            paths = (f.taken((carry, x), {})[0],)
+            paths = (f.path_of((carry, x), {})[0],)
     for path in paths:
         if path not in _known:
             _known[path] = _native(path, f.signature((carry,), {})[0], x)
@@ -204,7 +202,7 @@ def _native(path: Specialization, shape: Key, x: Any) -> NativeStep | None:
     if path.differentiable or path.truths or path.whole or path.draws or path.surroundings.aliases:
         return None
     nests = path.function.values.nests
-    if not isinstance(nests, Nested) or len(nests.functions) > 1:
+    if nests.callbacks or len(nests.functions) > 1:
         return None
     if not isinstance(path.outline, tuple) or len(path.outline) != 2 or not path.results:
         return None
@@ -268,7 +266,7 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
     count : int
         The number of steps.
     """
-    if count < FEW or not has_llvm():
+    if count < FEW:
         return None
     found = [np.empty((count, 0))]
     for column in columns:

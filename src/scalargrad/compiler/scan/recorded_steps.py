@@ -115,7 +115,7 @@ def recorded(
         if written * count > _MOST:
             trace.refuse(
                 f"a scan or while_loop takes {count:,} steps of {written:,} operations",
-                "compile the step alone, and call scan(jit(step), init, xs) outside",
+                "compile only the step, and call scan(jit(step), init, xs) outside",
                 is_final=True,
             )
         if around and further and around.is_left((carry, y)):

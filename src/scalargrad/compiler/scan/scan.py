@@ -1,4 +1,9 @@
-"""scan: repeat a step function, passing the state it returns on to the next step."""
+"""scan: repeat a step function, passing the carry that it returns to the next step.
+
+scan(lambda carry, x: (carry + x, carry), 0.0, [1.0, 2.0])
+carry    0.0, 1.0, 3.0      the last is returned
+ys       0.0, 1.0
+"""
 
 from __future__ import annotations
 
@@ -18,7 +23,7 @@ from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import format_value
 
-#: Types of containers that keep their entries, so that all can be read before the first step.
+#: Types of containers whose entries can all be read before the first step.
 _READ_AT_ONCE = (list, tuple, np.ndarray)
 
 
@@ -62,14 +67,14 @@ def scan(
     This is ``jax.lax.scan``, except that lists are axes, as for `vmap`, and that results are not
     stacked.
 
-    If `f` is made by `jit`, a carry of floats stays in the memory of its program from step to
+    If `f` is created by `jit`, a carry of floats stays in the memory of its program from step to
     step, so that a step costs little more than its arithmetic. Steps that draw random numbers or
-    are run by NumPy are called one by one, and so are those after one whose conditions came out
-    otherwise, and those with a carry of anything else, such as Values: for gradients through all
-    steps, compile the function that calls `scan`. Other functions are simply called step by step.
-    While another function is being recorded, so are the first steps; once two have computed alike
-    and changed nothing around them, the others are copied, not called. A long step, such as a
-    training step with a gradient, is better compiled alone: ``scan(jit(f), …)``.
+    use custom operations are called one by one, and so are all steps after one that takes another
+    branch, and steps whose carry contains anything else, such as Values: for gradients through all
+    steps, compile the function that calls `scan`. Other functions are called step by step.
+    Within a trace, the first steps are traced; when two of them are equal in their operations and
+    have no side effects, the others are copied, not called. A long step, such as a training step
+    with a gradient, should be compiled separately: ``scan(jit(f), …)``.
 
     Examples
     --------
@@ -111,8 +116,8 @@ def _pair(result: Any) -> tuple[Any, Any]:
     if isinstance(result, tuple) and len(result) == 2:
         return result
     raise OperandError(
-        f"scan: the step returned {format_value(result)}: return a pair, the next carry and a "
-        "result, as in return carry, None"
+        f"scan: the step returned {format_value(result)}; it must return a pair, the next carry "
+        "and a result, as in return carry, None"
     )
 
 
@@ -125,15 +130,16 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
     for column in columns:
         if not holds_entries(column):
             raise OperandError(
-                f"scan: xs holds a {type(column).__name__}, which has no entries in order: give a "
+                f"scan: xs has a {type(column).__name__}, which has no entries in order: use a "
                 "list or an array, or a tuple or dict of them"
             )
     counts = {*map(len, columns)}
     if length is not None:
         counts.add(length)
     if len(counts) != 1:
-        problem = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
-        raise OperandError(f"scan: xs and length {problem}: give one number")
+        if not counts:
+            raise OperandError("scan: the number of steps is unknown: pass xs or length")
+        raise OperandError(f"scan: xs and length disagree on the number of steps: {sorted(counts)}")
     (count,) = counts
     return columns, count
 

@@ -1,6 +1,6 @@
-"""The nodes of a recording, stored column by column in arrays rather than as objects.
+"""The nodes of a trace, stored by column in arrays rather than as objects.
 
-Beside them it is noted which would be plain floats, rather than Values, in eager evaluation.
+The columns also record which nodes would be plain floats, rather than Values, in eager evaluation.
 """
 
 from __future__ import annotations

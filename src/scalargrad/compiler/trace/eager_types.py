@@ -8,12 +8,13 @@ place of `type`, and functions of this module in place of `isinstance` and `hasa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import GenericAlias
 from typing import Any
 
-from scalargrad.compiler.trace.traced import Traced, TracedParameter, in_force
+from scalargrad.compiler.guards.libraries import is_of_library
+from scalargrad.compiler.trace.traced import Traced, TracedParameter, in_force, refuse_own_attribute
 from scalargrad.engine.value import Parameter, Value
 
 _TRACED = {Traced, TracedParameter}
@@ -49,18 +50,32 @@ class Type(type, metaclass=_TypeOfTypes):
 
 def is_eager_instance(x: Any, kinds: Any, /) -> bool:
     """Return True if an object is an instance of classes in eager evaluation."""
-    return isinstance(_example(x) if type(x) in _TRACED else x, kinds)
+    if type(x) not in _TRACED:
+        return isinstance(x, kinds)
+    return _agreed(x, lambda example: isinstance(example, kinds))
 
 
 def has_eager_attribute(x: Any, name: str, /) -> bool:
     """Return True if an object has an attribute in eager evaluation."""
-    return hasattr(x, name) and (type(x) not in _TRACED or hasattr(_example(x), name))
+    if type(x) not in _TRACED:
+        return hasattr(x, name)
+    if not hasattr(x, name):
+        refuse_own_attribute(x, name)
+        return False
+    return _agreed(x, lambda example: hasattr(example, name))
 
 
-def _example(x: Any) -> Any:
-    """Return a number of the class that a traced number has in eager evaluation."""
-    kind = in_force(x).eager_class(x)
-    return _VALUES[kind] if kind in _VALUES else kind(0)
+def _agreed(x: Traced, ask: Callable[[Any], bool]) -> bool:
+    """Return the answer for numbers of all classes that a traced number may have."""
+    trace = in_force(x)
+    answers = {ask(_example(kind)) for kind in trace.eager_classes(x)}
+    return answers.pop() if len(answers) == 1 else trace.refused("class")
+
+
+def _example(kind: Any) -> Any:
+    """Return a number of a class; of a user's, no code is called."""
+    base: Any = next(x for x in kind.__mro__ if is_of_library(x))
+    return _VALUES[kind] if kind in _VALUES else base.__new__(kind, 0)
 
 
 _VALUES: dict[type, Value] = {Value: Value(0.0), Parameter: Parameter(0.0)}

@@ -19,10 +19,11 @@ import tokenize
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import starmap
+from operator import call
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.impure import CLOCK, FUNCTIONS, METHODS, READ, WRITE
@@ -82,48 +83,95 @@ def _guard(function: Callable[..., Any], name: str, kind: str) -> Callable[..., 
     return guard
 
 
-def _owners() -> Iterator[tuple[Any, str, str, str]]:
-    """Yield what holds a guarded function now, with its name there, its full name and its kind."""
-    for place, kind, names in FUNCTIONS:
-        module = sys.modules.get(place)
-        if module is not None:
-            yield from ((module, name, f"{place}.{name}", kind) for name in names.split())
-    for place, kind, names in METHODS:
-        module_name, _, of = place.rpartition(".")
-        owner = getattr(sys.modules.get(module_name), of, None)
-        if owner is not None:
-            yield from ((owner, name, f"{of}.{name}", kind) for name in names.split())
+class _Owner:
+    """A module or class with guarded functions, of which guards take the places.
+
+    Parameters
+    ----------
+    owner : module or type
+    kinds : dict of str
+        What a program could not repeat of each function, by its name there.
+    """
+
+    def __init__(self, owner: Any, kinds: dict[str, str]) -> None:
+        self.owner, self._space = owner, vars(owner)
+        self.before = {name: self._space.get(name) for name in kinds}
+        guarded = {x: y for x, y in self.before.items() if not (y is None or isinstance(y, type))}
+        self.functions, where = guarded, owner.__name__
+        self.guards = {x: _guard(y, f"{where}.{x}", kinds[x]) for x, y in guarded.items()}
+
+    def holds(self, functions: dict[str, Any]) -> bool:
+        """Return True if all of these functions are in their places."""
+        return [*map(self._space.get, functions)] == [*functions.values()]
+
+    def setters(self, functions: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield calls that put functions in their places, each with its arguments."""
+        if isinstance(self.owner, ModuleType):
+            yield dict.update, self._space, functions
+        else:
+            yield from ((setattr, self.owner, name, x) for name, x in functions.items())
+
+    def left(self) -> dict[str, Any]:
+        """Return the functions whose guards are in place."""
+        guards = self.guards.items()
+        return {name: self.functions[name] for name, x in guards if self._space.get(name) is x}
 
 
 class Guards:
     """The guards of a process, which are in place while any function is traced."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[int, str], tuple[Any, Any]] = {}
-        self._placed: list[tuple[Any, str, Any, Any]] = []
+        self._owners: list[_Owner] = []
+        self._modules: list[ModuleType | None] = []
+        self._are_placed = False
+        #: Calls that put guards in their places, and functions.
+        self._placing: list[tuple[Any, ...]] = []
+        self._removing: list[tuple[Any, ...]] = []
 
     def place(self) -> None:
         """Put guards in place of the functions, if there are none."""
-        if self._placed:
+        if self._are_placed:
             return
-        for owner, name, full, kind in _owners():
-            current = vars(owner).get(name)
-            if current is None or isinstance(current, type):
-                continue
-            original, guard = self._made.get((id(owner), name), (None, None))
-            if original is not current:
-                guard = _guard(current, full, kind)
-                self._made[id(owner), name] = current, guard
-            self._placed.append((owner, name, current, guard))
-        _set([(owner, name, guard) for owner, name, _, guard in self._placed])
+        modules = [*map(sys.modules.get, _NAMES)]
+        is_known = modules == self._modules
+        if not (is_known and all(x.holds(x.before) for x in self._owners)):
+            self._modules = modules
+            self._owners = owners = [_Owner(x, kinds) for x, kinds in _guarded()]
+            self._placing = [call for x in owners for call in x.setters(x.guards)]
+            self._removing = [call for x in owners for call in x.setters(x.functions)]
+        self._are_placed = True
+        _call_all(self._placing)
 
     def remove(self) -> None:
         """Put the functions back, but those that were exchanged meanwhile."""
-        left = [x for x in self._placed if vars(x[0]).get(x[1]) is x[3]]
-        _set([(owner, name, original) for owner, name, original, _ in left])
-        self._placed = []
+        if not self._are_placed:
+            return
+        calls = self._removing
+        if not all(x.holds(x.guards) for x in self._owners):
+            calls = [call for x in self._owners for call in x.setters(x.left())]
+        _call_all(calls)
+        self._are_placed = False
 
 
-def _set(attributes: list[tuple[Any, str, Any]]) -> None:
-    """Set attributes, all of them at once: Python looks for Ctrl-C only between calls."""
-    deque(starmap(setattr, attributes), maxlen=0)
+_NAMES = tuple(
+    dict.fromkeys([*(x for x, _, _ in FUNCTIONS), *(x.rpartition(".")[0] for x, _, _ in METHODS)])
+)
+
+
+def _guarded() -> Iterator[tuple[Any, dict[str, str]]]:
+    """Yield the modules and classes that are loaded, with the kinds of their guarded functions."""
+    found: dict[str, dict[str, str]] = {}
+    for place, kind, names in FUNCTIONS + METHODS:
+        found.setdefault(place, {}).update(dict.fromkeys(names.split(), kind))
+    classes = {place for place, _, _ in METHODS}
+    for place, kinds in found.items():
+        module, _, name = place.rpartition(".")
+        is_class = place in classes
+        owner = getattr(sys.modules.get(module), name, None) if is_class else sys.modules.get(place)
+        if owner is not None:
+            yield owner, kinds
+
+
+def _call_all(calls: Iterable[tuple[Any, ...]]) -> None:
+    """Make some calls, all of them at once: Python looks for Ctrl-C only between calls."""
+    deque(starmap(call, calls), maxlen=0)

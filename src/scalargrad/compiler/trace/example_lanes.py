@@ -21,10 +21,10 @@ from scalargrad.compiler.generators import Draw
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Held, Stacked, makes_lanes
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
+from scalargrad.engine.draws import made_by
 from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.ops import identity
-from scalargrad.transforms.draws import made_by
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace

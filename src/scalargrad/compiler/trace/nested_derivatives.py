@@ -1,4 +1,9 @@
-"""Record derivatives taken inside a function: each becomes a node, which a later pass expands."""
+"""Trace derivatives inside a function: each becomes a node, which a later pass expands.
+
+Of ``grad(lambda y: y * y)(x)`` the nodes are::
+
+    %1 = identity(%0), %2 = mul(%1, %1), %3 = 1.0, %4 = loss(%2, %3), %5 = adjoint(%1, %4)
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Compute the number of a recorded node, when a condition in the function depends on it."""
+"""Compute the number of a traced node, when a condition in the function depends on it.
+
+In ``if x * x > 2.0`` for x = 3.0, the node of the comparison is computed: 9.0 > 2.0 is True.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.compiler.backend import has_llvm
+from scalargrad.compiler.backend.callbacks import CallbackError
+from scalargrad.compiler.passes.evaluate import evaluate
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
@@ -30,6 +36,9 @@ from scalargrad.opdef.operation import Operation
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
+
+#: Maximum number of elements of a program that is evaluated in Python sooner than it is compiled.
+_SHORT = 2000
 
 
 def number_of(trace: Trace, node: int) -> float:
@@ -177,8 +186,6 @@ def _not_known(trace: Trace, nodes: Sequence[int]) -> list[int]:
 
 def _run(trace: Trace, through: Sequence[int], nodes: Sequence[int]) -> list[float]:
     """Run the program of the nodes `through`, given the numbers of those that these read."""
-    from scalargrad.compiler.runner import runner_for
-
     columns, constants = trace.columns, trace.columns.constants
     stacked = [y for x in trace.wholes for y in x.given.ravel().astype(float).tolist()]
     read = {y for x in through for y in columns.args(x)}.difference(through)
@@ -191,4 +198,12 @@ def _run(trace: Trace, through: Sequence[int], nodes: Sequence[int]) -> list[flo
     known = {place[x]: constants[x] for x in others if x in constants}
     outputs = [place[x] for x in nodes]
     program = Program(len(given), Nodes.of(ops, args), known, outputs, len(stacked))
-    return runner_for(program, once=True)([trace.known[x] for x in given] + stacked)
+    inputs = [trace.known[x] for x in given] + stacked
+    if int(program.nodes().sizes().sum()) <= _SHORT or not has_llvm():
+        return evaluate(program, inputs)
+    from scalargrad.compiler.runner import runner_for
+
+    try:
+        return runner_for(program)(inputs)
+    except CallbackError as failed:
+        raise failed.error from None

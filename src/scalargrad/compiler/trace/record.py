@@ -1,7 +1,7 @@
-"""Record one run of a function as a program.
+"""Trace one run of a function as a program.
 
-The function runs on traced numbers, and each operation on them becomes a node. A Value that the
-function closes over becomes an input too, read again at each call; other numbers are constants.
+The function runs on traced numbers, and each operation on them becomes a node. A captured Value
+becomes an input too, which is read again at each call; other captured numbers are constants.
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""The errors for what a program could not repeat, with the line of the user's code."""
+"""Errors for code that a program cannot repeat, with the line of the user's code.
+
+For ``jit(lambda x: float(x))(1.0)`` the message is:
+
+    float(), or a function of math or statistics, was called while a compiled function is traced
+    (f.py:1): compute with the Value itself, …
+        jit(lambda x: float(x))(1.0)
+"""
 
 from __future__ import annotations
 
@@ -34,15 +41,15 @@ _TEXT = (
     "`with scalargrad.disable_jit():`"
 )
 
-#: What each question asks for that cannot be answered, and the remedy.
+#: The operation that a program cannot repeat and the remedy, by a name of the operation.
 REFUSALS = {
     "invert": (
-        "~ was taken of a number, which would be true whether it was or not,",
+        "~ was applied to a number, where every result would be true,",
         "write scalargrad.logical_not(x), or the opposite comparison",
     ),
     "junction": (
-        "&, | or ^ was taken of a number",
-        "write a power as x**2; join comparisons: (a > 0) & (b > 0); bits need a static argument",
+        "&, | or ^ was applied to a number",
+        "write powers as x**2, and combine comparisons, not numbers: (a > 0) & (b > 0)",
     ),
     "data read": (
         ".data was read",
@@ -51,25 +58,25 @@ REFUSALS = {
     "grad read": (".grad was read", "return the value and use grad or value_and_grad"),
     "label": (
         "the label of a Value was read",
-        "pass what it says as a static argument, as in jit(f, static_argnames='name')",
+        "pass the text as a static argument, as in jit(f, static_argnames='name')",
     ),
     "own attribute": (
-        "an attribute that you gave to a Value was read",
+        "an attribute was read that a number among the arguments has, and no Value,",
         "pass it as an argument of its own",
     ),
     "given": (
         "Value(data, children, local_grads) made a node",
-        "declare the operation, with a formula for its derivative, by scalargrad.custom_op",
+        "define the operation, with a formula for its derivative, by scalargrad.custom_op",
     ),
     "mode": (
-        "is_grad_enabled() was asked",
-        "pass the answer as an argument: a program serves calls within no_grad and outside",
+        "is_grad_enabled() was called",
+        "pass its result as an argument: one program runs calls within no_grad and outside",
     ),
     "graph": (
         "the graph of a Value was read",
-        "use grad or gradients for derivatives, and look at the graph of an eager call",
+        "use grad or gradients for derivatives, and inspect the graph of an eager call",
     ),
-    "text": ("a Value was printed or made into text", _TEXT),
+    "text": ("a Value was printed or converted to text", _TEXT),
     "float": ("float(), or a function of math or statistics, was called", _NUMBER),
     "rounding": ("floor(), ceil() or trunc() was called", _WHOLE_NUMBER),
     "int": ("int() was called, or a number used as an index", _WHOLE),
@@ -86,28 +93,28 @@ REFUSALS = {
         "use scalargrad.eq(a, b) for their numbers, `is` for their identity",
     ),
     "kind": (
-        "an attribute was asked for that a float has and a Value has not",
-        "leave the question out, or ask isinstance(x, (int, float, Value))",
+        "an attribute was read that a float has, but not a Value",
+        "remove the test, or write isinstance(x, (int, float, Value))",
     ),
     "class": (
-        "the class of a number was asked, which may be an integer in another call,",
+        "the class of a number was asked, which may differ from call to call,",
         "give floats, as in f(2.0), or make it static, as in jit(f, static_argnames='n')",
     ),
     "examples": (
-        "a condition depends on the examples of vmap, which take one way together",
+        "a condition depends on the examples of vmap, which are traced as one",
         "choose with where, cond, maximum, minimum or clip, or loop over the examples without vmap",
     ),
     "elsewhere": (
-        "a number was used where the recording does not see it, as in another thread,",
+        "a number was used where it is not traced, as in another thread,",
         "compute in the thread that calls the compiled function",
     ),
     "alias": (
-        "a gradient was taken by another gradient, or by what where or take has chosen,",
-        "make it a node of its own, as in y = identity(where(x > 0, x, 0.0))",
+        "a gradient was taken with respect to another gradient, or to a result of where or take,",
+        "create a new node, as in y = identity(where(x > 0, x, 0.0))",
     ),
     "result of vmap": (
-        "a gradient was taken by a result of vmap",
-        "write a loop over the examples, which computes a number of its own for each",
+        "a gradient was taken with respect to a result of vmap",
+        "write a loop over the examples, in which each result is a separate node",
     ),
     "stray example": (
         "a Value computed for one example inside vmap was used outside",
@@ -115,38 +122,38 @@ REFUSALS = {
     ),
 }
 
-#: What would change something: an eager call, which would change it, is not tried instead.
+#: Operations with side effects; after these, no eager call is tried, which would have them.
 CHANGES = {
     "data assigned": ".data was assigned",
     "grad assigned": ".grad was assigned",
     "backward": ".backward() was called",
     "zero_grad": ".zero_grad() was called",
-    "attribute": "an attribute was given to a Value among the arguments",
-    "step": "an optimiser was to move parameters",
-    "clip": "gradients were to be clipped",
+    "attribute": "an attribute of a Value among the arguments was assigned",
+    "step": "step() of an optimizer was called",
+    "clip": "gradients were clipped",
 }
 _OUTSIDE = (
-    "return the new number or the loss, and do so outside; gradients come from grad, "
-    "value_and_grad or backward() on the result, and train.fit and scan compile whole steps"
+    "return the new number or the loss, and do this outside; for gradients use grad, "
+    "value_and_grad or backward() on the result; train.fit and scan compile whole steps"
 )
 REFUSALS |= {question: (what, _OUTSIDE) for question, what in CHANGES.items()}
 
 
 def refusal(what: str, remedy: str) -> TraceError:
-    """Return the error for what a program could not repeat, with the line that is being run."""
+    """Return the error for an operation that a program cannot repeat, with the current line."""
     place = asking_line()
     where, code = ("", "") if place is None else (" ({}:{})".format(*place), at(*place))
-    return TraceError(f"{what} while a compiled function is recorded{where}: {remedy}{code}")
+    return TraceError(f"{what} while a compiled function is traced{where}: {remedy}{code}")
 
 
 def at(file: str, line: int) -> str:
-    """Return a line of a program for the end of a message, where it can be read."""
+    """Return a line of source for the end of a message; "" if it cannot be read."""
     code = linecache.getline(file, line).strip()
     return f"\n    {code}" if code else ""
 
 
 def asking_line() -> tuple[str, int] | None:
-    """Return the file and line of user code that is being run."""
+    """Return the file and line of the user's code that is running."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and is_library(frame.f_code.co_filename):
         frame = frame.f_back
@@ -155,7 +162,7 @@ def asking_line() -> tuple[str, int] | None:
 
 @functools.cache
 def is_library(file: str) -> bool:
-    """Return whether a file is scalargrad's or Python's own."""
+    """Return True if a file belongs to scalargrad or to Python's standard library."""
     installed = "site-packages" in file or "dist-packages" in file
     return file.startswith((PACKAGE, "<generated")) or (
         file.startswith((_LIBRARY, "<frozen")) and not installed

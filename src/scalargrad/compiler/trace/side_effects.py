@@ -76,7 +76,7 @@ class Snapshot:
         roots, names = [*roots], names or NamesRead()
         closed = Value, WholeArray  # of which nothing may be asked
         walk = walked(roots, names, closed=closed)
-        self.generators = Generators(walk.kept, names.names)
+        self.generators = Generators(walk.kept, names)
         asks = {"type", "isinstance", "hasattr"}
         callers = (x for x in walk.functions if asks & {*read_by(x.__code__).of_globals})
         self.namespaces = [*{id(x.__globals__): x.__globals__ for x in callers}.values()]

@@ -1,7 +1,9 @@
-"""The recording of one run of a function, as the engine and traced numbers see it.
+"""The trace of one run of a function, as the engine and traced numbers see it.
 
-While a function is recorded, operations, comparisons, gradients, draws and vmap come here instead
-of being evaluated.
+While a function is traced, operations, comparisons, gradients, draws and vmap come here instead of
+being evaluated. Each operation appends a node:
+
+    x * x + 1.0     %1 = mul(%0, %0), %2 = 1.0, %3 = add(%1, %2)
 """
 
 from __future__ import annotations
@@ -13,8 +15,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from scalargrad.checks.numbers import defers, is_real
-from scalargrad.comparisons import nearest_float
+from scalargrad.checks.numbers import defers, is_real, nearest_float
 from scalargrad.compiler.generators import Draw, Generators
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
@@ -36,6 +37,7 @@ from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_str
 from scalargrad.compiler.trace.watching import data_of, make_leaf, unwatch, watch
 from scalargrad.compiler.trace.whole_arrays import FEWEST, WholeArray, stand_in
 from scalargrad.engine.active_derivatives import ActiveDerivative, active_derivatives
+from scalargrad.engine.draws import made_by
 from scalargrad.engine.grad_mode import enable_grad, run_recorded
 from scalargrad.engine.recorder import Recorder, recorder
 from scalargrad.engine.value import Parameter, Value
@@ -44,12 +46,12 @@ from scalargrad.opdef.operation import Operation
 from scalargrad.opdef.symbol import NodeInFormulaError, Symbol
 from scalargrad.ops import add, div, eq, identity, mul, neg, pow, sub, where
 from scalargrad.system.short_repr import format_value
-from scalargrad.transforms.draws import made_by
 
 R = TypeVar("R")
 
 #: Operations whose results are of NumPy's class if an operand is.
 _OF_NUMPY = {add, sub, mul, div, neg, pow}
+_INTEGERS = (int, np.integer, np.bool_)
 
 _new = object.__new__
 #: What code can assign to a Value.
@@ -109,7 +111,8 @@ class Trace(Recorder):
     generators : Generators
         The random generators that the function can reach.
     types_of_leaves : callable
-        Returns the types of the numbers of the arguments.
+        Returns the types of the numbers of the arguments, and the names of attributes given to
+        Values.
     types : sequence of type or None
         These types, if code has asked for the class of a number that depends on them.
     """
@@ -137,6 +140,10 @@ class Trace(Recorder):
         self._node_of: dict[int, int] = {}  # by the id of a Value, its node
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
+        self._parameters: set[int] = set()  # their nodes
+        #: Classes of operands that are not among the arguments, other than float.
+        self.classes_captured: set[type] = set()
+        self._classes_drawn: dict[int, type] = {}
         self._leaves: set[int] = set()  # the nodes of leaves that are copies of other nodes
         self.wholes: list[WholeArray] = []
         self.guards: dict[int, bool] = {}
@@ -145,10 +152,8 @@ class Trace(Recorder):
         self.branches = 0
         self.ends: set[int] = set()
         self.generators = Generators()
-        self.types_of_leaves: Callable[[], Sequence[type]] = tuple
-        self.types: Sequence[type] | None = None
-        #: Names of attributes that users have given to Values among the arguments.
-        self.attributes_given: frozenset[str] = frozenset()
+        self.types_of_leaves: Callable[[], Sequence[Any]] = lambda: (frozenset(),)
+        self.types: Sequence[Any] | None = None
         #: The number of nodes of each number or array among the arguments.
         self._sizes: list[int] = []
         self._leaves_of: dict[int, int] = {}
@@ -212,8 +217,6 @@ class Trace(Recorder):
                 plain += map(float, x.ravel().tolist()) if hasattr(x, "ravel") else [float(x)]
             self._sizes.append(0 if is_whole else x.size if hasattr(x, "ravel") else 1)
         found += self.inputs(plain)
-        spaces = (x.__dict__ for x in leaves if isinstance(x, Value))
-        self.attributes_given = frozenset(chain.from_iterable(spaces))
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
@@ -221,8 +224,11 @@ class Trace(Recorder):
         """Make a random draw, and return the input that stands for it."""
         draw = Draw(*call, **kwargs)
         with made_by(None):
+            self.is_final |= draw.source not in self.generators  # an eager draw is not undone
             self.generators.note(draw)
-            (leaf,) = self.inputs([float(draw())])
+            number = draw()
+            (leaf,) = self.inputs([float(number)])
+            self._classes_drawn[leaf.index] = type(number)
         self.draws.append((draw, leaf.index))
         return self.lanes.drawn(draw, leaf) if self.lanes.count else leaf
 
@@ -269,6 +275,8 @@ class Trace(Recorder):
         made = _new(kind)
         made.trace = self
         made.index = index
+        if kind is TracedParameter:
+            self._parameters.add(index)
         return made
 
     def fingerprint(self) -> tuple[Any, ...]:
@@ -325,7 +333,7 @@ class Trace(Recorder):
             return self._of_value(x)
         if isinstance(x, Symbol):
             raise NodeInFormulaError
-        return self.constant(x if type(x) is float else op.as_operand(x))
+        return self.constant(x if type(x) is float else self._number(op.as_operand, x))
 
     def beside(self, x: Any, op: Operation) -> Any:
         """Return the node of an operator's other operand, or NotImplemented for an array."""
@@ -333,8 +341,13 @@ class Trace(Recorder):
             return self.refer(x, op)
         if op is mul and isinstance(x, list | tuple) and not defers(x):
             self.refused("repeated")
-        number = x if type(x) is float else op.coerce_other(x)
+        number = x if type(x) is float else self._number(op.coerce_other, x)
         return number if number is NotImplemented else self.constant(number)
+
+    def _number(self, convert: Callable[[Any], Any], x: Any) -> Any:
+        """Return an operand that is neither a Value nor a float, converted to a float."""
+        self.classes_captured.add(type(x))
+        return convert(x)
 
     def _of_value(self, x: Value) -> int:
         """Return the node of a Value that is not traced and had none so far."""
@@ -364,7 +377,7 @@ class Trace(Recorder):
     def may_alias(self, node: int) -> bool:
         """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
         op = self.ops[node]
-        is_choice = op is where and self.plainness.is_truth(self.columns.args(node)[0])
+        is_choice = op is where and self.plainness.of(self.columns.args(node)[0])
         return is_choice or op is ADJOINT or op is TAKE
 
     def is_truth(self, x: Any) -> bool:
@@ -417,29 +430,66 @@ class Trace(Recorder):
     def eager_class(self, x: Traced, or_else: type | None = None) -> type:
         """Return the class of a number in eager evaluation; a later call must have the same.
 
-        Of integers, a result may be an integer or not: only that of floats is known. The answer to
-        installed packages, which seldom depend on it, is then `or_else`; user code is refused.
+        The answer to installed packages, which seldom depend on it, is `or_else` where it is not
+        known; user code is refused.
         """
-        node = x.index
+        classes = self.eager_classes(x)
+        if len(classes) == 1:
+            return next(iter(classes))
+        return or_else or self.refused("class")
+
+    def eager_classes(self, x: Traced) -> set[type]:
+        """Return the classes that a number may have in eager evaluation."""
         self.questions += 1
-        if not self.plainness.of(node):
-            return Parameter if type(x) is TracedParameter else Value
-        if self.plainness.is_truth(node):
-            return bool
+        return {Parameter} if type(x) is TracedParameter else self._classes_of(x.index)
+
+    def _classes_of(self, node: int) -> set[type]:
+        """Return the classes that a node may have in eager evaluation.
+
+        A choice by a plain number is one of the operands itself.
+        """
+        if self.plainness.of(node):
+            return self._classes_of_plain(node)
+        if choices := self._choices(node):
+            return {*chain.from_iterable(map(self._classes_of, choices))}
+        return {Parameter if node in self._parameters else Value}
+
+    def _classes_of_plain(self, node: int) -> set[type]:
+        """Return the classes that a node without Values among its operands may have.
+
+        What is computed from integers or bools is an integer or a float; from NumPy's numbers, one
+        of NumPy's or Python's.
+        """
         leaf_of = self._leaf_of()
-        leaves, ops = self._operands_as_given(node, leaf_of)
-        if leaves and self.types is None:
+        leaves, drawn, ops, has_truths = self._operands_as_given(node, leaf_of)
+        types = {self.require_types()[k] for k in leaves}
+        types |= {self._classes_drawn[x] for x in drawn}
+        if types and (node in leaf_of or node in drawn):
+            return types
+        known = types | self.classes_captured
+        of_numpy = {x for x in known if issubclass(x, np.generic)}
+        if self.plainness.is_truth(node):
+            return {bool, np.bool_} if of_numpy else {bool}
+        if np.float64 in types and known <= {float, np.float64} and ops <= _OF_NUMPY:
+            return {np.float64}
+        found = {float, *known} | ({np.float64, np.int64} if of_numpy else set[type]())
+        among = known if TAKE in ops else types
+        if has_truths or any(issubclass(x, _INTEGERS) for x in among):
+            return found | {int}
+        return {x for x in found if not issubclass(x, _INTEGERS)}
+
+    def require_types(self) -> Sequence[Any]:
+        """Return the types of the numbers of the arguments, which later calls must have as well."""
+        if self.types is None:
             self.types = self.types_of_leaves()
-        types = {self.types[k] for k in leaves} if self.types else set[type]()
-        if node in leaf_of and types:
-            return types.pop()
-        if types <= {float}:
-            return float
-        if not (types <= {float, np.float64} and ops <= _OF_NUMPY):
-            if or_else is not None:
-                return or_else
-            self.refused("class")
-        return np.float64
+        return self.types
+
+    def _choices(self, node: int) -> tuple[int, ...]:
+        """Return the nodes of which this node is one in eager evaluation, if it `may_alias` any."""
+        if not self.may_alias(node):
+            return ()
+        args, op = self.columns.args(node), self.ops[node]
+        return self.columns.args(args[1]) if op is TAKE else args[1:] if op is where else ()
 
     def _leaf_of(self) -> dict[int, int]:
         """Return the number or array among the arguments that each node of these comes from."""
@@ -448,20 +498,37 @@ class Trace(Recorder):
             self._leaves_of = dict(zip(self.given, leaves, strict=True))
         return self._leaves_of
 
-    def _operands_as_given(self, node: int, leaf_of: dict[int, int]) -> tuple[set[int], set[Op]]:
-        """Return the numbers of the arguments that a result depends on, and by which operations."""
-        found, ops, ahead = set[int](), set[Op](), [node]
+    def _operands_as_given(
+        self, node: int, leaf_of: dict[int, int]
+    ) -> tuple[set[int], set[int], set[Op], bool]:
+        """Return what the class of a result depends on.
+
+        Returns
+        -------
+        leaves : set of int
+            The numbers of the arguments.
+        drawn : set of int
+            The nodes of random numbers.
+        ops : set of Op
+            The operations.
+        has_truths : bool
+            Whether bools are among the operands, other than as conditions of choices.
+        """
+        leaves, drawn, ops, ahead = set[int](), set[int](), set[Op](), [node]
         met = {node}
         while ahead:
             x = ahead.pop()
             if x in leaf_of:
-                found.add(leaf_of[x])
-            elif args := self.columns.args(x):
+                leaves.add(leaf_of[x])
+            elif x in self._classes_drawn:
+                drawn.add(x)
+            elif args := self._choices(x) or self.columns.args(x):
                 ops.add(self.ops[x])
                 new = {*args} - met
                 met |= new
                 ahead += new
-        return found, ops
+        has_truths = any(map(self.plainness.is_truth, met - {node}))
+        return leaves, drawn, ops, has_truths
 
     # What the engine asks ---------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Traced numbers: Values that stand for nodes of a recording; arithmetic on them adds nodes."""
+"""Traced numbers: Values that represent nodes of a trace; arithmetic on them appends nodes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from scalargrad import ops
 from scalargrad.checks.numbers import SMALL, is_real
-from scalargrad.compiler.guards.libraries import is_installed_file
+from scalargrad.compiler.guards.libraries import is_installed_file, is_library_file
 from scalargrad.compiler.trace.refusal import PACKAGE
 from scalargrad.engine.recorder import recorder
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import TraceError
 from scalargrad.opdef.operation import Operation
 from scalargrad.ops.methods import is_boolean
+from scalargrad.system.attributes import has_attribute
 from scalargrad.system.short_repr import is_describing
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ class Traced(Value):
         return self.trace.eager_class(self, or_else=type(self) if is_installed_file(file) else None)
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Refuse to read an attribute that a Value among the arguments has, as a user's own."""
-        if name in self.trace.attributes_given:
-            self._refuse("own attribute")
+        """Refuse to read an attribute that a number among the arguments may have."""
+        if not is_library_file(_frame(1).f_code.co_filename):
+            refuse_own_attribute(self, name)
         raise AttributeError(f"a Value has no attribute {name!r}")
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
@@ -151,13 +152,27 @@ def in_force(x: Traced) -> Trace:
     return trace
 
 
+def refuse_own_attribute(x: Traced, name: str) -> None:
+    """Refuse to read an attribute that a number among the arguments may have, and a Value has not.
+
+    A user has given it to a Value, or it is one of another class of numbers.
+    """
+    if name.startswith("__") and name.endswith("__"):  # Python asks for these
+        return
+    *types, given_attributes = x.trace.require_types()
+    kinds = {*types} - {float, Value, Parameter}
+    may_have = any(has_attribute(kind, name) or "__dict__" in dir(kind) for kind in kinds)
+    if may_have or name in given_attributes:
+        x.trace.refused("own attribute")
+
+
 def refuse_stray(x: Traced) -> NoReturn:
     """Raise TraceError for a traced number whose recording is not under way in this thread."""
     if x.trace.is_open:
         x.trace.refused("elsewhere")
     raise TraceError(
-        "a Value computed inside a compiled function was used after the recording: it has no "
-        "number of its own; return it from the function, or pass it on as an argument and a result"
+        "a Value computed inside a compiled function was used after the function had been traced, "
+        "when it has no number: return it from the function, or pass it as an argument and a result"
     )
 
 

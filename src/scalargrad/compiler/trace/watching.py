@@ -1,8 +1,9 @@
-"""Put questions about Values to the recording under way, as long as there is one.
+"""Intercept attribute access on Values while a function is being traced.
 
-The data and the gradient of a Value are plain slots. While a function is recorded, properties stand
-in front of them, as a program would repeat what was read; so do methods that compute no number of
-the program. With no recording in any thread, nothing does, and reading takes no time.
+``data`` and ``grad`` of a Value are plain slots. While a function is traced, properties replace
+them, because a program would repeat the number that was read; methods that compute no number of the
+program are replaced, too. When no function is traced in any thread, the slots are restored, and
+reading them takes no additional time.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from scalargrad.codegen.formulas import MINUS, text
 from scalargrad.engine.value import Value
 from scalargrad.opdef.operation import Elementwise, Operation
 from scalargrad.opdef.symbol import Symbol
-from scalargrad.ops.reductions import MaxScore
+from scalargrad.show.max_score import MaxScore, shown_operands
 
 _SIGNS = {"*": "×", "·": "×", "/": "÷", "-": MINUS, "**": "xʸ"}
 _WHOLE_POWER = re.compile(r"x[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
@@ -91,7 +91,7 @@ def gate_text(node: Value) -> str:
     assert node.op is not None
     lone_sign = len(node.parents) == 1 and node.op.symbol in _SIGNS  # −x must not look like x − y
     if folds(node) or lone_sign:
-        return _shortened(_as_function_of_x(node.op, node.parents))
+        return _shortened(_as_function_of_x(node.op, shown_operands(node)))
     return gate_sign(node.op)
 
 

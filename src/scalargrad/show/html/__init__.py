@@ -1,9 +1,14 @@
-"""Frame and parts common to all pages, each one HTML file that needs no network.
+"""Combine templates, styles and scripts into pages, each one HTML file that needs no network.
 
-A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
-Python that fills them. Beside this file lie `document.html`, the frame of all pages; `look.css`,
-their colours, controls and timeline; `elements.js`, with which they make what they show and move
-on; and `number_format.js`, which writes numbers.
+A page is a template (`.html`), a style sheet (`.css`) and plain JavaScript (`.js`) in the package
+that fills them in. The files in this folder are common to all pages: `document.html` is the frame,
+`look.css` has colours, controls and the timeline, `elements.js` creates elements and handles the
+timeline, and `number_format.js` formats numbers.
+
+A template has placeholders in double braces, which `fill_template` replaces::
+
+    <h1>{{title}}</h1>
+    <p class="expression">{{expression}}</p>
 """
 
 from __future__ import annotations
@@ -25,16 +30,16 @@ from scalargrad.errors import LayoutError
 from scalargrad.system.files import file_path, require_writable, write_atomically
 from scalargrad.system.short_repr import format_value
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 @cache
-def source(package: str, name: str) -> str:
-    """Return the text of a file that lies in a package."""
+def read_resource(package: str, name: str) -> str:
+    """Return the text of a file in a package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-def page(
+def render_page(
     package: str,
     name: str,
     scripts: Sequence[str],
@@ -44,44 +49,47 @@ def page(
     title: str,
     **parts: str,
 ) -> str:
-    """Return a page: the template, the style and the scripts of a package, in what all pages share.
+    """Return a page: the template, style and scripts of a package, with those of all pages.
 
     Parameters
     ----------
     package, name : str
-        Where the template and the style lie, and what they are called.
+        The package of the template and the style, and their file name without suffix.
     scripts : sequence of str
-        The scripts in the order in which they build on each other.
+        The names of the scripts, each after those that it uses.
     functions : str
-        What operations compute, in JavaScript.
+        The operations, as a JavaScript object of functions.
     recorded : JSON
-        What the scripts read.
+        The data that the scripts read.
     title : str
         The heading.
     **parts : str
-        What fills the other places of the template, as HTML.
+        HTML for the other placeholders of the template.
     """
-    shared = [source(__package__, f"{x}.js") for x in ("elements", "number_format")]
-    own = [source(package, f"{x}.js") for x in scripts]
+    shared = [read_resource(__package__, f"{x}.js") for x in ("elements", "number_format")]
+    own = [read_resource(package, f"{x}.js") for x in scripts]
     script = "\n".join([f"const functions = {functions};", *shared, *own])
-    style = source(__package__, "look.css") + source(package, f"{name}.css")
-    body = fill(source(package, f"{name}.html"), {"title": escape(title), **parts})
-    body += f'<script type="application/json" id="recorded">{inert(recorded)}</script>\n'
+    style = read_resource(__package__, "look.css") + read_resource(package, f"{name}.css")
+    template = read_resource(package, f"{name}.html")
+    body = fill_template(template, {"title": escape(title), **parts})
+    data = script_safe_json(recorded)
+    body += f'<script type="application/json" id="recorded">{data}</script>\n'
     body += f'<script type="module">{script}</script>'
-    return document(title, style, body, script)
+    return render_document(title, style, body, script)
 
 
-def document(title: str, style: str, body: str, script: str = "") -> str:
-    """Return an HTML document that fetches nothing, which its policy forbids.
+def render_document(title: str, style: str, body: str, script: str = "") -> str:
+    """Return an HTML document whose Content-Security-Policy forbids all network access.
 
-    Only its own script and style run, known by their hashes.
+    Only the given script and style can run; the policy identifies them by their hashes.
     """
-    own = {"policy": policy(script, style), "title": escape(title), "style": style, "body": body}
-    return fill(source(__package__, "document.html"), own)
+    policy = content_security_policy(script, style)
+    own = {"policy": policy, "title": escape(title), "style": style, "body": body}
+    return fill_template(read_resource(__package__, "document.html"), own)
 
 
-def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
-    """Check the file name, make a page and write it, whole or not at all.
+def save_page(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
+    """Check the file name, create a page and write it atomically.
 
     Raises
     ------
@@ -90,11 +98,11 @@ def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
     OSError
         If the folder does not exist or cannot be written to.
     """
-    require_page(path)
+    require_page_path(path)
     return write_atomically(path, page().encode())
 
 
-def require_page(path: str | os.PathLike[str]) -> None:
+def require_page_path(path: str | os.PathLike[str]) -> None:
     """Check that a page can be saved under this name, before anything is computed for it.
 
     Raises
@@ -107,48 +115,51 @@ def require_page(path: str | os.PathLike[str]) -> None:
     path = file_path(path)
     if Path(path).suffix.lower() not in {".html", ".htm"}:
         raise LayoutError(
-            f"a page cannot be saved as {format_value(Path(path).name)}: end it in .html"
+            f"a page cannot be saved as {format_value(Path(path).name)}: use a name that ends in "
+            ".html"
         )
     require_writable(path)
 
 
-def fill(template: str, parts: Mapping[str, str]) -> str:
-    """Fill the places of a template, each once, whatever the parts contain.
+def fill_template(template: str, parts: Mapping[str, str]) -> str:
+    """Replace each placeholder of a template once; the replacements are not searched again.
 
     Examples
     --------
-    >>> fill("<p>{{a}}{{b}}</p>", {"a": "{{b}}", "b": "!"})
+    >>> fill_template("<p>{{a}}{{b}}</p>", {"a": "{{b}}", "b": "!"})
     '<p>{{b}}!</p>'
     """
-    return _PLACE.sub(lambda match: parts[match[1]], template)
+    return _PLACEHOLDER.sub(lambda match: parts[match[1]], template)
 
 
-def policy(script: str, style: str) -> str:
-    """Return a policy under which this script and this style run, and nothing is fetched."""
+def content_security_policy(script: str, style: str) -> str:
+    """Return a policy that allows this script and this style to run, and no network access."""
     return (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        f"default-src 'none'; script-src '{_csp_hash(script)}'; style-src '{_csp_hash(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def _csp_hash(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
-def inert(content: Any) -> str:
-    r"""Return content as JSON that cannot end the element it stands in.
+def script_safe_json(content: Any) -> str:
+    r"""Return content as JSON that cannot close the script element around it.
 
     Examples
     --------
-    >>> inert({"name": "</script>"})
+    >>> script_safe_json({"name": "</script>"})
     '{"name":"\\u003c/script\\u003e"}'
     """
-    written = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return written.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+    encoded = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return encoded.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
-#: What unpacks a page in its frame. Packed it takes a third of the room in the notebook's file.
-_UNPACKED = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+#: The document in a frame, which decompresses the page. Compressed, a page takes a third of the
+#: space in the file of the notebook.
+_FRAME_DOCUMENT = """\
+<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <script>
 const packed = Uint8Array.from(atob("{packed}"), (letter) => letter.charCodeAt(0));
 const page = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -160,16 +171,16 @@ new Response(page).text().then((text) => {{
 </script>"""
 
 
-def frame(document: str, title: str, height: int, *, beneath: tuple[str, str]) -> str:
-    """Return a document as a frame for a notebook's cell, cut off from the notebook itself.
+def notebook_frame(document: str, title: str, height: int, *, fallback: tuple[str, str]) -> str:
+    """Return a document as a sandboxed frame for the output of a notebook cell.
 
-    What stands `beneath`, a heading and HTML, is folded; it is left where frames are cut, as on
-    GitHub and in notebooks that are not trusted.
+    The `fallback`, a heading and HTML, follows in a collapsed element. It remains where frames are
+    removed, as on GitHub and in untrusted notebooks.
     """
-    heading, content = beneath
-    unpacked = _UNPACKED.format(packed=b64encode(compress(document.encode(), 9)).decode())
+    heading, content = fallback
+    packed = b64encode(compress(document.encode(), 9)).decode()
     return (
-        f'<iframe srcdoc="{escape(unpacked)}" title="{escape(title)}" '
+        f'<iframe srcdoc="{escape(_FRAME_DOCUMENT.format(packed=packed))}" title="{escape(title)}" '
         'sandbox="allow-scripts allow-forms allow-downloads allow-modals" '
         'allow="fullscreen *; clipboard-write *" '
         f'width="100%" height="{height}" style="border: 1px solid #8888; border-radius: 6px">'

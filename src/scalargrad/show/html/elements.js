@@ -1,33 +1,33 @@
-// Finding and making the elements of a page.
+// Common to all pages: find and create elements, play, move along the timeline, handle keys.
 
 const $ = (id) => document.getElementById(id);
 
-// Make an element with text or children; `on...` attributes are listeners.
+// Create an element with attributes and children; attributes that begin with "on" are listeners.
 function element(name, attributes = {}, ...children) {
-  return filled(document.createElement(name), attributes, children);
+  return setUpElement(document.createElement(name), attributes, children);
 }
 
 function svgElement(name, attributes = {}, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+  return setUpElement(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 }
 
-function filled(made, attributes, children) {
+function setUpElement(created, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value !== false) made.setAttribute(key, value === true ? "" : value);
+    if (key.startsWith("on")) created.addEventListener(key.slice(2), value);
+    else if (value !== false) created.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
+  created.append(...children.filter((child) => child !== null && child !== undefined));
+  return created;
 }
 
-// A table with a heading for each column, and one for each row.
+// Create a table with a heading for each column and each row.
 function table(heads, rows) {
   const cell = (content, k) => (k ? element("td", {}, content) : element("th", { scope: "row" }, content));
   const head = element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)));
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))));
 }
 
-// Set an attribute or a text that changed: browsers lay out anew what is written, changed or not.
+// Set an attribute or a text only if it changes: browsers repeat the layout after every assignment.
 function put(part, name, value) {
   if (part.getAttribute(name) !== value) part.setAttribute(name, value);
 }
@@ -38,13 +38,13 @@ function putText(part, text) {
   else part.textContent = text;
 }
 
-// The choices among several, such as views; to make one; the one after it.
+// The values of a group of radio buttons, the selection of one, and the value after another.
 const choices = (id) => [...$(id).querySelectorAll("input")].map(({ value }) => value);
 const choose = (id, value) => { $(id).querySelector(`[value=${value}]`).checked = true; };
 const nextChoice = (id, value) => choices(id)[(choices(id).indexOf(value) + 1) % choices(id).length];
 
-// Act on a choice among several. After a click the arrow keys belong to the page again; who chooses
-// by keyboard keeps them.
+// Call an action when another radio button is selected. After a click the arrow keys move through the
+// page again; after a selection by keyboard they stay with the radio buttons.
 function onChoice(id, action) {
   $(id).addEventListener("change", ({ target }) => {
     action(target.value);
@@ -52,8 +52,8 @@ function onChoice(id, action) {
   });
 }
 
-// Act when a place has another size because the window has. Notebooks lay out a frame that is out of
-// sight only when it is scrolled to, after its script has run, and browsers send it no `resize` then.
+// Call an action when an element changes its size with the window. Notebooks lay out a frame only when
+// it is scrolled into view, after its script has run, and browsers send no `resize` event then.
 function onResize(place, action) {
   const size = () => `${place.clientWidth} ${place.clientHeight}`;
   let known = size();
@@ -68,13 +68,13 @@ const announce = (text) => { $("announcement").textContent = text; };
 
 const isPhone = () => matchMedia("(max-width: 700px)").matches;
 
-const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+const pluralize = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-// A number as JSON has it, where inf and nan are words.
+// A number from JSON, in which inf and nan are strings.
 const float = (x) => (typeof x === "string" ? Number(x.replace("inf", "Infinity")) : x);
 
-// Numbers from 0 to 1, always the same ones for a seed.
-function randomBy(seed) {
+// A generator of numbers from 0 to 1, with the same numbers for the same seed.
+function seededRandom(seed) {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) >>> 0;
@@ -84,36 +84,36 @@ function randomBy(seed) {
   };
 }
 
-// Open a dialog that holds this, or show this in it.
+// Show elements in a dialog, and open it.
 function showDialog(id, ...body) {
   $(id).replaceChildren(...body, element("form", { method: "dialog" }, element("button", {}, "Close")));
   if (!$(id).open) $(id).showModal();
 }
 
-// The browser focuses the first button of a dialog, which is at the end of a long one.
+// The browser would focus the first button of the dialog, which is at its end.
 function showHelp() {
   $("help-text").showModal();
   $("help-title").focus();
 }
 
-// Playing: steps taken one after another until there are no more, or someone pauses.
-const EARLY = 1; // milliseconds that a frame may come before its time, as browsers round it
-let playing = 0; // the frame that comes next
+// Play: one step after another until the last one, or until paused.
+const FRAME_TOLERANCE = 1; // milliseconds by which a frame may be early, because browsers round times
+let playing = 0; // the requested frame
 let whenPaused = () => {};
 
-// `advance` takes a step and says whether another can follow. Steps come with the frames of the screen:
-// none is computed that is not shown.
+// `advance` takes a step and returns whether another can follow. Steps are synchronized with the frames
+// of the screen, so that no step is computed without being shown.
 function playEvery(milliseconds, advance, paused = () => {}) {
   let last = performance.now();
   const onFrame = (now) => {
     playing = requestAnimationFrame(onFrame);
-    if (now - last < milliseconds - EARLY) return;
+    if (now - last < milliseconds - FRAME_TOLERANCE) return;
     last = now;
     if (!advance()) pause();
   };
   playing = requestAnimationFrame(onFrame);
   whenPaused = paused;
-  drawPlay();
+  updatePlayButton();
 }
 
 function pause() {
@@ -122,17 +122,17 @@ function pause() {
     playing = 0;
     whenPaused();
   }
-  drawPlay();
+  updatePlayButton();
 }
 
-function drawPlay() {
+function updatePlayButton() {
   putText($("play"), playing ? "Pause" : "Play");
   put($("play"), "aria-pressed", String(Boolean(playing)));
 }
 
 const togglePlay = () => (playing ? pause() : play());
 
-// The timeline of a page at a place, of which `where` is said and `counter` is shown.
+// Set the timeline to a position; `where` is its text for screen readers, `counter` the visible one.
 function setTimeline(at, last, where, counter) {
   put($("scrubber"), "max", String(last));
   $("scrubber").value = String(at);
@@ -142,8 +142,8 @@ function setTimeline(at, last, where, counter) {
   for (const id of ["next", "last"]) put($(id), "aria-disabled", String(at === last));
 }
 
-// Its buttons, scrubber and keys, those of the page besides, and links that are followed within it;
-// `last` gives its end.
+// Listen to the buttons, the scrubber and the keys of the timeline, further keys of the page, and links
+// within the page; `last` returns the last position.
 function listenToTimeline(last, keys) {
   const moves = { first: () => goTo(0), previous: () => goTo(state.at - 1), next: () => goTo(state.at + 1), last: () => goTo(last()) };
   onClicks({ ...moves, play: togglePlay, help: showHelp });
@@ -158,7 +158,7 @@ function onClicks(actions) {
   for (const [id, action] of Object.entries(actions)) $(id).addEventListener("click", action);
 }
 
-// Keys belong to the page unless a dialog is open, or someone writes in a control.
+// Handle a key, unless a dialog is open or a control has the focus.
 function onKey(event, actions) {
   const { target } = event;
   if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
@@ -171,12 +171,12 @@ function onKey(event, actions) {
   action();
 }
 
-// Keep the address at what is shown.
-function noteAddress() {
+// Update the address of the page to its state.
+function updateAddress() {
   try {
     history.replaceState(null, "", linkFragment());
   } catch {
-    // a notebook's frame has no address, and some browsers limit how often it may change
+    // a frame in a notebook has no address, and some browsers limit the number of changes
   }
 }
 

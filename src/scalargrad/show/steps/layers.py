@@ -1,8 +1,12 @@
-"""Write the dense layers of a graph, h = σ(W x + b), for a step page, which shows them as matrices.
+"""Encode the dense layers of a graph, h = σ(W x + b), for the matrices on a step page.
 
-Gates outside layers stay gates, since every graph has a step page. A training page, in contrast,
-draws nothing but units and connections, so `scalargrad.show.training.setting` refuses a model with
-anything else in it.
+`WalkedGraph.layers` has the rows of each layer. Here each layer becomes an object with the
+positions of its numbers among the nodes of the page, for one unit of two inputs ::
+
+    {"x": [0, 1], "W": [[2, 3]], "b": [4], "z": [8], "h": [9], "activation": "tanh", …}
+
+Gates outside layers remain gates, since every graph has a step page. A training page, in contrast,
+draws only units and connections, so `watch` refuses other models.
 """
 
 from __future__ import annotations
@@ -11,58 +15,58 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from scalargrad.engine.value import Value
-from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.walked_graph import WalkedGraph
 from scalargrad.show.weighted_sums import Row
 from scalargrad.system.short_repr import pluralize
 
 Json: TypeAlias = Any
 
 
-def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
-    """Return the layers of a graph, and the order in which they and the other gates are computed.
+def encode_layers(graph: WalkedGraph) -> tuple[list[Json], list[Json] | None]:
+    """Return the layers of a graph, and the layers and other gates in the order of computation.
 
-    A graph without layers has no such order. A layer comes where the first of its sums is complete:
-    each row reads all of x, which is known by then, and nothing reads a row before.
+    The order is None for a graph without layers. A layer is at the position of the first of its
+    sums: each row reads all of x, which is known by then, and nothing reads a row earlier.
     """
-    found, place = scene.layers, scene.place
-    if not found:
+    layers, place = graph.layers, graph.place
+    if not layers:
         return [], None
-    inside = {gate for rows in found for row in rows for gate in row.gates}
+    inside = {gate for rows in layers for row in rows for gate in row.gates}
     stops: dict[int, Json] = {
-        place[node]: place[node] for node in scene.order if node.parents and node not in inside
+        place[node]: place[node] for node in graph.order if node.parents and node not in inside
     }
-    for i, rows in enumerate(found):
+    for i, rows in enumerate(layers):
         stops[min(place[row.total] for row in rows)] = {"layer": i}
-    weights = [tuple(row.weights for row in rows) for rows in found]
-    outputs = {tuple(row.output for row in rows): i for i, rows in enumerate(found)}
-    before = [outputs.get(rows[0].inputs) for rows in found]
-    layers = []
-    for i, rows in enumerate(found):
-        # A layer used for several samples is one layer, by its weights.
+    weights = [tuple(row.weights for row in rows) for rows in layers]
+    outputs = {tuple(row.output for row in rows): i for i, rows in enumerate(layers)}
+    before = [outputs.get(rows[0].inputs) for rows in layers]
+    encoded = []
+    for i, rows in enumerate(layers):
+        # Calls with the same weights, such as those of several examples, are one layer.
         uses = [k for k, own in enumerate(weights) if own == weights[i]]
         index, use = [*dict.fromkeys(weights)].index(weights[i]) + 1, uses.index(i) + 1
         title = f"layer {index}" + (f", call {use} of {len(uses)}" if len(uses) > 1 else "")
-        after = [k for k, layer in enumerate(before) if layer == i]
+        after = [k for k, source in enumerate(before) if source == i]
         made = [row.output for row in rows]
-        alone = len(after) == 1 and _is_read(scene, made, len(found[after[0]]))
-        layers.append(
-            _layer(scene, rows)
+        alone = len(after) == 1 and _is_read(graph, made, len(layers[after[0]]))
+        encoded.append(
+            _encode_layer(graph, rows)
             | {
                 "title": title,
                 "index": index,
                 "use": use if len(uses) > 1 else None,
-                "forward": _forward(title, rows),
-                "backward": _backward(title, rows, len(uses) > 1),
+                "forward": _forward_sentence(title, rows),
+                "backward": _backward_sentence(title, rows, len(uses) > 1),
                 "before": before[i],
                 "next": after[0] if alone else None,
             }
         )
-    return layers, [*map(stops.get, sorted(stops))]
+    return encoded, [*map(stops.get, sorted(stops))]
 
 
-def _layer(scene: Scene, rows: Sequence[Row]) -> Json:
-    """Return where the numbers of a layer stand."""
-    first, place = rows[0], scene.place
+def _encode_layer(graph: WalkedGraph, rows: Sequence[Row]) -> Json:
+    """Return the positions of the numbers of a layer."""
+    first, place = rows[0], graph.place
 
     def operand(x: Value | float | None) -> Json:
         return place[x] if isinstance(x, Value) else {"constant": x}
@@ -79,21 +83,21 @@ def _layer(scene: Scene, rows: Sequence[Row]) -> Json:
             for row in rows
         ],
         "alone": {
-            "x": _is_read(scene, first.inputs, len(rows)),
-            "W": _is_read(scene, [w for row in rows for w in row.weights], 1),
-            "b": _is_read(scene, [row.bias for row in rows], 1),
+            "x": _is_read(graph, first.inputs, len(rows)),
+            "W": _is_read(graph, [w for row in rows for w in row.weights], 1),
+            "b": _is_read(graph, [row.bias for row in rows], 1),
         },
         "passes": any(isinstance(x, Value) for x in first.inputs),
         "gates": sorted(place[gate] for row in rows for gate in row.gates),
     }
 
 
-def _is_read(scene: Scene, nodes: Iterable[Value | float | None], times: int) -> bool:
-    """Return whether nodes are read exactly `times` times, that is by one layer alone."""
-    return all(scene.readers[x] == times for x in nodes if isinstance(x, Value))
+def _is_read(graph: WalkedGraph, nodes: Iterable[Value | float | None], times: int) -> bool:
+    """Return True if nodes are read exactly `times` times, which means by one layer only."""
+    return all(graph.readers[x] == times for x in nodes if isinstance(x, Value))
 
 
-def _forward(title: str, rows: Sequence[Row]) -> str:
+def _forward_sentence(title: str, rows: Sequence[Row]) -> str:
     inputs, units = len(rows[0].weights), len(rows)
     active = rows[0].activation
     formula = "W x + b" if rows[0].bias is not None else "W x"
@@ -102,8 +106,10 @@ def _forward(title: str, rows: Sequence[Row]) -> str:
     return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
 
 
-def _backward(title: str, rows: Sequence[Row], several: bool) -> str:
+def _backward_sentence(title: str, rows: Sequence[Row], several: bool) -> str:
     slope = f"the slope of {rows[0].activation}" if rows[0].activation else ""
-    delta = f"upstream times {slope}" if slope else "it has no activation, so upstream"
-    start = f"Back through {title}: {delta} is δ; δ times x goes to the weights, and Wᵀδ on to x."
-    return f"{start} Other calls with these weights add terms of their own." if several else start
+    delta = f"upstream times {slope}" if slope else "the upstream gradient (there is no activation)"
+    start = (
+        f"Back through {title}: δ is {delta}; the weights receive δ times x, and x receives Wᵀδ."
+    )
+    return f"{start} Other calls with these weights contribute more terms." if several else start

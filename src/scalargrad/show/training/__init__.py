@@ -1,22 +1,22 @@
-"""A page on which network, boundary and loss of a training move together, step by step.
+"""Training pages: the network, its decision boundary and its loss, step by step.
 
-`watch` makes a `TrainingPage`, which keeps the parameters of each step. Once (`setting`), Python
-records what the model, its loss and its optimiser compute, finds the units in it, and infers the
-kind of task. The page computes everything else, with functions printed from the table of
-operations:
+`watch` creates a `TrainingPage`, which collects the parameters of each step (`training_page`).
+Once, Python records the model, its loss and its optimizer as programs, and infers the task
+(`training_setup`), and finds the units of the model (`network_units`). The page computes everything
+else, with functions generated from the definitions of operations, in these scripts:
 
 =============== ==============================================================
-state           the recorded programs: values forward, gradients backward; the task, and what is
-                shown; the loss of every example
-training        a training, snapshot by snapshot: the one that was recorded, or one anew, also with
-                other sizes of layers; what follows from it
+state           the recorded programs: values forward, gradients backward; the task, and the state
+                of the page; the loss of every example
+training        the snapshots of a training run, recorded or computed in the page, also with other
+                sizes of layers; the numbers derived from them
 picture         colours, markers, keys on shapes
 network         units and weights
-plane           what the network answers, with its contours and the examples on top
+plane           the outputs over the plane, with contours and the examples
 curve           the loss at every snapshot
-story           what a step did, and one unit in full, in words
+story           a step and a unit in words
 timeline        moving, playing, keys, links
-main            what can be changed, and training that goes on meanwhile; putting it together
+main            settings, and training in the page; event listeners and the start of the page
 =============== ==============================================================
 """
 

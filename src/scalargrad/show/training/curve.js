@@ -1,8 +1,8 @@
-// The loss at every snapshot, and a cursor at this one.
+// The curve of the loss, with a cursor at the current snapshot.
 
 const FRAME = { left: 66, right: 16, top: 10, bottom: 22 };
-const WORTH_LOG = 10; // a range of so many times is shown logarithmically
-const MOST_MARKS = 5;
+const MIN_LOG_RANGE = 10; // minimum ratio of the largest to the smallest loss for a logarithmic scale
+const MAX_TICKS = 5; // maximum number of ticks
 let curveRoom = { left: 0, right: 1, top: 0, bottom: 1 };
 
 // The losses that a logarithm can show.
@@ -10,10 +10,10 @@ const positive = () => training.losses.filter((loss) => loss > 0 && loss < Infin
 
 function isLogarithmic() {
   const shown = positive();
-  return shown.length > 0 && Math.max(...shown) >= WORTH_LOG * Math.min(...shown);
+  return shown.length > 0 && Math.max(...shown) >= MIN_LOG_RANGE * Math.min(...shown);
 }
 
-// How losses stand on a scale: how high, in shares from the bottom, and what is marked beside it.
+// A linear scale: the height of a loss, as a share from the bottom, and the ticks.
 function linearScale() {
   const finite = training.losses.filter(Number.isFinite);
   const [low, high] = [Math.min(0, ...finite), Math.max(...finite, -Infinity)];
@@ -21,17 +21,17 @@ function linearScale() {
   return { marks: known.map((loss) => [loss, number(loss)]), height: (loss) => (high > low ? (loss - low) / (high - low) : 0.5) };
 }
 
-// A loss of 0 lies below all others, on a line of its own.
+// A logarithmic scale, with a separate line at the bottom for losses of 0.
 function logScale() {
   const shown = positive();
   const logs = [Math.min(...shown), Math.max(...shown)].map(Math.log10);
   const hasZero = training.losses.some((loss) => loss === 0);
   const [low, high] = [Math.floor(logs[0] + 1e-9) - Number(hasZero), Math.ceil(logs[1] - 1e-9) || 0];
   const span = Math.max(high - low, 1);
-  const stride = Math.ceil(span / (MOST_MARKS - 1));
+  const stride = Math.ceil(span / (MAX_TICKS - 1));
   const powers = [];
   for (let power = low + Number(hasZero); power <= low + span; power += stride) powers.push(power);
-  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${raised(String(power))}` : number(10 ** power)]);
+  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${superscript(String(power))}` : number(10 ** power)]);
   const height = (loss) => (loss > 0 ? (Math.log10(loss) - low) / span : 0);
   return { marks: hasZero ? [[0, "0"], ...marks] : marks, height };
 }
@@ -56,12 +56,12 @@ function drawCurveKey() {
   putText($("curve-key"), [number(training.losses[state.at]), ...(rate === null ? [] : [`learning rate ${number(rate)}`]), ...(isLogarithmic() ? ["logarithmic scale"] : [])].join(" · "));
   const { losses, count } = training;
   const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;
-  put($("losses"), "aria-label", `The loss goes ${ends} over ${counted(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
+  put($("losses"), "aria-label", `The loss goes ${ends} over ${pluralize(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
 }
 
 function curveParts() {
   const { left, right, top, bottom } = curveRoom;
-  const { losses, steps, unit, count } = training;
+  const { losses, steps, stepName, count } = training;
   const { marks, height } = isLogarithmic() ? logScale() : linearScale();
   const lossDown = (loss) => bottom - (bottom - top) * height(loss);
   const points = losses.flatMap((loss, k) => (Number.isFinite(loss) ? [`${stepAcross(k).toFixed(1)},${lossDown(loss).toFixed(1)}`] : []));
@@ -71,14 +71,14 @@ function curveParts() {
     svgElement("path", { class: "rules", d: `M${left},${top}V${bottom}H${right}${marks.map(([loss]) => `M${left},${lossDown(loss)}H${right}`).join("")}` }),
     ...marks.map(([loss, name]) => svgElement("text", { class: "tick up", x: left - 6, y: lossDown(loss) + 4.5 }, name)),
     ...ends.map((k) => svgElement("text", { class: `tick ${k ? "up" : "first"}`, x: stepAcross(k), y: bottom + 16 }, String(steps[k]))),
-    svgElement("text", { class: "tick", x: (left + right) / 2, y: bottom + 16 }, unit),
+    svgElement("text", { class: "tick", x: (left + right) / 2, y: bottom + 16 }, stepName),
     svgElement("polyline", { class: "losses", points: points.join(" ") }),
     svgElement("path", { class: "cursor", d: `M${x},${top}V${bottom}` }),
     Number.isFinite(here) ? svgElement("circle", { class: "here", cx: x, cy: lossDown(here), r: 5 }) : "",
   ];
 }
 
-// The snapshot nearest to where someone points.
+// Go to the snapshot nearest to the pointer.
 function onCurvePointer(event) {
   if (event.type === "pointermove" && !(event.buttons & 1)) return;
   const box = $("losses").getBoundingClientRect();

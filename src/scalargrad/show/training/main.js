@@ -1,10 +1,10 @@
-// The settings of training that can be changed here, and training anew with them.
+// The settings of training in the page, the event listeners and the start of the page.
 
-const FRAME_BUDGET = 8; // milliseconds of a frame that are spent on training
+const FRAME_BUDGET = 8; // time of each frame for training, in milliseconds
 const recordedSummary = $("summary").textContent;
-let underway = 0; // the frame in which training goes on
+let requestedFrame = 0; // the requested frame of training; 0 if none
 
-// What the controls ask for; null where one of them holds no number that can be.
+// The settings in the controls; null if one of them is invalid.
 function settings() {
   if (!$("settings").checkValidity()) return null;
   const read = (id) => ($(id).value === "" ? null : Number($(id).value));
@@ -12,14 +12,14 @@ function settings() {
   return { hidden, rate: read("rate"), epochs: read("epochs"), seed: read("seed") };
 }
 
-// Show another training, as far as it has come.
+// Show another training run at a snapshot.
 function show(chosen, at) {
   training = chosen;
-  Object.assign(state, { unit: null, cell: Math.min(state.cell, training.cells.length - 1), at });
+  Object.assign(state, { selectedUnit: null, focusedUnit: Math.min(state.focusedUnit, training.units.length - 1), at });
   keepFocus(drawAll);
 }
 
-function noteSettings() {
+function updateSettingsNote() {
   const isOurs = training !== recordedTraining;
   if ($("recording").hidden === isOurs) $("recording").hidden = !isOurs;
   const kind = `${recorded.retraining.optimizer} on all ${examples.length} examples at once, no penalty, a constant learning rate`;
@@ -27,43 +27,43 @@ function noteSettings() {
   const size = `${sizes} units, ${training.parameterCount} parameters`;
   const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
   putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);
-  const asRecorded = recorded.retraining.isKnown // without an optimiser, nothing is known of its own
-    ? "As recorded in Python. Change a number to train anew, in this page."
-    : "The recording was trained by a program of your own; these settings train anew, in this page.";
+  const asRecorded = recorded.retraining.isKnown // false without an optimizer
+    ? "As recorded in Python. Change a number to train again in this page."
+    : "The recording was trained by your own loop; these settings train again in this page.";
   putText($("settings-note"), isOurs ? how : asRecorded);
 }
 
 function stopRetraining() {
-  cancelAnimationFrame(underway);
-  underway = 0;
+  cancelAnimationFrame(requestedFrame);
+  requestedFrame = 0;
   rest();
 }
 
-// Train anew, some epochs in each frame; who looks at the newest snapshot goes on doing so.
+// Train again, some epochs in each frame; if the newest snapshot is shown, follow the training.
 function retrain() {
   stopRetraining();
   pause();
   const chosen = settings();
   if (chosen === null) {
-    $("settings-note").textContent = "This cannot be trained: look at the marked number.";
+    $("settings-note").textContent = "Training needs valid settings: correct the marked number.";
     return;
   }
   const fresh = new Retraining(chosen);
   show(fresh.training, 0);
-  const goOn = () => {
+  const continueTraining = () => {
     const follows = state.at === fresh.training.count - 1;
-    const isDone = advanceFor(fresh, chosen.epochs, FRAME_BUDGET);
+    const isDone = advanceDuring(fresh, chosen.epochs, FRAME_BUDGET);
     if (follows) state.at = fresh.training.count - 1;
-    underway = isDone ? 0 : requestAnimationFrame(goOn);
+    requestedFrame = isDone ? 0 : requestAnimationFrame(continueTraining);
     state.isMoving = !isDone;
     keepFocus(draw);
     if (isDone) announce([sentence(), fresh.training.stopped].filter(Boolean).join(" "));
   };
-  underway = requestAnimationFrame(goOn);
+  requestedFrame = requestAnimationFrame(continueTraining);
 }
 
-// Train for some milliseconds, and say whether that was all.
-function advanceFor(fresh, epochs, milliseconds) {
+// Train for some milliseconds, and return whether training is complete.
+function advanceDuring(fresh, epochs, milliseconds) {
   const until = performance.now() + milliseconds;
   do {
     if (fresh.training.count > epochs || !fresh.advance()) return true;
@@ -75,10 +75,10 @@ function showRecording() {
   stopRetraining();
   $("settings").reset();
   show(recordedTraining, recordedTraining.count - 1);
-  announce("The training that was recorded.");
+  announce("The recorded training.");
 }
 
-// The settings as they were recorded.
+// Create the controls, with the recorded settings.
 function buildSettings() {
   const { retraining } = recorded;
   $("settings").hidden = !retraining;
@@ -98,11 +98,11 @@ function buildSettings() {
   $("recording").addEventListener("click", showRecording);
 }
 
-// Putting the page together, and what tests and slides may call.
+// The event listeners and the start of the page, and its interface for tests.
 
 function buildExamples() {
   $("example").append(element("option", { value: "" }, `all ${examples.length} examples`));
-  for (const i of examples.keys()) $("example").append(element("option", { value: i }, `${nameOfExample(i)}, ${describedTarget(i)}`));
+  for (const i of examples.keys()) $("example").append(element("option", { value: i }, `${nameOfExample(i)}, ${targetText(i)}`));
 }
 
 function listen() {
@@ -148,10 +148,10 @@ window.scalargrad = {
     activations: state.example === null ? null : training.activations(state.at, state.example),
     parameters: [...training.parameters[state.at]],
   }),
-  // Every snapshot of a training with other settings: {hidden, rate, seed, epochs}.
+  // All snapshots of a training run with other settings: {hidden, rate, seed, epochs}.
   trained: (chosen) => {
     const fresh = new Retraining(chosen);
-    advanceFor(fresh, chosen.epochs, Infinity);
+    advanceDuring(fresh, chosen.epochs, Infinity);
     const { losses, parameters, stopped } = fresh.training;
     return { losses, parameters: parameters.map((each) => [...each]), stopped };
   },

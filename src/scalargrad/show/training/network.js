@@ -1,27 +1,27 @@
-// The units of the network: a picture in each of what it gives over the plane.
+// The units of the network, each with a picture of its output over the plane.
 
-const HEADING = 22; // pixels above the units, for the names of layers
-const MOST_TILE = 54;
-const LEAST_TILE = 2;
-const ROOM = { narrow: 30, wide: 92 }; // beside the last layer, for names and numbers
-const BEFORE_INPUT = 14; // pixels around an input's name
+const HEADING = 22; // height of the names of layers, in pixels
+const MAX_TILE = 54; // maximum side of a picture, in pixels
+const MIN_TILE = 2; // minimum side of a picture, in pixels
+const ROOM = { narrow: 30, wide: 92 }; // width right of the last layer for names and numbers, in pixels
+const BEFORE_INPUT = 14; // space around an input's name, in pixels
 
-let tiles = []; // for each cell {x, y, size}: the middle and the side
-let cells = []; // for each cell {group, button, mark, text}, of its element
+let tiles = []; // for each unit {x, y, size}: the centre and the side of its picture
+let unitElements = []; // for each unit {group, button, mark, text}: its elements
 let canvasOfTiles = null;
-let pointedAt = null; // the unit under the mouse
+let pointedAt = null; // the unit under the pointer
 
-// Give every unit its place: layers side by side, each centred.
+// Compute the positions of the units: layers side by side, each centred.
 function placeTiles(across, down) {
-  const pitchOf = (layer) => Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);
-  const left = Math.max(isPhone() ? 26 : 46, ...inputNames().map((name) => widthOf(fitting(name)) + BEFORE_INPUT));
+  const pitchOf = (layer) => Math.min((down - HEADING - 4) / layer.length, MAX_TILE * 1.35);
+  const left = Math.max(isPhone() ? 26 : 46, ...inputNames().map((name) => widthOf(truncateName(name)) + BEFORE_INPUT));
   const right = isPhone() ? ROOM.narrow : ROOM.wide;
   tiles = [];
   for (const [l, layer] of training.layers.entries()) {
     const pitch = pitchOf(layer);
-    const fits = 2 * Math.floor(Math.min(pitch * 0.84, MOST_TILE) / 2); // whole pixels: sharp, and printed right
-    const size = Math.max(fits, LEAST_TILE);
-    const column = left + size / 2 + ((across - left - right - MOST_TILE) * l) / Math.max(1, training.layers.length - 1);
+    const fits = 2 * Math.floor(Math.min(pitch * 0.84, MAX_TILE) / 2); // an even number of pixels, so that pictures are sharp
+    const size = Math.max(fits, MIN_TILE);
+    const column = left + size / 2 + ((across - left - right - MAX_TILE) * l) / Math.max(1, training.layers.length - 1);
     for (const [i, c] of layer.entries()) {
       const y = HEADING + (down - HEADING) / 2 + (i - (layer.length - 1) / 2) * pitch;
       tiles[c] = { x: Math.round(column), y: Math.round(y), size };
@@ -29,44 +29,44 @@ function placeTiles(across, down) {
   }
 }
 
-// Fit the picture to its place.
+// Fit the canvas to its container.
 function fitTiles() {
-  const { across, down, context } = fitted($("tiles"));
+  const { across, down, context } = fitCanvas($("tiles"));
   canvasOfTiles = context;
   placeTiles(across, down);
   return { across, down };
 }
 
-// Make lines and units anew: of another network, or for another size.
+// Create all lines and units, for another network or size.
 function layOutNetwork() {
   fitTiles();
   drawNamesLegend();
-  const { across, down } = fitTiles(); // of which the legend may have taken a line
-  for (const id of ["lines", "cells"]) $(id).setAttribute("viewBox", `0 0 ${across} ${down}`);
+  const { across, down } = fitTiles(); // the legend may have changed the height
+  for (const id of ["lines", "units"]) $(id).setAttribute("viewBox", `0 0 ${across} ${down}`);
   layOutLines();
-  cells = training.cells.map((_, c) => cellElement(c));
-  $("cells").replaceChildren(...training.layers.flatMap(headed), ...cells.map(({ group }) => group));
+  unitElements = training.units.map((_, c) => unitElement(c));
+  $("units").replaceChildren(...training.layers.flatMap(headingElement), ...unitElements.map(({ group }) => group));
 }
 
-function headed(layer, l) {
+function headingElement(layer, l) {
   const { x } = tiles[layer[0]];
   const last = training.layers.length - 1;
   const name = l === 0 ? "input" : l === last ? "output" : `layer ${l}`;
   return svgElement("text", { class: "heading", x, y: 14 }, name);
 }
 
-function cellElement(c) {
+function unitElement(c) {
   const { x, y, size } = tiles[c];
   const box = { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: 2 };
-  const isInput = training.cells[c].layer === 0;
+  const isInput = training.units[c].layer === 0;
   const mark = svgElement("circle", { class: "mark", r: Math.min(4, size / 7) });
   const button = svgElement(
     "g",
     {
-      class: "button", id: `cell-${c}`, role: "button", tabindex: c === state.cell ? 0 : -1,
-      onclick: () => { chooseUnit(c); openUnit(c); }, onfocus: () => { state.cell = c; chooseUnit(c); },
+      class: "button", id: `unit-${c}`, role: "button", tabindex: c === state.focusedUnit ? 0 : -1,
+      onclick: () => { chooseUnit(c); openUnit(c); }, onfocus: () => { state.focusedUnit = c; chooseUnit(c); },
       onpointerenter: (event) => pointAt(event.pointerType === "mouse" ? c : null), onpointerleave: () => pointAt(null),
-      onkeydown: (event) => onShapeKey(event, (by) => focusCell((c + by + training.cells.length) % training.cells.length), () => openUnit(c)),
+      onkeydown: (event) => onShapeKey(event, (by) => focusUnit((c + by + training.units.length) % training.units.length), () => openUnit(c)),
     },
     svgElement("rect", { ...box, x: box.x - 3, y: box.y - 3, width: size + 6, height: size + 6, class: "target" }),
     svgElement("rect", { ...box, class: "border" }),
@@ -74,21 +74,21 @@ function cellElement(c) {
     mark,
   );
   const text = svgElement("text", { class: "number", x: x + size / 2 + 5, y: y + 4.5 });
-  const group = svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), text);
-  group.style.setProperty("--layer", String(training.cells[c].layer));
+  const group = svgElement("g", { class: isInput ? "unit input" : "unit" }, button, nameElement(c, isInput, { x, y, size }), text);
+  group.style.setProperty("--layer", String(training.units[c].layer));
   return { group, button, mark, text };
 }
 
-function focusCell(c) {
-  $(`cell-${state.cell}`).setAttribute("tabindex", "-1");
-  $(`cell-${c}`).setAttribute("tabindex", "0");
-  $(`cell-${c}`).focus();
+function focusUnit(c) {
+  $(`unit-${state.focusedUnit}`).setAttribute("tabindex", "-1");
+  $(`unit-${c}`).setAttribute("tabindex", "0");
+  $(`unit-${c}`).focus();
 }
 
-// Choose a unit, whose lines then stand out among all others; null lets it go.
+// Select a unit, whose lines are then emphasized, or none by null.
 function chooseUnit(c) {
-  if (state.unit === c) return;
-  state.unit = c;
+  if (state.selectedUnit === c) return;
+  state.selectedUnit = c;
   drawNetwork();
 }
 
@@ -101,29 +101,29 @@ function drawNetwork() {
   drawLinesLegend();
   drawLines();
   canvasOfTiles.clearRect(0, 0, canvasOfTiles.canvas.width, canvasOfTiles.canvas.height);
-  const { fields } = training.overPlane(state.at, sliceThrough());
-  const most = fields.map(greatest);
-  for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c], most[c]);
+  const { fields } = training.fieldsOverPlane(state.at, sliceThrough());
+  const most = fields.map(maxMagnitude);
+  for (const c of training.units.keys()) drawTile(canvasOfTiles, c, fields[c], most[c]);
   drawActivations(most);
 }
 
-// An input that is the same all over the plane.
-const isHeld = (c) => training.cells[c].layer === 0 && !plane.includes(c);
+// Whether a unit is an input that is constant over the plane.
+const isConstantInput = (c) => training.units[c].layer === 0 && !plane.includes(c);
 
 function drawTile(context, c, field, most) {
   const { x, y, size } = tiles[c];
-  const pixels = isHeld(c) ? new Uint32Array(field.length).fill(shades.constant[SHADES]) : divergingPixels(field, most || 1);
+  const pixels = isConstantInput(c) ? new Uint32Array(field.length).fill(shades.constant[SHADES]) : divergingPixels(field, most || 1);
   paint(context, pixels, x - size / 2, y - size / 2, size, size);
 }
 
-// What the selected example makes of every unit, and where it lies in every picture.
+// Show the output of every unit for the selected example, and the position of the example in every picture.
 function drawActivations(most) {
   const values = state.example === null ? null : training.activations(state.at, state.example);
-  for (const [c, cell] of training.cells.entries()) {
-    const { group, button, mark, text } = cells[c];
+  for (const [c, unit] of training.units.entries()) {
+    const { group, button, mark, text } = unitElements[c];
     const { x, y, size } = tiles[c];
-    group.classList.toggle("dead", !isHeld(c) && most[c] === 0);
-    group.classList.toggle("held", isHeld(c));
+    group.classList.toggle("dead", !isConstantInput(c) && most[c] === 0);
+    group.classList.toggle("held", isConstantInput(c));
     group.classList.toggle("lit", values !== null);
     if (values) {
       const [right, down] = placeInPlane(examples[state.example]);
@@ -132,13 +132,13 @@ function drawActivations(most) {
     }
     putText(text, values ? number(values[c]) : "");
     put(text, "class", values && values[c] < 0 ? "number negative" : "number positive");
-    const kind = cell.layer === 0 ? "input" : `${cell.activation || "linear"} unit of layer ${cell.layer}`;
+    const kind = unit.layer === 0 ? "input" : `${unit.activation || "linear"} unit of layer ${unit.layer}`;
     const given = values ? `, gives ${number(values[c])} for example ${state.example}` : "";
-    put(button, "aria-label", `${cell.name}, ${kind}${given}`);
+    put(button, "aria-label", `${unit.name}, ${kind}${given}`);
   }
 }
 
-// Where an input lies in the plane, in shares of its width and height from the upper left.
+// The position of an input in the plane, as shares of its width and height from the upper left.
 function placeInPlane(input) {
   return plane.map((axis, i) => {
     const [low, high] = extents[i];
@@ -147,46 +147,46 @@ function placeInPlane(input) {
   });
 }
 
-const mostLetters = () => (isPhone() ? 12 : 24); // of a name, the rest of which is cut off
-const fitting = (name) => (name.length > mostLetters() ? `${name.slice(0, mostLetters() - 1).trimEnd()}…` : name);
+const maxNameLength = () => (isPhone() ? 12 : 24); // maximum length of a displayed name
+const truncateName = (name) => (name.length > maxNameLength() ? `${name.slice(0, maxNameLength() - 1).trimEnd()}…` : name);
 
-const inputNames = () => training.layers[0].map((c) => training.cells[c].name);
+const inputNames = () => training.layers[0].map((c) => training.units[c].name);
 
 function widthOf(text) {
   canvasOfTiles.font = `${isPhone() ? 14 : 13}px ${getComputedStyle(document.body).fontFamily}`;
   return canvasOfTiles.measureText(text).width;
 }
 
-// The name of a unit stands after it, that of an input before it.
+// The name of a unit is right of it, the name of an input left of it.
 function nameElement(c, isInput, { x, y, size }) {
-  const { name } = training.cells[c];
+  const { name } = training.units[c];
   const place = { x: isInput ? x - size / 2 - 5 : x + size / 2 + 5, y: y + 4.5 };
-  const text = svgElement("text", { class: isInput ? "name before" : "name", ...place }, isInput ? fitting(name) : name);
-  if (isInput && fitting(name) !== name) text.append(svgElement("title", {}, name));
+  const text = svgElement("text", { class: isInput ? "name before" : "name", ...place }, isInput ? truncateName(name) : name);
+  if (isInput && truncateName(name) !== name) text.append(svgElement("title", {}, name));
   return text;
 }
 
-// What the names that are cut stand for.
+// Show the full names of those that are abbreviated.
 function drawNamesLegend() {
-  const cut = inputNames().filter((name) => fitting(name) !== name);
-  putText($("names-of"), cut.map((name) => `${fitting(name)} is ${name}`).join(", "));
+  const cut = inputNames().filter((name) => truncateName(name) !== name);
+  putText($("names-of"), cut.map((name) => `${truncateName(name)} is ${name}`).join(", "));
 }
 
 // The lines between units, one for each weight.
 
-const PALE = 0.06; // how strong lines are that are not meant
-const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
-const WIDTHS = 50; // of lines, so many as can be told apart: a line is written anew only if its own changes
-const SMALL = 24; // pixels of a unit
-const AROUND_NAME = 8; // pixels before and behind a name, together
-const LEAST_RUN = 40; // pixels across, in which lines can be told apart
+const WEAK_OPACITY = 0.06; // opacity of lines that are not emphasized
+const MIN_PRODUCT_SHARE = 0.1; // minimum product of an emphasized line, as a share of the largest one into its layer
+const WIDTH_LEVELS = 50; // number of distinct line widths; a line is updated only if its width changes
+const SMALL_TILE = 24; // side of a small unit, in pixels
+const NAME_MARGIN = 8; // space before and after a name together, in pixels
+const MIN_LINE_LENGTH = 40; // minimum width in which lines are distinguishable, in pixels
 const HALO = { width: 11, opacity: 0.7 }; // under the line whose weight changed most
 
 let lines = []; // for each weight {path, start, end, parameter, from, to}
 
 function layOutLines() {
   lines = training.weights.map((weight) => {
-    const [start, end] = endsOf(weight);
+    const [start, end] = lineEnds(weight);
     const middle = (start.x + end.x) / 2;
     const d = `M${start.x},${start.y}C${middle},${start.y} ${middle},${end.y} ${end.x},${end.y}`;
     return { ...weight, start, end, d, path: svgElement("path", { d }) };
@@ -195,56 +195,56 @@ function layOutLines() {
   $("lines").replaceChildren(halo, ...lines.map((line) => line.path));
 }
 
-// From the right side of a unit to the left side of another; of small ones, which stand close together,
-// from behind the name, which could not be read among their lines, if these have room there.
-function endsOf(weight) {
+// The ends of a line, from the right side of a unit to the left side of another. Lines of small units begin
+// after the name, if there is room, so that the name is legible.
+function lineEnds(weight) {
   const [from, to] = [tiles[weight.from], tiles[weight.to]];
-  const { name, layer } = training.cells[weight.from];
+  const { name, layer } = training.units[weight.from];
   const [left, right] = [from.x + from.size / 2, to.x - to.size / 2];
-  const behind = left + AROUND_NAME + widthOf(name);
-  const isBehind = layer > 0 && from.size < SMALL && right - behind >= LEAST_RUN;
+  const behind = left + NAME_MARGIN + widthOf(name);
+  const isBehind = layer > 0 && from.size < SMALL_TILE && right - behind >= MIN_LINE_LENGTH;
   return [{ x: isBehind ? behind : left, y: from.y }, { x: right, y: to.y }];
 }
 
-// Each line of the view: width by magnitude, colour and dashes by sign. Those of the unit or the example
-// that is chosen stand out, and a halo lies under the one whose weight changed most.
+// Draw the lines of the view: width by magnitude, colour and dashes by sign. Lines of the selected unit or
+// example are emphasized, and the line whose weight changed most has a halo.
 function drawLines() {
-  const shown = lineNumbers(lines);
-  const most = greatestLine();
+  const lineValues = lineNumbers(lines);
+  const most = maxLineNumber();
   const thickest = Math.min(5, 60 / Math.max(...training.layers.map((layer) => layer.length)));
-  const isMeant = meantLines();
+  const isEmphasized = emphasizedLines();
   for (const [i, { path }] of lines.entries()) {
-    const share = Number.isFinite(shown[i]) ? Math.round((WIDTHS * Math.abs(shown[i])) / (most || 1)) / WIDTHS : 1;
-    const opacity = isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE;
-    put(path, "class", shown[i] < 0 ? "negative" : "positive");
-    put(path, "stroke-width", shown[i] === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
+    const share = Number.isFinite(lineValues[i]) ? Math.round((WIDTH_LEVELS * Math.abs(lineValues[i])) / (most || 1)) / WIDTH_LEVELS : 1;
+    const opacity = isEmphasized === null ? 0.15 + 0.85 * share : isEmphasized[i] ? 1 : WEAK_OPACITY;
+    put(path, "class", lineValues[i] < 0 ? "negative" : "positive");
+    put(path, "stroke-width", lineValues[i] === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
     put(path, "stroke-opacity", opacity.toFixed(2));
   }
   const moved = largestChange();
   put($("halo"), "d", moved ? lines.find(({ parameter }) => parameter === moved.parameter)?.d ?? "" : "");
 }
 
-// The training stands still.
+// Draw everything again when a training run or Play stops.
 function rest() {
   if (!state.isMoving) return;
   state.isMoving = false;
   draw();
 }
 
-// Which lines are meant: those of a unit; or those along which the selected example sends at least a
-// tenth of the greatest product into their layer. Null where nothing is chosen.
-function meantLines() {
-  const unit = pointedAt ?? state.unit;
-  if (unit !== null) return lines.map(({ from, to }) => from === unit || to === unit);
+// Which lines are emphasized: those of a unit; or those whose product for the selected example is at least a
+// tenth of the largest one into their layer. Null if nothing is selected.
+function emphasizedLines() {
+  const marked = pointedAt ?? state.selectedUnit;
+  if (marked !== null) return lines.map(({ from, to }) => from === marked || to === marked);
   if (state.example === null) return null;
-  const products = productsOf(lines);
-  const layerOf = ({ to }) => training.cells[to].layer;
-  const most = training.layers.map((_, l) => greatest(products.filter((_, i) => layerOf(lines[i]) === l)));
-  return lines.map((line, i) => products[i] !== 0 && Math.abs(products[i]) >= CARRIES * most[layerOf(line)]);
+  const products = lineProducts(lines);
+  const layerOf = ({ to }) => training.units[to].layer;
+  const most = training.layers.map((_, l) => maxMagnitude(products.filter((_, i) => layerOf(lines[i]) === l)));
+  return lines.map((line, i) => products[i] !== 0 && Math.abs(products[i]) >= MIN_PRODUCT_SHARE * most[layerOf(line)]);
 }
 
-// The number of the widest line; of weights that of the whole training, so that they are seen to grow.
-const greatestLine = () => (state.view === "weights" ? training.greatestWeight : greatest(lineNumbers(training.weights)));
+// The number of the widest line; for weights, the largest of all snapshots, so that growth is visible.
+const maxLineNumber = () => (state.view === "weights" ? training.greatestWeight : maxMagnitude(lineNumbers(training.weights)));
 
 function drawLinesLegend() {
   const of = {
@@ -253,5 +253,5 @@ function drawLinesLegend() {
     gradients: `∂L/∂w of ${state.example === null ? "the mean loss" : `the loss of example ${state.example}`}`,
     changes: "change of w",
   }[state.view];
-  putText($("lines-of"), `${of}, at most ${number(greatestLine())}`);
+  putText($("lines-of"), `${of}, at most ${number(maxLineNumber())}`);
 }

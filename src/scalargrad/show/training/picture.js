@@ -1,19 +1,19 @@
-// Room, colours, markers and contours.
+// Sizes, colours, pixels and markers of the pictures.
 
-const LEAST_ROOM = { across: 240, down: 80 }; // in which every picture can still be laid out
+const MIN_ROOM = { across: 240, down: 80 }; // minimum size of a picture, in pixels
 
-const CLASS_COUNT = 10; // colours of classes, which begin again where there are more
+const CLASS_COUNT = 10; // number of colours of classes, which repeat if there are more
 
-// The colour of a class or output: classes that are not told by a sign have no colour of a sign.
+// The colour of a class or output; the colours of the signs are for classes decided by a sign only.
 const classColour = (c) => `class${(c % CLASS_COUNT) + (task.kind === "largest" ? 2 : 0)}`;
 
 const COLOURS = ["paper", "constant", "value", "gradient"];
 let palette = {};
-const SHADES = 512; // between paper and a full colour
-const shades = {}; // of each colour: so many mixtures with paper, as pixels
-let divergingShades = new Uint32Array(); // from orange over paper to blue, and what stands for no number
+const SHADES = 512; // number of shades between the background and a full colour
+const shades = {}; // for each colour, its mixtures with the background, as pixels
+let divergingShades = new Uint32Array(); // from orange over the background to blue, and the pixel for NaN
 
-// Read the colours as the theme has them now.
+// Read the colours of the current theme.
 function readPalette() {
   const probe = $("palette");
   for (const name of [...COLOURS, ...[...Array(CLASS_COUNT).keys()].map(classColour)]) {
@@ -22,20 +22,20 @@ function readPalette() {
     palette[name] = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
   }
   for (const [name, colour] of Object.entries(palette)) {
-    shades[name] = Uint32Array.from({ length: SHADES + 1 }, (_, i) => pixel(mixed(palette.paper, colour, i / SHADES)));
+    shades[name] = Uint32Array.from({ length: SHADES + 1 }, (_, i) => pixel(mix(palette.paper, colour, i / SHADES)));
   }
   const most = Math.round(FULL * SHADES);
   divergingShades = Uint32Array.of(...shades.gradient.slice(1, most + 1).reverse(), ...shades.value.slice(0, most + 1), shades.constant[SHADES]);
 }
 
-const mixed = (from, to, share) => from.map((x, i) => x + (to[i] - x) * share);
+const mix = (from, to, share) => from.map((x, i) => x + (to[i] - x) * share);
 const pixel = ([red, green, blue]) => new Uint32Array(new Uint8ClampedArray([red, green, blue, 255]).buffer)[0];
 
-const FULL = 0.92; // how much of its colour the greatest number has
+const FULL = 0.92; // share of the full colour for the largest number
 
-const pixelsFor = remembered((count) => new Uint32Array(count), 2); // of the picture that is drawn now
+const pixelsFor = memoize((count) => new Uint32Array(count), 2); // reused for every picture of this size
 
-// The same as pixels, from the mixtures that are known: of each number divided by the one with full colour.
+// The pixels of numbers on the diverging scale; `most` is the number with the full colour.
 function divergingPixels(numbers, most) {
   const known = divergingShades;
   const middle = (known.length - 2) / 2;
@@ -50,40 +50,39 @@ function divergingPixels(numbers, most) {
 
 const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(share, 1))];
 
-// Draw a picture of a grid, a pixel for each point, into a rectangle of a canvas: the outermost points
-// lie on its edges, and what is beyond them is cut off.
+// Draw a grid, one pixel for each point, into a rectangle of a canvas. The outermost points are on its edges.
 function paint(context, pixels, left, top, across, down, grid = gridSize) {
   const scale = window.devicePixelRatio || 1;
   const place = [left, top, across, down].map((side) => Math.round(side * scale));
-  const { each, image, own } = sheetOf(grid.across, grid.down);
+  const { each, image, own } = gridCanvas(grid.across, grid.down);
   each.set(pixels);
   own.putImageData(image, 0, 0);
   const [beyond, high] = grid.down > 1 ? [0.5, grid.down - 1] : [0, 1];
   context.drawImage(own.canvas, 0.5, beyond, grid.across - 1, high, ...place);
 }
 
-// A small canvas, and its pixels to be written.
-const sheetOf = remembered((across, down) => {
+// A small canvas for a grid, and its pixels.
+const gridCanvas = memoize((across, down) => {
   const own = new OffscreenCanvas(across, down).getContext("2d", { willReadFrequently: true });
   const image = new ImageData(across, down);
   return { own, image, each: new Uint32Array(image.data.buffer) };
 });
 
-// Of commands to draw, a printer makes something else: it is given pixels.
+// Replace the drawing commands of a canvas by its pixels, because printers render commands differently.
 function asPixels(context) {
   const { width, height } = context.canvas;
   context.putImageData(context.getImageData(0, 0, width, height), 0, 0);
 }
 
-// The size of a picture's place, in pixels of the page. A snapshot that is hidden, or not laid out yet,
-// has none: it is drawn at the least size, and anew when it is shown.
+// The size of a picture, in pixels of the page. A hidden page has none: it is drawn at the minimum size, and
+// again when it becomes visible.
 function roomOf(picture) {
   const { clientWidth, clientHeight } = picture.parentElement;
-  return { across: Math.max(clientWidth, LEAST_ROOM.across), down: Math.max(clientHeight, LEAST_ROOM.down) };
+  return { across: Math.max(clientWidth, MIN_ROOM.across), down: Math.max(clientHeight, MIN_ROOM.down) };
 }
 
-// Fit a canvas to its place, sharp on any screen, and empty it.
-function fitted(canvas) {
+// Fit a canvas to its container at the resolution of the screen, and clear it.
+function fitCanvas(canvas) {
   const { across, down } = roomOf(canvas);
   const scale = window.devicePixelRatio || 1;
   canvas.width = Math.round(across * scale);
@@ -91,8 +90,8 @@ function fitted(canvas) {
   return { context: canvas.getContext("2d", { willReadFrequently: true }), across, down };
 }
 
-// The greatest magnitude among numbers, those aside that are none.
-function greatest(numbers) {
+// The largest magnitude of finite numbers.
+function maxMagnitude(numbers) {
   let most = 0;
   for (let i = 0; i < numbers.length; i += 1) {
     const size = Math.abs(numbers[i]);
@@ -101,8 +100,8 @@ function greatest(numbers) {
   return most;
 }
 
-// The outline of a class's marker about (0, 0): six, so that thirty classes have a colour and a marker that
-// no other has together.
+// The outlines of markers around (0, 0). There are six, so that thirty classes have distinct pairs of colour
+// and marker.
 const circle = (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0z`;
 const MARKERS = [
   (r) => `M0,${-1.2 * r}L${1.1 * r},${0.8 * r}L${-1.1 * r},${0.8 * r}z`,
@@ -114,7 +113,7 @@ const MARKERS = [
 ];
 const marker = (c, r) => MARKERS[c % MARKERS.length](r);
 
-// Keys on one of several shapes: arrows move among them, Enter and Space act.
+// Handle a key on one of several shapes: arrows move between them, Enter and Space act.
 function onShapeKey(event, move, act) {
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (by) move(by);

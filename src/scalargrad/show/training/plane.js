@@ -1,9 +1,9 @@
-// What the network answers over the plane, and the examples in it; with one input, a curve.
+// The outputs of the network over the plane, with the examples; a curve if there is only one input.
 
 const isPlane = plane.length === 2;
-const MOST_HELD = 3; // other inputs that are named with what they are held at
-const BESIDE_AXIS = 12; // pixels, for the gaps beside its numbers
-const MARGIN = { left: 40, right: 8, top: 8, bottom: 24 }; // on the left it grows with what stands there
+const MAX_HELD = 3; // maximum number of other inputs listed with their values
+const AXIS_MARGIN = 12; // space around the numbers of the vertical axis, in pixels
+const MARGIN = { left: 40, right: 8, top: 8, bottom: 24 }; // the left one grows with the numbers of the axis
 const classSpread = task.kind === "threshold" ? (Math.max(...task.targets) - Math.min(...task.targets)) / 2 || 1 : 1;
 const numbers = task.targets.flat();
 const targetRange = [Math.min(...numbers), Math.max(...numbers)];
@@ -11,14 +11,14 @@ let room = { left: 0, top: 0, across: 0, down: 0 }; // the plane's rectangle
 let canvasOfPlane = null;
 let boundaryLines = [];
 let answerLines = [];
-let points = []; // of each example, its element
+let points = []; // the element of each example
 
 const toRight = (share) => room.left + room.across * share;
 const toDown = (share) => room.top + room.down * share;
 
-// Make the picture's parts anew, for another size.
+// Create the parts of the picture, for another size.
 function layOutPlane() {
-  const { context, across, down } = fitted($("field"));
+  const { context, across, down } = fitCanvas($("field"));
   canvasOfPlane = context;
   const inside = { across: across - MARGIN.left - MARGIN.right, down: down - MARGIN.top - MARGIN.bottom };
   const side = Math.floor(Math.min(inside.across, inside.down));
@@ -36,31 +36,31 @@ function layOutPlane() {
   if (needsMargin()) layOutPlane();
 }
 
-// Whether a number at the upright axis is wider than the margin, which is then made as wide.
+// Widen the left margin if a number of the vertical axis is wider; return whether it was.
 function needsMargin() {
   const wide = [...document.querySelectorAll("#axes .tick.up")].map((text) => text.getComputedTextLength());
-  const isTooNarrow = Math.max(0, ...wide) + BESIDE_AXIS > MARGIN.left;
-  if (isTooNarrow) MARGIN.left = Math.ceil(Math.max(...wide)) + BESIDE_AXIS;
+  const isTooNarrow = Math.max(0, ...wide) + AXIS_MARGIN > MARGIN.left;
+  if (isTooNarrow) MARGIN.left = Math.ceil(Math.max(...wide)) + AXIS_MARGIN;
   return isTooNarrow;
 }
 
 function drawPlane() {
-  if (isPlane && isFine()) drawField(training.overFinePlane(state.at, sliceThrough()), fineGrid);
-  else if (isPlane) drawField(training.overPlane(state.at, sliceThrough()).outputs, gridSize);
-  else drawCurves(training.overPlane(state.at, sliceThrough()).outputs);
+  if (isPlane && isFine()) drawField(training.outputsOverFinePlane(state.at, sliceThrough()), fineGrid);
+  else if (isPlane) drawField(training.fieldsOverPlane(state.at, sliceThrough()).outputs, gridSize);
+  else drawCurves(training.fieldsOverPlane(state.at, sliceThrough()).outputs);
   drawPoints();
 }
 
 const isFine = () => !state.isMoving && task.classes.length > 0 && training.parameterCount * fineGrid.across * fineGrid.down <= FINE_WORK;
 
-// The pixels of all points: of their class, the stronger the surer; or of the number answered.
+// The pixels of all points: the colour of their class, stronger for larger margins, or of the output.
 function fieldPixels(outputs) {
   if (task.kind === "threshold") {
-    const sureness = (y) => {
+    const confidence = (y) => {
       const d = y - task.threshold;
       return Number.isFinite(d) ? (0.65 * d) / (Math.abs(d) + classSpread) : d > 0 ? 0.65 : -0.65;
     };
-    return divergingPixels(outputs[0].map(sureness), 1);
+    return divergingPixels(outputs[0].map(confidence), 1);
   }
   if (task.kind === "number") {
     const [low, high] = targetRange;
@@ -69,20 +69,20 @@ function fieldPixels(outputs) {
   }
   return Uint32Array.from(outputs[0], (_, p) => {
     const scores = outputs.map((field) => field[p]);
-    const c = verdict(scores);
+    const c = predictedClass(scores);
     const lead = scores[c] - Math.max(...scores.filter((_, i) => i !== c));
     return c < 0 ? shades.constant[SHADES] : shadedPixel(classColour(c), 0.12 + (0.5 * lead) / (lead + 1));
   });
 }
 
-// The boundary lies where these fields cross 0.
+// The fields whose zeros are the boundary.
 function boundaries(outputs) {
   if (task.kind === "threshold") return [outputs[0].map((x) => x - task.threshold)];
   if (task.kind === "number") return [];
   return outputs.map((field, c) => field.map((x, p) => x - Math.max(...outputs.filter((_, i) => i !== c).map((other) => other[p]))));
 }
 
-// The pieces of all boundaries; between the grid's points the model is asked.
+// The pieces of all boundaries; between grid points the model is evaluated.
 function boundaryPieces(outputs, grid) {
   return boundaries(outputs).flatMap((field, c) => contour(field, grid, (places) => {
     const points = places.map((place) => gridPoint(...place, grid));
@@ -100,7 +100,7 @@ function drawField(outputs, grid) {
 
 // With one input: the outputs over it.
 const curveRange = () => {
-  const { outputs } = training.overPlane(state.at, sliceThrough());
+  const { outputs } = training.fieldsOverPlane(state.at, sliceThrough());
   const seen = [...numbers, ...outputs.flatMap((field) => [...field])].filter(Number.isFinite);
   const [low, high] = [Math.min(...seen), Math.max(...seen)];
   const margin = (high - low || 1) * 0.08;
@@ -125,26 +125,26 @@ function ticks([low, high], count = 5) {
 }
 
 function axes() {
-  const made = [];
+  const parts = [];
   const bottom = room.top + room.down;
   const [left, right] = extents[0];
   for (const x of ticks(extents[0])) {
-    made.push(svgElement("text", { class: "tick", x: toRight((x - left) / (right - left)), y: bottom + 15 }, number(x)));
+    parts.push(svgElement("text", { class: "tick", x: toRight((x - left) / (right - left)), y: bottom + 15 }, number(x)));
   }
   const vertical = isPlane ? extents[1] : curveRange();
   const [low, high] = vertical;
   for (const y of ticks(vertical)) {
-    made.push(svgElement("text", { class: "tick up", x: room.left - 5, y: toDown((high - y) / (high - low)) + 4.5 }, number(y)));
+    parts.push(svgElement("text", { class: "tick up", x: room.left - 5, y: toDown((high - y) / (high - low)) + 4.5 }, number(y)));
   }
-  const names = isPlane ? plane.map((axis) => recorded.cells[axis].name) : [recorded.cells[0].name, "y"];
-  const short = names.map(fitting);
-  made.push(svgElement("text", { class: "axis", x: room.left + room.across - 4, y: bottom - 6 }, short[0]));
-  made.push(svgElement("text", { class: "axis up", x: room.left + 6, y: room.top + 16 }, short[1]));
-  return made;
+  const names = isPlane ? plane.map((axis) => recorded.units[axis].name) : [recorded.units[0].name, "y"];
+  const short = names.map(truncateName);
+  parts.push(svgElement("text", { class: "axis", x: room.left + room.across - 4, y: bottom - 6 }, short[0]));
+  parts.push(svgElement("text", { class: "axis up", x: room.left + 6, y: room.top + 16 }, short[1]));
+  return parts;
 }
 
-// Where examples lie on the picture.
-function placing() {
+// A function that returns the position of an example in the picture.
+function examplePositions() {
   if (isPlane) {
     return (i) => {
       const [right, down] = placeInPlane(examples[i]);
@@ -155,9 +155,9 @@ function placing() {
   return (i) => [toRight(placeInPlane(examples[i])[0]), toDown((high - [task.targets[i]].flat()[0]) / (high - low))];
 }
 
-const describedTarget = (i) => (task.classes.length ? `class ${task.names[task.classes[i]]}` : `target ${[task.targets[i]].flat().map(number).join(", ")}`);
+const targetText = (i) => (task.classes.length ? `class ${task.names[task.classes[i]]}` : `target ${[task.targets[i]].flat().map(number).join(", ")}`);
 
-// An example: its class by marker and colour.
+// The element of an example, with its class by marker and colour.
 function pointElement(i) {
   const c = task.classes[i];
   const [kind, d] = task.classes.length ? [`marker ${classColour(c)}`, marker(c, pointSize)] : ["marker", circle(pointSize)];
@@ -176,35 +176,35 @@ function pointElement(i) {
 
 const pointSize = examples.length > 300 ? 3.2 : 5;
 
-// Where the examples lie, a ring around those that are answered wrongly and the one selected.
+// Draw the examples, with rings around the misclassified ones and the selected one.
 function drawPoints() {
   const { outputs } = training.answers(state.at);
-  const place = placing();
+  const place = examplePositions();
   for (const [i, group] of points.entries()) {
-    const wrong = task.classes.length > 0 && verdict(outputs[i]) !== task.classes[i];
+    const wrong = task.classes.length > 0 && predictedClass(outputs[i]) !== task.classes[i];
     const isChosen = i === state.example;
     const [x, y] = place(i);
     put(group, "transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`);
     put(group, "aria-pressed", String(isChosen));
-    put(group, "aria-label", `${nameOfExample(i)}, ${describedTarget(i)}${wrong ? ", answered wrongly" : ""}`);
+    put(group, "aria-label", `${nameOfExample(i)}, ${targetText(i)}${wrong ? ", answered wrongly" : ""}`);
     put(group, "tabindex", i === (state.example ?? 0) ? "0" : "-1");
     group.classList.toggle("wrong", wrong);
     group.classList.toggle("chosen", isChosen);
   }
 }
 
-// The colour of a target that is a number, among those of what is answered.
+// The colour of a numerical target, on the scale of the outputs.
 function targetColour(i) {
   const [low, high] = targetRange;
   const shade = (2 * [task.targets[i]].flat()[0] - low - high) / (high - low || 1);
   return `color-mix(in srgb, var(--${shade < 0 ? "gradient" : "value"}) ${100 * FULL * Math.abs(shade)}%, var(--paper))`;
 }
 
-// A click or touch anywhere in the plane selects the nearest example; once more, lets it go.
+// A click or touch in the plane selects the nearest example; a second one deselects it.
 function onPlaneClick(event) {
   const box = $("points").getBoundingClientRect();
   const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-  const place = placing();
+  const place = examplePositions();
   const distances = [...examples.keys()].map((i) => Math.hypot(place(i)[0] - x, place(i)[1] - y));
   const nearest = distances.indexOf(Math.min(...distances));
   if (distances[nearest] > 40) chooseExample(null);
@@ -224,22 +224,21 @@ function drawPlaneLegend() {
   $("plane-legend").replaceChildren(...parts);
 }
 
-// Of more inputs than two, where the plane lies in their space, and what that means for the points in it.
+// With more than two inputs: the position of the slice, and a note that examples are not in it.
 function sliceSentence() {
   const through = sliceThrough();
-  const held = others.map((axis) => `${training.cells[axis].name} ${equalTo(pointOfSlice(through)[axis])}`);
-  const which = held.length > MOST_HELD ? `the ${held.length} other inputs` : held.join(", ");
+  const held = others.map((axis) => `${training.units[axis].name} ${equalTo(pointOfSlice(through)[axis])}`);
+  const which = held.length > MAX_HELD ? `the ${held.length} other inputs` : held.join(", ");
   const whose = through === null ? "the mean of all examples" : nameOfExample(through);
   const off = through === null ? "Examples" : "The others";
-  return `Slice at ${which} (${whose}). ${off} lie off it: the colour under one is not its answer.`;
+  return `Slice at ${which} (${whose}). ${off} are not in the slice: the colour at an example is not its output.`;
 }
 
+// Contours: the lines on which a field over the plane, such as output minus threshold, is 0.
 
-// The lines on which a field over the plane, such as output minus threshold, crosses 0.
+const HALVINGS = 4; // bisection steps on an edge of the grid; the error is at most 1/32 of the edge
 
-const HALVINGS = 4; // of an edge on which a field crosses 0: what is drawn is off by a 32nd of it at most
-
-// The edges of the grid at whose ends a field has different signs, each [column, row] twice.
+// The edges of the grid whose ends have different signs, each as two [column, row].
 function crossedEdges(field, { across, down }) {
   const isAbove = (column, row) => field[row * across + column] > 0;
   const crossed = [];
@@ -253,8 +252,8 @@ function crossedEdges(field, { across, down }) {
   return crossed;
 }
 
-// Where on each edge the field crosses 0, by halving. A straight line between its ends would not do: next to
-// units that give exactly 0, or saturated ones, it leads from one point of the grid to the next, in stairs.
+// The zero of the field on each edge, by bisection. Linear interpolation would draw stairs near saturated
+// units and units whose output is exactly 0.
 function crossings(field, grid, edges, isAboveAt) {
   const bounds = edges.map(() => [0, 1]);
   const starts = edges.map(([[column, row]]) => field[row * grid.across + column] > 0);
@@ -268,14 +267,14 @@ function crossings(field, grid, edges, isAboveAt) {
 
 const between = ([from, to], share) => from.map((x, axis) => x + (to[axis] - x) * share);
 
-// Where a field crosses 0, as lines between edges of the grid, in shares of its width and height;
-// `isAboveAt` says of places between the grid's points whether it is above 0 there.
+// The zero contour of a field, as lines between edges of the grid, in shares of its width and height.
+// `isAboveAt` returns whether the field is positive at points between the grid points.
 function contour(field, grid, isAboveAt) {
   const { across, down } = grid;
   const edges = crossedEdges(field, grid);
   const found = new Map(crossings(field, grid, edges, isAboveAt).map((place, e) => [edges[e].flat().join(), place]));
   const pieces = [];
-  for (const corner of new Set(edges.flatMap((edge) => cellsBeside(edge, grid)))) {
+  for (const corner of new Set(edges.flatMap((edge) => squaresBeside(edge, grid)))) {
     const [column, row] = [corner % across, Math.floor(corner / across)];
     const places = sidesOf(column, row).map((side) => found.get(side)).filter(Boolean);
     for (let i = 0; i + 1 < places.length; i += 2) {
@@ -285,12 +284,12 @@ function contour(field, grid, isAboveAt) {
   return pieces;
 }
 
-// The squares of the grid on both sides of an edge, by the number of their upper left corner.
-function cellsBeside([[column, row], [, end]], { across, down }) {
+// The squares of the grid on both sides of an edge, by the index of their upper left corner.
+function squaresBeside([[column, row], [, end]], { across, down }) {
   const isUpright = end !== row;
   const other = isUpright ? [column - 1, row] : [column, row - 1];
   return [[column, row], other].filter(([x, y]) => x >= 0 && y >= 0 && x + 1 < across && y + 1 < down).map(([x, y]) => y * across + x);
 }
 
-// The four edges around a square, one after another.
+// The four edges of a square, in order.
 const sidesOf = (x, y) => [[x, y, x + 1, y], [x + 1, y, x + 1, y + 1], [x, y + 1, x + 1, y + 1], [x, y, x, y + 1]].map(String);

@@ -1,25 +1,25 @@
-// Moving through the snapshots: buttons, scrubber, keys, Play, and a link to where one is.
+// Move through the snapshots: buttons, scrubber, keys, Play, and links to a snapshot.
 
 function drawTimeline() {
-  const { steps, unit } = training;
+  const { steps, stepName } = training;
   const count = training.count - 1;
-  setTimeline(state.at, count, `${unit} ${steps[state.at]} of ${steps.at(-1)}`, `${unit} ${steps[state.at]}/${steps.at(-1)}`);
+  setTimeline(state.at, count, `${stepName} ${steps[state.at]} of ${steps.at(-1)}`, `${stepName} ${steps[state.at]}/${steps.at(-1)}`);
   $("scrubber").style.setProperty("--seed", String(state.at / Math.max(1, count)));
 }
 
-// Make all pictures anew: for another size or theme, or of another training.
+// Create all pictures, for another size, theme or training run.
 function drawAll() {
-  drawLinesLegend(); // first, as do the other words, because they may take a line from the pictures
+  drawLinesLegend(); // texts first, because they may change the heights of pictures
   drawPlaneLegend();
   drawCurveKey();
-  if (recorded.retraining) noteSettings();
+  if (recorded.retraining) updateSettingsNote();
   layOutNetwork();
   layOutPlane();
   layOutCurve();
   draw();
 }
 
-// Show the snapshot in pictures that have their places.
+// Update the pictures to the current snapshot.
 function draw() {
   drawNetwork();
   drawPlane();
@@ -32,44 +32,44 @@ function drawWords() {
   drawCurveKey();
   drawStory();
   $("example").value = state.example ?? "";
-  drawPlay();
-  if (recorded.retraining) noteSettings();
+  updatePlayButton();
+  if (recorded.retraining) updateSettingsNote();
 }
 
-const READING = 80; // milliseconds that words stay as they are while the training moves: nobody reads faster
+const MIN_READING_TIME = 80; // minimum time between updates of texts while snapshots change, in milliseconds
 let wordsDrawn = -Infinity;
 
 function areWordsDue() {
   const now = performance.now();
-  if (state.isMoving && now - wordsDrawn < READING) return false;
+  if (state.isMoving && now - wordsDrawn < MIN_READING_TIME) return false;
   wordsDrawn = now;
   return true;
 }
 
-// Go to a snapshot; a manual move is announced and ends Play.
+// Go to a snapshot. A manual move is announced and ends Play.
 function goTo(k, { manual = true } = {}) {
   if (manual) pause();
   state.isMoving = !manual;
   state.at = Math.min(Math.max(k, 0), training.count - 1);
   draw();
   if (manual) announce([sentence(), changeSentence(), exampleSentence()].filter(Boolean).join(" "));
-  if (manual) noteShown();
+  if (manual) updateOwnAddress();
 }
 
-// Select an example, or all of them; what is in focus stays so.
+// Select an example, or all by null.
 function chooseExample(i, { focus = false } = {}) {
   const isNew = i !== state.example;
-  Object.assign(state, { example: i, unit: null });
+  Object.assign(state, { example: i, selectedUnit: null });
   if (i === null && state.view === "products") showView("weights");
   document.body.classList.toggle("fresh", isNew && i !== null);
-  if (others.length) drawAll(); // in another slice, under another legend
+  if (others.length) drawAll(); // another slice has another legend
   else draw();
   if (focus && i !== null) $(`point-${i}`).focus();
   announce(i === null ? "All examples." : exampleSentence());
-  noteShown();
+  updateOwnAddress();
 }
 
-// Elements of the pictures are made anew; the one in focus is found again.
+// Draw, and restore the focus if its element was replaced.
 function keepFocus(draw) {
   const id = document.activeElement?.closest("[id]")?.id;
   draw();
@@ -81,13 +81,13 @@ function showView(view) {
   choose("views", view);
 }
 
-// Choose what the lines show; products are those of an example.
+// Select the numbers that lines show; products need an example.
 function setView(view) {
   showView(view);
   if (view === "products" && state.example === null) chooseExample(0);
   else drawNetwork();
   announce(`Lines show ${view}.`);
-  noteShown();
+  updateOwnAddress();
 }
 
 function moveExample(direction) {
@@ -111,7 +111,7 @@ const KEYS = {
   e: () => moveExample(1),
   "Shift+e": () => moveExample(-1),
   l: () => setView(nextChoice("views", state.view)),
-  Escape: () => (state.unit === null ? chooseExample(null) : chooseUnit(null)),
+  Escape: () => (state.selectedUnit === null ? chooseExample(null) : chooseUnit(null)),
 };
 
 // The state as a URL fragment, such as #step=12&example=17&lines=gradients.
@@ -120,8 +120,8 @@ function linkFragment() {
   return `#step=${training.steps[state.at]}${example}&lines=${state.view}`;
 }
 
-// What is trained in this page has no address.
-const noteShown = () => training === recordedTraining && noteAddress();
+// Update the address, unless the training run was computed in this page.
+const updateOwnAddress = () => training === recordedTraining && updateAddress();
 
 function readFragment() {
   const given = fragment();

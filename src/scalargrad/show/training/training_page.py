@@ -1,6 +1,7 @@
-"""watch a training: its page has the parameters of the model, snapshot by snapshot.
+"""Watch a training run: `watch` returns a `TrainingPage`, which collects snapshots of a model.
 
-It is one HTML file that needs nothing else.
+A snapshot has the parameters of the model after a step, and the loss. `TrainingPage.save` combines
+the snapshots with the recorded model (`training_setup`) in one self-contained HTML file.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from scalargrad.engine.grad_mode import no_grad
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.nn import Module
 from scalargrad.show import html
-from scalargrad.show.training.setting import Loss, Model, rectangle, study
+from scalargrad.show.training.training_setup import Loss, Model, check_inputs, record_training_setup
 from scalargrad.system.short_repr import format_value
 from scalargrad.train import History, fit
 from scalargrad.train.examples import Examples, detached, examples
 
 
 class Snapshot(NamedTuple):
-    """The model after one step of its training.
+    """The model after one step of training.
 
     Attributes
     ----------
     step : int
-        Steps, or epochs, taken so far.
+        The number of steps or epochs so far.
     loss : float
         The loss over all examples.
     learning_rate : float or None
@@ -48,7 +49,7 @@ class Snapshot(NamedTuple):
     parameters: array[float]
 
 
-#: The script in the order in which its parts build on each other.
+#: The scripts, each after those that it uses.
 _SCRIPTS = (
     *("state", "training", "picture", "network", "plane", "curve"),
     *("story", "timeline", "main"),
@@ -73,41 +74,40 @@ def watch(
 ) -> TrainingPage:
     """Watch a small network in training: units, weights, boundary and loss, step by step.
 
-    With `epochs` the model is trained here, by `fit`. Without, the page waits for a training of
-    your own: give it to `fit` among the callbacks, or call ``page.record()`` after each step.
-    Then ``page.save("training.html")`` writes a page that moves through the snapshots.
+    With `epochs`, `watch` trains the model by `fit`. Without, pass the page to `fit` as a callback,
+    or call ``page.record()`` after each step of your own loop. Then ``page.save("training.html")``
+    saves a page that moves through the snapshots.
 
     Parameters
     ----------
     model : Module, or callable
-        From a list of floats to a Value or a list of them, made of units activation(dot(w, x, b)),
-        such as an MLP, or a Sequential of Linear and activations; the sum may be written with
-        + and ×.
+        Maps a list of floats to a Value or a list of Values. It must consist of units
+        activation(dot(w, x, b)), as an MLP, or a Sequential of Linear and activations; the sums may
+        be written with + and ×.
     X : sequence of n inputs of one length
-        The examples that are shown. Of an array, the rows.
+        The examples, or an array of them.
     y : sequence of n targets
         With one output, 0 and 1, or -1 and 1, mean two classes; with k outputs, 0 … k - 1 mean k
         classes; anything else is regression: a number, or a list of one for each output.
     loss : callable
         ``loss(predictions, targets)``, the mean over examples, as for `fit`.
     optimizer : object with param_groups, optional
-        Trains the model here; otherwise only its learning rate is noted.
+        Trains the model if `epochs` is given; else only its learning rate is recorded.
     epochs : int, optional
-        How many epochs to train.
+        The number of epochs to train.
     threshold : float
         A single output above it means class 1: 0 for logits and margins, 0.5 for probabilities.
     plane : (int, int)
-        Which inputs span the plane that is shown. Others are held at their means in it, or at those
-        of the example that is selected.
+        The inputs that span the plane. The others have their means, or their values in the
+        selected example.
     feature_names, target_names : sequences of str, optional
-        What inputs and classes are called; by default the columns of a DataFrame, and the labels
-        themselves.
+        The names of inputs and classes; by default the columns of a DataFrame, and the labels.
     max_snapshots : int
-        The most snapshots to keep, at least 2. When there are more, every second one is dropped.
+        Maximum number of snapshots, at least 2. If there are more, every second one is dropped.
     limit : int
-        The most parameters a model may have.
+        Maximum number of parameters of the model.
     **options
-        With `epochs`: passed on to `fit`.
+        With `epochs`, further options of `fit`.
 
     Returns
     -------
@@ -116,10 +116,10 @@ def watch(
     Raises
     ------
     OperandError
-        If examples, names or options do not fit together, or the model has no such units.
+        If examples, names or options do not match, or the model does not consist of units.
     TraceError
-        If the model or the loss does what a page cannot repeat, such as an `if` on a computed
-        number.
+        If the model or the loss does something that a page cannot repeat, such as an `if` on a
+        computed number.
     GraphTooLargeError
         If there are more parameters than `limit`, or more than 1,000 examples.
     MissingPackageError
@@ -127,15 +127,14 @@ def watch(
 
     Notes
     -----
-    The page is given the parameters of each snapshot with every digit, and what model and loss
-    compute; it computes activations, boundary and gradients itself. Each snapshot costs one
-    prediction for each example. The page can also train the network again, with another learning
-    rate or other sizes of hidden layers: on all examples at once, by the rule of `optimizer`
-    (gradient descent by default), without a penalty or a schedule. Layers can be resized where
-    the model is a plain stack of them; nothing can be changed where a page cannot repeat the
-    optimiser's rule. Ctrl-C ends the training as it ends that of `fit`, and so do numbers that
-    are no longer finite: the page is returned with the snapshots it has, and `stopped` says why.
-    Every other error is raised.
+    The page has the parameters of each snapshot with all digits, and the recorded model and loss;
+    it computes activations, boundary and gradients itself. Each snapshot costs one prediction for
+    each example. The page can also train the network again, with another learning rate or other
+    sizes of hidden layers: on all examples at once, by the rule of `optimizer` (gradient descent by
+    default), without a penalty or a schedule. Layers can be resized if the model is a plain stack
+    of layers; nothing can be changed if a page cannot repeat the optimizer's rule. Ctrl-C ends the
+    training, as for `fit`, and so do numbers that are not finite: the page is returned with the
+    snapshots so far, and `stopped` has the reason. Other errors are raised.
 
     Examples
     --------
@@ -168,7 +167,9 @@ def watch(
     )
     if epochs is None:
         if options:
-            raise OperandError(f"{next(iter(options))} is an option of training: give epochs too")
+            raise OperandError(
+                f"{next(iter(options))} is an option of fit, which needs epochs: give epochs too"
+            )
         return page
     callbacks = [page, *options.pop("callbacks", ())]
     try:
@@ -189,19 +190,19 @@ def watch(
 
 
 class TrainingPage:
-    """A model in training, kept snapshot by snapshot; made by `watch`.
+    """The snapshots of a model in training, and the page that shows them; created by `watch`.
 
-    A training page is a callback of `fit`, which then keeps a snapshot for each epoch; in a loop
-    of your own, call `record` after each step.
+    A training page is a callback of `fit`, and records a snapshot after each epoch. In your own
+    loop, call `record` after each step.
 
     Attributes
     ----------
     snapshots : sequence of Snapshot
-        The snapshots kept. The first was taken when the training page was made.
+        The snapshots. The first is from the creation of the training page.
     parameters : list of Value
-        The parameters of the model, whose numbers a snapshot has in this order.
+        The parameters of the model, in the order of the numbers in a snapshot.
     stopped : str
-        Why training ended before all its epochs were done; empty where it did not.
+        The reason if training ended before the last epoch; else empty.
 
     Examples
     --------
@@ -229,14 +230,14 @@ class TrainingPage:
         function(loss, "loss", "scalargrad.losses.mse_loss, say")
         max_snapshots = whole(max_snapshots, "max_snapshots", 2)
         self._model, self._loss, self._optimizer = model, loss, optimizer
-        self._data = Examples(rectangle(data.inputs), data.targets)
+        self._data = Examples(check_inputs(data.inputs), data.targets)
         self._max_snapshots, self._stride, self._count = max_snapshots, 1, 0
         self._history: History | None = None
-        self._unit = "step"
+        self._step_name = "step"
         self.stopped = ""
         self._snapshots: list[Snapshot] = []
-        with _evaluating(model):
-            self._setting, self.parameters = study(
+        with _evaluation_mode(model):
+            self._setup, self.parameters = record_training_setup(
                 model, self._data, loss, optimizer=optimizer, **shown
             )
         self.record()
@@ -244,48 +245,48 @@ class TrainingPage:
     # Recording --------------------------------------------------------------------------------
 
     def record(self, step: int | None = None) -> None:
-        """Keep the model as it is now as the next snapshot.
+        """Record the current model as the next snapshot.
 
         Parameters
         ----------
         step : int, optional
-            How many steps were taken so far; by default one more than in the last snapshot.
+            The number of steps so far; by default one more than in the last snapshot.
 
         Raises
         ------
         OperandError
-            If `step` is not beyond that of the last snapshot.
+            If `step` is not larger than that of the last snapshot.
 
         Notes
         -----
-        The loss is computed on all examples of the page, with the model in evaluation mode. When
-        there are more snapshots than the page may have, every second one is dropped, and from
-        then on only every second call is kept; the first and the newest always are.
+        The loss is computed on all examples of the page, with the model in evaluation mode. If
+        there are more than `max_snapshots`, every second snapshot is dropped, and from then on
+        only every second call is kept; the first and the newest are always kept.
         """
         last = self._snapshots[-1].step if self._snapshots else -1
         step = last + 1 if step is None else whole(step, "step")
         if step <= last:
             raise OperandError(
-                f"step is {step}, but the last snapshot is of step {last}: give a later one"
+                f"step is {step}, but the last snapshot is of step {last}: give a larger number"
             )
-        self._keep(step, self._rate())
+        self._append_snapshot(step, self._rate())
 
     def __call__(self, model: Module, history: History) -> None:
-        """Keep a snapshot after an epoch: what `fit` calls."""
+        """Record a snapshot after an epoch; called by `fit`."""
         del model
         self._history = instance(history, "history", History, "what fit returns")
-        self._unit = "epoch"
+        self._step_name = "epoch"
         step = max(len(history), self._snapshots[-1].step + 1)
-        self._keep(step, history.rows[-1].get("learning_rate", self._rate()))
+        self._append_snapshot(step, history.rows[-1].get("learning_rate", self._rate()))
 
-    def _keep(self, step: int, rate: float | None) -> None:
-        """Keep a snapshot with the loss on all examples; drop others if there are too many."""
-        with no_grad(), _evaluating(self._model):
+    def _append_snapshot(self, step: int, rate: float | None) -> None:
+        """Append a snapshot with the loss on all examples; drop others if there are too many."""
+        with no_grad(), _evaluation_mode(self._model):
             answers = [self._model(x) for x in self._data.inputs]
             loss = float(detached(self._loss(answers, self._data.targets)))
         numbers = array("d", [parameter.data for parameter in self.parameters])
         if self._snapshots and (self._count - 1) % self._stride:
-            self._snapshots.pop()  # it was kept only while it was the newest
+            self._snapshots.pop()  # which was only kept as the newest
         self._snapshots.append(Snapshot(step, loss, rate, numbers))
         self._count += 1
         if len(self._snapshots) > self._max_snapshots:
@@ -301,49 +302,49 @@ class TrainingPage:
 
     @property
     def snapshots(self) -> tuple[Snapshot, ...]:
-        """The snapshots kept, the first and the newest among them."""
+        """The snapshots, including the first and the newest."""
         return tuple(self._snapshots)
 
     @property
     def history(self) -> History:
-        """The measurements of `fit`; for a loop of your own, the loss of each snapshot, by step."""
+        """The history of `fit`, or the loss of each snapshot by step for your own loop."""
         if self._history is not None:
             return self._history
-        rows = [{"epoch": float(kept.step), "loss": kept.loss} for kept in self._snapshots]
+        rows = [{"epoch": float(x.step), "loss": x.loss} for x in self._snapshots]
         return History(rows, self.stopped)
 
     def __repr__(self) -> str:
         first, last = self._snapshots[0], self._snapshots[-1]
-        count, unit = len(self._snapshots), self._unit
+        count, name = len(self._snapshots), self._step_name
         if count == 1:
-            return f"<training page of 1 snapshot, {unit} {first.step}: loss {first.loss:.4g}>"
+            return f"<training page of 1 snapshot, {name} {first.step}: loss {first.loss:.4g}>"
         stopped = f", stopped: {self.stopped}" * bool(self.stopped)
         return (
-            f"<training page of {count} snapshots, {unit} {first.step} to {last.step}: "
+            f"<training page of {count} snapshots, {name} {first.step} to {last.step}: "
             f"loss {first.loss:.4g} → {last.loss:.4g}{stopped}>"
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Show the page in a notebook, with the losses below for viewers that remove frames."""
-        beneath = ("The losses as a table", self.history._repr_html_())
+        """Return the page for a notebook, followed by the losses for viewers that remove frames."""
+        fallback = ("The losses as a table", self.history._repr_html_())
         title = "A network in training, step by step"
-        inside = html.frame(self._page(None), title, 760, beneath=beneath)
+        inside = html.notebook_frame(self._page(None), title, 760, fallback=fallback)
         return {"text/plain": repr(self), "text/html": inside}
 
     def save(self, path: str | os.PathLike[str], *, title: str | None = None) -> Path:
-        """Write the page: one HTML file that works offline. Open it in any browser.
+        """Save the page: one HTML file, for any browser, that works offline.
 
         Parameters
         ----------
         path : str or path
-            Ends in .html.
+            The file name, which must end in .html.
         title : str, optional
-            The heading; by default it names the network.
+            The heading; by default "Training a network".
 
         Returns
         -------
         Path
-            Where it was written.
+            The path of the file.
 
         Raises
         ------
@@ -354,27 +355,27 @@ class TrainingPage:
 
         Notes
         -----
-        The file appears under its name only when it is complete. It takes about 11 bytes for
-        each parameter of each snapshot: they are kept with every digit. It fetches nothing, and its
-        Content-Security-Policy forbids it to.
+        The file is written atomically. It takes about 11 bytes for each parameter of each snapshot,
+        with all digits. It loads nothing from the network, and its Content-Security-Policy forbids
+        it.
         """
         title = None if title is None else text(title, "title")
-        return html.save(path, lambda: self._page(title))
+        return html.save_page(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:
-        summary = [*self._setting.summary, *([f"stopped: {self.stopped}"] if self.stopped else [])]
-        kept = {
+        summary = [*self._setup.summary, *([f"stopped: {self.stopped}"] if self.stopped else [])]
+        snapshots = {
             "steps": [snapshot.step for snapshot in self._snapshots],
             "losses": [json_number(snapshot.loss) for snapshot in self._snapshots],
             "rates": [json_number(snapshot.learning_rate) for snapshot in self._snapshots],
             "parameters": b64encode(b"".join(x.parameters for x in self._snapshots)).decode(),
         }
-        recorded = {**self._setting.recorded, "unit": self._unit, "snapshots": kept}
-        return html.page(
+        recorded = {**self._setup.recorded, "stepName": self._step_name, "snapshots": snapshots}
+        return html.render_page(
             __package__,
             "training",
             _SCRIPTS,
-            javascript_lanes(self._setting.operations),
+            javascript_lanes(self._setup.operations),
             recorded,
             title=title or "Training a network",
             summary=escape(" · ".join(summary)),
@@ -383,8 +384,8 @@ class TrainingPage:
 
 
 @contextmanager
-def _evaluating(model: Model) -> Iterator[None]:
-    """Put the modules of a model in evaluation mode, then back in the mode each was in."""
+def _evaluation_mode(model: Model) -> Iterator[None]:
+    """Put the modules of a model in evaluation mode, and restore their modes afterwards."""
     modules = model.modules() if isinstance(model, Module) else []
     before = [module.training for module in modules]
     for module in modules:

@@ -1,7 +1,8 @@
-"""The LLVM backend: print programs as IR, compile them to machine code, cache that on disk.
+"""The LLVM backend: emit programs as LLVM IR, compile them to machine code, cache it on disk.
 
-An `ir_module` is the text of functions, where an `emitter` writes `operations` of the table,
-for single numbers or for vectors of eight. `elementary` defines exp, log, sin and the like.
-`machine_code` compiles the text for this processor; `scalargrad.compiler.disk_cache` keeps the
-result. No optimization passes run: they could change the digits of a result.
+An `ir_module` contains the text of functions. An `emitter` appends instructions to it, for scalars
+or vectors, and `operations` emits each operation. `elementary` defines exp, log, sin and
+related functions. `machine_code` compiles the text for this processor, and
+`scalargrad.compiler.disk_cache` stores the result. LLVM's optimization passes do not run, because
+compilation would take longer.
 """

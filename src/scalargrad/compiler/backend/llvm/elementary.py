@@ -1,7 +1,7 @@
-"""exp, log, erf, sin and relatives, for scalars and vectors alike, almost without branches.
+"""Emit exp, log, erf, sin and related functions for scalars and vectors, nearly without branches.
 
 Errors are at most 2 units in the last place; infinities, nan and signed zeros are treated as in the
-C library. These functions print IR: every `x` here is a register of one or more lanes.
+C library. These functions emit LLVM IR: each `x` is the name of a register with one or more lanes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter
 ROUND = 6755399441055744.0
 ROUND_BITS = 0x4338000000000000
 _LOG2_E = 1.4426950408889634
-#: ln 2 in two parts: the first has so few bits that a whole multiple of it is exact.
+#: ln 2 in two parts: the first has so few bits that its integer multiples are exact.
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 #: (e^x - 1 - x) / x², for |x| <= ½ ln 2: a minimax polynomial whose first two terms are Taylor's.
 _EXP = (
@@ -75,8 +75,8 @@ def _clamped(e: Emitter, x: str, low: float, high: float) -> str:
 def _reduced(e: Emitter, x: str, more: int = 0) -> tuple[str, str, str]:
     """Reduce the argument of exp: x = n ln 2 + r with |r| <= ½ ln 2.
 
-    Returns n + `more` in the low 12 bits of an integer (the others are not cleared, as a shift by
-    52 drops them), r, and its rounding error.
+    Return n + `more` in the low 12 bits of an integer (the other bits are not cleared, since a
+    shift by 52 drops them), r, and the rounding error of r.
     """
     shifted = e.fma(x, _LOG2_E, ROUND + more)
     n = e.sub(shifted, ROUND + more)
@@ -177,8 +177,10 @@ def erf(e: Emitter, x: str) -> str:
 
 # Sine and cosine ----------------------------------------------------------------------------------
 
-#: A little less than π/4, and the largest argument that is reduced here.
-_NEAR, _MOST = 0.785, 2.0**30
+#: Magnitude, a little less than π/4, below which sine and cosine need no argument reduction.
+_NEAR = 0.785
+#: Magnitude from which on sine and cosine call the C library.
+_MOST = 2.0**30
 _ONE_BITS = 0x3FF0000000000000
 _TWO_OVER_PI = 0.6366197723675814
 _HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
@@ -217,11 +219,10 @@ def cos(e: Emitter, x: str) -> str:
 
 
 def _turned(e: Emitter, name: str, x: str, quarters: int) -> str:
-    """Return sin(x + quarters · π/2): the sine or cosine of the reduced argument, or minus it.
+    """Return sin(x + quarters · π/2): plus or minus the sine or cosine of the reduced argument.
 
-    Arguments below π/4 on all lanes need no reduction, with the same digits. The processor predicts
-    that, so that the step of a recurrence, which waits for the whole chain of operations, waits
-    less.
+    If all lanes are below π/4, the reduction is skipped, with equal digits. The branch is
+    predicted, which shortens the latency of an iteration of a recurrence.
     """
     kernel = _cosine if quarters else _sine
     return e.either(
@@ -232,7 +233,7 @@ def _turned(e: Emitter, name: str, x: str, quarters: int) -> str:
 
 
 def _any(e: Emitter, flags: str) -> str:
-    """Return whether some of the lanes' truth values hold."""
+    """Return a single truth value: whether that of any lane is true."""
     if e.width == 1:
         return flags
     together = e.body.assign(f"bitcast {e.flag} {flags} to i{e.width}")
@@ -240,10 +241,9 @@ def _any(e: Emitter, flags: str) -> str:
 
 
 def _far(e: Emitter, name: str, x: str, quarters: int) -> str:
-    """Return the same for any argument; of large ones, what the C library returns.
+    """Return the result of `_turned` for arguments of any size; large ones call the C library.
 
-    The sign, which is known early, is multiplied into factors that are known before the
-    polynomials are.
+    The sign is known early and multiplied into factors that are ready before the polynomials.
     """
     bits, high, excess = _quadrant(e, x)
     quadrant = e.integers("add", bits, quarters) if quarters else bits
@@ -270,22 +270,22 @@ def _cosine(e: Emitter, sign: str, x: str, signed: str, excess: str) -> str:
     """Return sign · cos(x - excess) for |x| <= π/4."""
     z, half = e.mul(x, x), e.mul(sign, -0.5)
     whole = e.fma(z, half, sign)
-    lost = e.fma(z, half, e.sub(sign, whole))  # by rounding `whole`
+    lost = e.fma(z, half, e.sub(sign, whole))  # the rounding error of `whole`
     rest = e.fma(signed, excess, lost)
     return e.add(whole, _plus(e, rest, e.mul(e.mul(z, z), sign), z, _COSINE))
 
 
 def _plus(e: Emitter, start: str, factor: str, z: str, coefficients: Sequence[float]) -> str:
-    """Return start + factor · a polynomial in z, whose higher half is added last."""
+    """Return start + factor · a polynomial in z, whose higher terms are added last."""
     square = e.mul(z, z)
     low = e.fma(factor, e.polynomial(z, coefficients[:2]), start)
     return e.fma(e.mul(factor, square), e.polynomial(z, coefficients[2:]), low)
 
 
 def _quadrant(e: Emitter, x: str) -> tuple[str, str, str]:
-    """Return the quadrant, in the low bits, x minus its multiple of π/2, and the excess of that.
+    """Return the quadrant, in the low bits, x minus a multiple of π/2, and the excess.
 
-    The difference is rounded; the exact one is less by the excess.
+    The difference is rounded; the exact difference is smaller by the excess.
     """
     shifted = e.fma(x, _TWO_OVER_PI, ROUND)
     n = e.sub(shifted, ROUND)

@@ -1,8 +1,8 @@
-"""Emitter: print LLVM instructions over registers that hold one number or a vector of lanes.
+"""Emitter: append LLVM instructions for scalars or vectors to the body of a function.
 
-The same code serves both widths, so a number computed alone has the digits it has on a lane.
-Conditionals are comparisons, false for nan, and ``select``; products and sums are contracted to
-``llvm.fma`` only where the program asks for it.
+The same Python code emits both widths, so that a number has equal digits as a scalar and on a lane
+of a vector. Conditions are comparisons, false for nan, and ``select``. A product and a sum are
+contracted to ``llvm.fma`` only by an explicit call of `Emitter.fma`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ Operand = str | float
 
 
 class Emitter:
-    """Writes instructions over registers that hold `width` numbers each.
+    """Emitter of instructions on registers of `width` numbers.
 
     Parameters
     ----------
     body : FunctionBody
-        The function to write into.
+        The function to which instructions are appended.
     width : int
-        1 for single numbers, else a power of two.
+        1 for scalars, otherwise a power of two.
     inline : bool
-        Whether exp, log and the other functions without branches are inlined, which is faster in
-        a loop, or called, which keeps long straight-line code short.
+        True to inline exp, log and the other functions of this package, which is faster in a
+        loop; False to call them, which keeps long straight-line code short.
 
     Attributes
     ----------
@@ -64,11 +64,11 @@ class Emitter:
     # Numbers and memory ------------------------------------------------------------------------
 
     def number(self, x: Operand) -> str:
-        """Return an operand as text; a float becomes a constant on every lane."""
+        """Return an operand as text; a float becomes a constant with this number on every lane."""
         return x if isinstance(x, str) else self._everywhere("double", _bits(x))
 
     def integer(self, x: int) -> str:
-        """Return an integer (i64) on every lane, as text."""
+        """Return an integer constant (i64) as text, with this number on every lane."""
         return self._everywhere("i64", str(x))
 
     def _everywhere(self, kind: str, text: str) -> str:
@@ -83,13 +83,13 @@ class Emitter:
         self.body.line(f"store {self.type} {self.number(x)}, ptr {pointer}, align 8")
 
     def spread(self, single: str) -> str:
-        """Return a single number on every lane."""
+        """Return a vector with a scalar on every lane."""
         first = self.body.assign(f"insertelement {self.type} poison, double {single}, i64 0")
         zeros = f"<{self.width} x i32> zeroinitializer"
         return self.body.assign(f"shufflevector {self.type} {first}, {self.type} poison, {zeros}")
 
     def vector(self, singles: Iterable[str]) -> str:
-        """Return single numbers as lanes; they may be fewer than all."""
+        """Return a vector of scalars; lanes after the last scalar are undefined."""
         found = "poison"
         for k, x in enumerate(singles):
             found = self.body.assign(f"insertelement {self.type} {found}, double {x}, i64 {k}")
@@ -106,18 +106,18 @@ class Emitter:
         return self.body.assign(f"shufflevector {both}")
 
     def first(self, x: str, other: Operand, count: int) -> str:
-        """Return the first lanes of one vector, then those of another."""
+        """Return the first `count` lanes of one vector, then the remaining lanes of another."""
         return self.select(self._are_first(count), x, other)
 
     def store_first(self, x: str, pointer: str, count: int) -> None:
-        """Store the first lanes."""
+        """Store the first `count` lanes at an address."""
         name, mask = "llvm.masked.store.v8f64.p0", f"{self.flag} {self._are_first(count)}"
         types = f"{self.type}, ptr, i32, {self.flag}"
         self.body.module.declared[name] = f"declare void @{name}({types})"
         self.body.line(f"call void @{name}({self.type} {x}, ptr {pointer}, i32 8, {mask})")
 
     def _are_first(self, count: int) -> str:
-        """Return truth values that hold on the first lanes."""
+        """Return a constant mask that is true on the first `count` lanes."""
         return f"<{', '.join(f'i1 {int(k < count)}' for k in range(self.width))}>"
 
     # Arithmetic --------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Emitter:
         return self.body.assign(f"{instruction} {self.type} {self.number(x)}, {self.number(y)}")
 
     def polynomial(self, x: str, coefficients: Sequence[float]) -> Operand:
-        """Return c₀ + c₁x + x²·(c₂ + c₃x + x²·(c₄ + …)): half as deep as Horner's scheme."""
+        """Return c₀ + c₁x + x²·(c₂ + c₃x + x²·(c₄ + …)), half as deep as Horner's scheme."""
         square = self.mul(x, x)
         found: Operand | None = None
         for k in reversed(range(0, len(coefficients), 2)):
@@ -162,30 +162,30 @@ class Emitter:
         return found
 
     def intrinsic(self, name: str, *operands: Operand) -> str:
-        """Call one of LLVM's functions: fma, fabs, sqrt, floor, …."""
+        """Call an LLVM intrinsic: fma, fabs, sqrt, floor, …."""
         kind = "f64" if self.width == 1 else f"v{self.width}f64"
         return self.call(f"llvm.{name}.{kind}", *operands)
 
     def call(self, function: str, *operands: Operand) -> str:
-        """Call a function of numbers at this width, in another module."""
+        """Call a function of another module, whose parameters have this width."""
         types = ", ".join([self.type] * len(operands))
         self.body.module.declared[function] = f"declare {self.type} @{function}({types})"
         given = ", ".join(f"{self.type} {self.number(x)}" for x in operands)
         return self.body.assign(f"call {self.type} @{function}({given})")
 
-    # Choices -----------------------------------------------------------------------------------
+    # Conditions --------------------------------------------------------------------------------
 
     def compare(self, condition: str, x: Operand, y: Operand) -> str:
-        """Return truth values; `condition` as LLVM writes it: olt, ole, ogt, oge, oeq, une, uno."""
+        """Return truth values of an LLVM condition: olt, ole, ogt, oge, oeq, une or uno."""
         return self._two(f"fcmp {condition}", x, y)
 
     def select(self, test: str, x: Operand, y: Operand) -> str:
-        """Return x where the test holds, else y."""
+        """Return x where the test is true and y elsewhere."""
         chosen = f"{self.type} {self.number(x)}, {self.type} {self.number(y)}"
         return self.body.assign(f"select {self.flag} {test}, {chosen}")
 
     def either(self, test: str, first: Callable[[], str], second: Callable[[], str]) -> str:
-        """Return the result of `first` if a single truth value holds, else that of `second`."""
+        """Branch: return the result of `first` if a scalar test is true, else that of `second`."""
         body, ways = self.body, list[str]()
         labels, done = (self.body.fresh("then"), self.body.fresh("else")), self.body.fresh("done")
         body.line(f"br i1 {test}, label %{labels[0]}, label %{labels[1]}")
@@ -196,10 +196,10 @@ class Emitter:
         body.begin(done)
         return body.assign(f"phi {self.type} {', '.join(ways)}")
 
-    # Whole numbers and bits --------------------------------------------------------------------
+    # Integers and bits -------------------------------------------------------------------------
 
     def integers(self, instruction: str, x: str, y: int | str) -> str:
-        """Return the result of an instruction over two integers."""
+        """Return the result of an instruction on two integers."""
         second = self.integer(y) if isinstance(y, int) else y
         return self.body.assign(f"{instruction} {self.whole} {x}, {second}")
 
@@ -208,13 +208,13 @@ class Emitter:
         return self.body.assign(f"bitcast {self.type} {x} to {self.whole}")
 
     def of_bits(self, x: str) -> str:
-        """Return the number that has these 64 bits."""
+        """Return the number with these 64 bits."""
         return self.body.assign(f"bitcast {self.whole} {x} to {self.type}")
 
     # Functions ---------------------------------------------------------------------------------
 
     def shared(self, name: str, write: Callable[..., str], operands: Sequence[Operand]) -> str:
-        """Call a function that all programs share, which `write` prints at its first call."""
+        """Call a function shared by all programs; `write` emits its body at the first call."""
         full, module = f"sg.{name}.{self.width}", self.body.module
         if full not in module.shared:
             own = module.shared[full] = IRModule(module.shared)

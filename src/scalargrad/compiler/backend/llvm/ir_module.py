@@ -1,4 +1,4 @@
-"""A module of LLVM IR as text, built function by function and line by line."""
+"""A module of LLVM IR as text, to which functions and lines are appended."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterable
 
 
 class IRModule:
-    """A module of functions, with declarations of those it calls.
+    """A module: its functions, and declarations of the external functions that they call.
 
     Attributes
     ----------
     declared : dict
-        The declarations, by name.
+        The declarations by name.
     shared : dict
-        Modules of one function each, such as the exponential, which is the same in all programs.
+        Modules by the name of their one function, such as the exponential, which all programs
+        share.
 
     Examples
     --------
@@ -40,11 +41,11 @@ class IRModule:
         return body
 
     def own_text(self) -> str:
-        """Return the module, without its shared functions."""
+        """Return the text of the module without shared functions."""
         return "\n".join([*self.declared.values(), *(x.text() for x in self._functions)])
 
     def text(self) -> str:
-        """Return the module, its shared functions included."""
+        """Return the text of the module with its shared functions."""
         modules = self, *self.shared.values()
         declared = {name: x for module in modules for name, x in module.declared.items()}
         external = [x for name, x in declared.items() if name not in self.shared]
@@ -57,7 +58,7 @@ class FunctionBody:
     Parameters
     ----------
     signature : str
-        Its result, name, parameters and attributes.
+        The type of the result, the name, the parameters and the attributes.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class FunctionBody:
         self._names = itertools.count()
 
     def fresh(self, stem: str = "v") -> str:
-        """Return a name not yet used in the function, without the % sign."""
+        """Return a name that the function does not use yet, without the % sign."""
         return f"{stem}{next(self._names)}"
 
     def line(self, text: str) -> None:
@@ -92,21 +93,21 @@ class FunctionBody:
         self.block = label
 
     def cut(self) -> None:
-        """End a basic block; the next follows at once."""
+        """End the basic block and begin another directly after it."""
         label = self.fresh("next")
         self.line(f"br label %{label}")
         self.begin(label)
 
     def reserve(self) -> int:
-        """Reserve a place for lines that `fill` supplies later, such as a ``phi``."""
+        """Reserve a position for lines that `fill` supplies later, such as a ``phi``."""
         self._lines.append("")
         return len(self._lines) - 1
 
     def fill(self, place: int, lines: Iterable[str]) -> None:
-        """Put lines in a reserved place."""
+        """Put lines at a reserved position."""
         self._lines[place] = "\n".join(f"  {x}" for x in lines)
 
     def text(self) -> str:
-        """Return the whole function."""
+        """Return the text of the function."""
         lines = "\n".join(filter(None, self._lines))
         return f"define {self._signature} {{\nentry:\n{lines}\n}}"

@@ -1,7 +1,7 @@
 """Compile LLVM IR to machine code, load it into this process, and cache it on disk.
 
-A lock is held during each use of LLVM, and during a fork. A child process forked while another
-thread compiles would inherit LLVM's own lock taken, with no thread to release it.
+Each use of LLVM takes a lock, and so does a fork: if a process were forked while another thread
+compiles, the child would inherit LLVM's own lock without a thread to release it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from scalargrad.compiler import disk_cache
+from scalargrad.compiler.backend.callbacks import callbacks_among
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 
 lock = threading.RLock()
 
-#: llvmlite's own, which is also taken where another thread frees what was compiled.
+#: llvmlite's own lock, which is also taken when another thread frees compiled code.
 _library_lock = getattr(llvm.ffi.lib, "_lock", nullcontext())
 
 
@@ -42,7 +43,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Code:
-    """Functions of object code, loaded into this process; they are freed with this object."""
+    """Object code loaded into this process; it is freed with this object."""
 
     def __init__(self, code: bytes) -> None:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine(0))
@@ -56,33 +57,33 @@ class Code:
         return found
 
     def function(self, name: str, kind: Any) -> Any:
-        """Return a function that can be called from Python, and that keeps the code alive.
+        """Return a function that can be called from Python and keeps the code alive.
 
         Parameters
         ----------
         kind : type
-            Made by `ctypes.CFUNCTYPE`.
+            The type of the function, made by `ctypes.CFUNCTYPE`.
         """
         found = kind(self.address(name))
-        found.code = self  # else another thread could free it while it runs
+        found.code = self  # otherwise another thread could free the code while it runs
         return found
 
 
-#: The code loaded in this process, by the name under which it is kept on disk.
+#: The code loaded in this process, by its name in the disk cache.
 _at_work: WeakValueDictionary[str, Code] = WeakValueDictionary()
-#: Shared functions of modules, such as the exponential, compiled once in a process.
+#: The compiled shared functions of modules, such as the exponential, by name.
 _shared: dict[str, Code] = {}
 
 
 def compile_module(module: IRModule, level: int = 0) -> Code:
-    """Compile a module, once in a process, or load it from the cache on disk.
+    """Compile a module, or load it from the disk cache; a process does this once for each module.
 
     Parameters
     ----------
     level : int
-        The optimization level of the code generator, 0 or 1. Level 1 takes a quarter of a
-        millisecond for each line of a loop, and many seconds for long code without loops: use it
-        for loops alone.
+        The optimization level of LLVM's code generator, 0 or 1. Level 1 takes a quarter of a
+        millisecond for each line of a loop, and many seconds for long straight-line code: use it
+        only for loops.
 
     Raises
     ------
@@ -101,17 +102,20 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     8.0
     """
     with lock:
+        callbacks = {x.name: x for x in callbacks_among(module.declared)}
         for name in module.declared:
             if name in module.shared and name not in _shared:
                 code = _shared[name] = compile_module(module.shared[name], level=1)
                 llvm.add_symbol(name, code.address(name))
+            elif name in callbacks:
+                llvm.add_symbol(name, callbacks[name].address)
             elif not (name in module.shared or name.startswith("llvm.") or offer(name)):
                 raise OSError(f"the C library of this system has no {name}")
     return compile_text(module.own_text(), level)
 
 
 def compile_text(text: str, level: int = 0) -> Code:
-    """Compile LLVM IR that calls no library, as `compile_module` does a module."""
+    """Compile LLVM IR, like `compile_module`, if the functions that it calls are known to LLVM."""
     with lock:
         name = disk_cache.name_of(text, identity(), str(level))
         found = _at_work.get(name)
@@ -138,12 +142,12 @@ def _parsed(text: str, to: Any) -> Any:
 
 
 def relocatable(text: str, entry: str) -> tuple[bytes, str]:
-    """Return an object file that exports one function, and the target it is compiled for.
+    """Return an object file that exports one function, and the target that it is compiled for.
 
     Parameters
     ----------
     text : str
-        LLVM IR; all its functions except `entry` become internal.
+        LLVM IR; all functions except `entry` become internal.
     entry : str
         The name of the exported function.
     """
@@ -158,26 +162,29 @@ def relocatable(text: str, entry: str) -> tuple[bytes, str]:
 
 # The processor, and the library functions that code may call -------------------------------------
 
-#: Functions that LLVM may call where the processor lacks an instruction. The IR does not name them.
+#: Functions that LLVM may call if the processor lacks an instruction; the IR does not name them.
 _ALSO_CALLED = ("fma", "fmod", "floor", "ceil", "rint", "memset", "memcpy", "memmove")
 
 
 @functools.cache
 def features() -> str:
-    """Return the features of the processor, as LLVM writes them: AVX-512 with whole registers."""
+    """Return the processor's features in LLVM's notation, with full AVX-512 registers preferred."""
     found: str = llvm.get_host_cpu_features().flatten()
     return f"{found},-prefer-256-bit" if "+avx512f" in found else found
 
 
 @functools.cache
 def registers() -> int:
-    """Return the number of vector registers, 64 or 32 bytes each; this changes no digit."""
+    """Return the number of vector registers: 32 of 64 bytes, or 16 of 32 bytes.
+
+    The number affects the speed of the code, not its results.
+    """
     return 32 if "+avx512f" in features() else 16
 
 
 @functools.cache
 def identity() -> str:
-    """Return everything besides the IR that machine code depends on, as a key for the cache."""
+    """Return the part of the cache key that is not IR: LLVM's version, target and processor."""
     processor = f"{llvm.get_host_cpu_name()} {features()}"
     return f"{llvmlite.__version__} {llvm.get_default_triple()} {processor}"
 
@@ -185,8 +192,9 @@ def identity() -> str:
 def machine(level: int, *, jit: bool = True) -> Any:
     """Return a new LLVM target machine at an optimization level from 0 to 3.
 
-    With `jit` its code is for this process, else for object files (position-independent). Each
-    call returns a new one, as an execution engine takes ownership of its target machine.
+    Its code is for this process if `jit` is True, otherwise for object files
+    (position-independent). Each call returns a new target machine, since an execution engine takes
+    ownership of it.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -204,7 +212,7 @@ def machine(level: int, *, jit: bool = True) -> Any:
 
 @functools.cache
 def offer(name: str) -> bool:
-    """Make a function of the C library known to LLVM; return whether the library has it."""
+    """Register a function of the C library with LLVM; return True if the library has it."""
     for library in _libraries():
         try:
             address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value

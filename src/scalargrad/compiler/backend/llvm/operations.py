@@ -1,7 +1,11 @@
-"""Print operations of the table as LLVM IR.
+"""Emit operations as LLVM IR.
 
-A primitive is a single instruction, a function defined in this package, or a call of the C library.
-A composite operation is printed as its expression.
+A primitive is a single instruction, a function of this package, or a call of the C library.
+A composite operation is emitted as its expression, and a custom operation as a call of Python:
+
+    sqrt(x)      %v1 = call double @llvm.sqrt.f64(double %v0)
+    square(x)    %v1 = fmul double %v0, %v0
+    my_sin(x)    %v1 = call double @callback0.my_sin(double %v0)
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.codegen.formulas import Expression
+from scalargrad.compiler.backend.callbacks import callback_of
 from scalargrad.compiler.backend.llvm import elementary
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.nests.saved_exponentials import UNITS
@@ -19,10 +24,11 @@ from scalargrad.compiler.passes.expressions import expression_of, subexpressions
 from scalargrad.opdef.operation import Binary, Elementwise, Unary
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
+from scalargrad.ops.custom import Custom
 
 
 def _divided(e: Emitter, x: str, y: str) -> tuple[str, str, str]:
-    """Return C's x mod y, whether it is not 0, and whether its sign differs from y's."""
+    """Return fmod(x, y) of C, whether it is not 0, and whether its sign differs from y's."""
     rest = e.body.assign(f"frem {e.type} {x}, {y}")
     some = e.compare("une", rest, 0.0)
     differ = _both(e, "xor", e.compare("olt", rest, 0.0), e.compare("olt", y, 0.0))
@@ -55,15 +61,15 @@ def remainder(e: Emitter, x: str, y: str) -> str:
 
 
 def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
-    """Return a unit computed from its exponential, to the digits that it has if that is saved.
+    """Return an activation, such as tanh, computed from the exponential of its last operand.
 
-    The exponential is of the last operand, x.
+    The digits are those of the form in which the exponential is saved for the derivative.
     """
     return apply(e, of, operands[0], apply(e, exponential, operands[-1]))
 
 
 def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
-    """Print an operation; return the register of its result.
+    """Emit an operation and return the register of its result.
 
     Examples
     --------
@@ -87,8 +93,8 @@ def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
 
 
 def compute(e: Emitter, expression: Expression, numbers: dict[Any, Operand]) -> str:
-    """Print an expression of operations, given its symbols; return the register of its result."""
-    tests: dict[Expression, str] = {}  # comparisons, which are truth values
+    """Emit an expression and return the register of its result; `numbers` has its symbols."""
+    tests: dict[Expression, str] = {}  # the truth values of comparisons
 
     def number(x: Symbol | float) -> Operand:
         if not isinstance(x, Symbol):
@@ -102,7 +108,9 @@ def compute(e: Emitter, expression: Expression, numbers: dict[Any, Operand]) -> 
             continue
         assert part.op is not None, f"unbound symbol {part.name}"
         name, (first, *rest) = part.op.name, part.operands
-        if name in _CONDITIONS:
+        if isinstance(part.op, Custom):
+            numbers[part] = e.library(callback_of(part.op).name, *map(number, part.operands))
+        elif name in _CONDITIONS:
             tests[part] = e.compare(_CONDITIONS[name], *map(number, part.operands))
         elif name == "where":  # a number is true unless it is 0
             test = tests.get(first) or e.compare("une", number(first), 0.0)
@@ -142,10 +150,10 @@ _PLAIN: dict[str, Callable[..., str]] = {
     "rint": _intrinsic("rint"),
 }
 
-#: Comparisons, as LLVM names them; all but the last are false for nan.
+#: LLVM's conditions by the name of the comparison; all but the last are false for nan.
 _CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 
-#: Operations defined in this package.
+#: Functions that emit the operations defined in this package.
 DESCRIBED: dict[str, Callable[..., str]] = {
     "exp": elementary.exp,
     "expm1": elementary.expm1,
@@ -160,21 +168,24 @@ DESCRIBED: dict[str, Callable[..., str]] = {
 
 DESCRIBED |= {op.name: functools.partial(_unit, *how) for op, how in UNITS.items()}
 
-#: Operations that call the function of the C library of the same name, for each lane.
+#: Operations that call the C library's function of the same name, once for each lane.
 LIBRARY = {
     *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
     *("sinh", "cosh", "asinh", "acosh", "atanh", "cbrt"),
 }
 
 
-def can_write(op: Elementwise) -> bool:
-    """Return whether an operation can be compiled; users' custom operations cannot."""
+def has_llvm_form(op: Elementwise) -> bool:
+    """Return True if an operation is computed by instructions and functions of C.
+
+    Custom operations are not; machine code calls them in Python.
+    """
     known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     return all(x.name in known and TABLE.get(x.name) is x for x in _parts(op))
 
 
 def is_long(op: Elementwise) -> bool:
-    """Return whether an operation takes many instructions and registers."""
+    """Return True if an operation takes many instructions and registers."""
     return any(x.name in DESCRIBED for x in _parts(op))
 
 

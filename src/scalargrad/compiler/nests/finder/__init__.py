@@ -1,7 +1,9 @@
-"""Search for the loops in a flat recording.
+"""Find the loops of a flat program.
 
-`structure` finds repetition, from operations alone; `tree` makes loops and statements of it,
-`split` divides loops by strides, and `access` has the reads of each operand; a tree that does not
-compute the recording is dropped. `find` runs these in order; `to_equations` writes the tree as
-equations.
+`structure` finds repeated operations, `tree` makes loops and statements of them, `split` divides
+loops by strides, and `access` finds an affine form for the reads of each operand. A tree that does
+not compute the program is discarded. `find` runs these in order, and `to_equations` lowers the
+tree:
+
+    40 iterations of (mul, add), then one mul     40[2] 1
 """

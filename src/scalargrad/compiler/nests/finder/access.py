@@ -1,4 +1,13 @@
-"""Accesses of operands, each in the simplest form that all instances of a statement have."""
+"""Accesses: the reads of an operand by all instances of a statement, in the simplest form.
+
+Iterations 0, 1, 2, … may read
+
+    node 1, 5, 9, …     affine: 1 + 4·i
+    node 3, 3, 3, …     constant: 3
+    node 7, 2, 9, …     a table of indices
+
+and a boundary access reads something else in the first or last iterations.
+"""
 
 from __future__ import annotations
 

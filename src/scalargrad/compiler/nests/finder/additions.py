@@ -1,4 +1,7 @@
-"""Sums: chains of additions whose last result alone is read."""
+"""Sums: chains of additions of which only the last result is read.
+
+In ``%3 = add(%1, %2)``, ``%5 = add(%3, %4)``, ``%7 = add(%5, %6)`` these are %1, %2, %4 and %6.
+"""
 
 from __future__ import annotations
 

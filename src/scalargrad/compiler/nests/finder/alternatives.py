@@ -1,8 +1,10 @@
-"""Search for an `if` on data: copies of a body that differ in their midst.
+"""Find `if` statements on data: iterations whose bodies differ in the middle.
 
-Bodies are cut at an operation that each of them has once. If they are few, such as
-``[mul add log]`` and ``[mul add sin mul log]``, all copies have the nodes before and after, and
-those in their midst are ways; each copy takes one.
+Bodies are cut at an operation that each of them contains once. If there are few kinds, all share
+the operations before and after, and each iteration takes one of the alternatives between them:
+
+    [mul add log]
+    [mul add sin mul log]     →     mul, add, 0..1 times (sin, mul), log
 """
 
 from __future__ import annotations

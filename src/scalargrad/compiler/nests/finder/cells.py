@@ -1,9 +1,13 @@
-"""Storage of results in arrays, and the cells there that operands of a statement read.
+"""Store results in arrays, and find the elements that the operands of a statement read.
 
-The results of a statement are an array, with an index for each of its loops. Where an operand reads
-something else at a border, as a recurrence does at its start, the array has cells around the
-results that hold it: each turn then reads the same way. An index that is not affine is looked up in
-a table of constants.
+The results of a statement are an array, with an index for each of its loops. An operand may read
+something else in the first iterations, such as the initial value of a recurrence. Then the array
+has additional elements for it, so that all iterations have the same index. An index that is not
+affine is read from a table of constants:
+
+    s = 0.0                   s[0] = 0.0
+    for x in xs:         →    for i in 90:
+        s = a * s + x             s[i+1] = …  s[i] …
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Find the simplest of a few trees of a recording, and check it."""
+"""Find the tree of a program with the lowest cost among a few candidates, and check it.
+
+For a sum of log(xs[10*i + k]) for i, k < 8, `trees` yields ``8[8[2]]``, then ``64[2]``, which needs
+a table for the index.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""A recording as columns of integers, so that equal recordings are equal arrays."""
+"""A program as columns of integers, so that equal programs are equal arrays.
+
+Of ``%2 = mul(%0, 0.0); %4 = add(%2, 0.5)`` the columns of the operands are::
+
+    kinds      input, number, computed, number
+    places     0, bits of 0.0, 0, bits of 0.5
+"""
 
 from __future__ import annotations
 

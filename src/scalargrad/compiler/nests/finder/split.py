@@ -1,8 +1,10 @@
-"""Rewriting of loops: split by the strides of their reads, or unrolled.
+"""Divide loops by the strides of their reads, and unroll short ones.
 
-One run of equal turns may be rows of a grid. Where the addresses of some operand repeat their
-strides after a number of turns, the loop is a loop of rows of that length. Elsewhere a row begins
-wherever the strides of most operands jump.
+A run of equal iterations may be the rows of a grid. If the differences of an operand's addresses
+repeat with a period, the loop becomes a loop over rows of that length. Elsewhere a row begins where
+the strides of most operands change:
+
+    a sum of log(xs[10*i + k]) for i, k < 8     64[2]     →     8[8[2]]
 """
 
 from __future__ import annotations

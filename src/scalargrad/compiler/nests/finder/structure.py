@@ -1,10 +1,12 @@
-"""Find the loops of a recording from its operations alone, the inner ones first.
+"""Find the loops of a program by its operations alone, inner loops first.
 
-The recording is a sequence of symbols, at first one for each node. Three or more copies of the same
-symbols in a row are a loop, which takes their place as one symbol. The code of a loop is made of
-those of its body and not of its extent, so that the rows of a triangle are copies of each other.
-The reads decide only where loops begin and end: a body begins where fewest values live across
-that are read soon, and a copy that reads as no other does is a neighbour with the same operations.
+The program is a sequence of symbols, initially one for each node. Three or more consecutive copies
+of the same symbols become a loop, which is one symbol of the new sequence. The symbol of a loop
+depends on its body and not on its trip count, so that the rows of a triangle are copies of each
+other. The reads determine only where a body begins: where the fewest values are live that are read
+soon afterwards. Copies with unusual reads are adjacent code with the same operations:
+
+    mul add mul add mul add exp     →     3[mul add] exp, shown as 3[2] 1
 """
 
 from __future__ import annotations

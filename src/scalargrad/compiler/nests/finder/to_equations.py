@@ -1,7 +1,13 @@
-"""Write a tree as equations: an array for each statement, a variable for each loop.
+"""Lower a tree to equations: an array for each statement, a variable for each loop.
 
-A chain of additions is a sum if only its last result is read. `Storage` has the cells that operands
-read.
+A chain of additions of which only the last result is read is a sum; `Storage` has the elements
+that operands read:
+
+    90[4]     →     for i in 90:
+                        mul[i] = p[0] · add[i]
+                        add[i+1] = mul[i] + x[i]
+                        mul1[i] = add[i+1] · add[i+1]
+                        add1[] += mul1[i]
 """
 
 from __future__ import annotations
@@ -237,7 +243,7 @@ def operation_of(op: Op) -> Operation:
 
 def without_power(op: Operation, args: tuple[Arg, ...]) -> tuple[Operation, tuple[Arg, ...]]:
     """Return x² as x·x, x¹ as x and x**0.5 as a root, others as they are."""
-    exponent = args[1] if op.name == "pow" else None
+    exponent = args[1] if op is TABLE["pow"] else None
     if exponent == 2.0:
         return TABLE["mul"], (args[0], args[0])
     if exponent == 0.5:

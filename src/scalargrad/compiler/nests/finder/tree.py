@@ -1,8 +1,8 @@
-"""The tree of a recording: loops and statements, and the access of each operand.
+"""The tree of a program: loops and statements, and the access of each operand.
 
-``str(tree)`` shows its form: ``100[16[4] 5]`` is a loop of 100 of a loop of 16 over four statements
-and of five more. An extent is shown as ``2+i`` where it depends on outer loops, as ``1..5`` where
-it is a table.
+``str(tree)`` shows its form: ``100[16[4] 5]`` is a loop of 100 iterations over a loop of 16, with
+four statements, and five more statements. A trip count that depends on outer loops is shown as
+``2+i``, one from a table as ``1..5``.
 """
 
 from __future__ import annotations

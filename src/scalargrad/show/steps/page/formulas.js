@@ -1,17 +1,17 @@
-// The formulas of a step in symbols and in numbers, as text or as MathML. Python writes them as
-// templates, which are filled here: `∂{}/∂{}` with names, `⟦x0 3⟧ + ⟦x1 4⟧` with the operands of a gate,
-// in parentheses where one binds more loosely than its place demands.
+// The formulas of a step in symbols and in numbers, as text or as MathML. They are filled in from
+// templates recorded in Python: `∂{}/∂{}` with names, `⟦x0 3⟧ + ⟦x1 4⟧` with the operands of a gate, in
+// parentheses if the precedence of an operand is lower than the slot's.
 
 const recorded = JSON.parse(document.getElementById("recorded").textContent);
 
-const MOST_INPUTS = 8;
-const [ANY, PRODUCT] = [1, 4]; // what places demand
+const MAX_INPUTS = 8;
+const [ANY, PRODUCT] = [1, 4]; // precedences of slots
 const SLOT = /⟦(\w+) (\d)⟧/g;
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
 const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => ESCAPES[character]);
 
-// A name in MathML: x or v12, or as Python writes it; several names, max(z1, z2), are words.
+// A name in MathML: x or v12, or as recorded in Python; several names, as max(z1, z2), are text.
 const scripts = new Map(recorded.nodes.map(({ word, script }) => [word, script]));
 function scripted(word) {
   if (scripts.get(word)) return scripts.get(word);
@@ -20,150 +20,150 @@ function scripted(word) {
   return digits ? `<msub><mi>${letter}</mi><mn>${digits}</mn></msub>` : `<mi>${letter}</mi>`;
 }
 
-const isWritten = (word) => /^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word);
+const isNumberText = (word) => /^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word);
 
-// How tightly a name or number binds: 1e−3 is a product, of which no power is taken.
-const bindingOf = (word) => (/^[-−]/.test(word) ? 3 : /^[\d.]+e/.test(word) ? 5 : 9);
+// The precedence of a name or number: 1e−3 is a product, and needs parentheses before a power.
+const precedenceOf = (word) => (/^[-−]/.test(word) ? 3 : /^[\d.]+e/.test(word) ? 5 : 9);
 
-// A formula with whole powers as superscripts, and the power ½ as a root.
+// A formula with integer powers as superscripts, and the power ½ as a root.
 const ROOT = /(?<![\p{L}\p{N}_.])([\p{L}\p{N}_.]+|\([^()]*\))\^0\.5(?![\p{L}\p{N}_.^])/gu;
-const withPowers = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) => raised(negative ?? power));
+const withPowers = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) => superscript(negative ?? power));
 
-// What fills the templates of one form; `name` writes a name, `finish` what is put together.
-function scriptOf(form, name, escape, finish) {
+// The functions that fill the templates of one markup; `name` formats names, `finish` whole formulas.
+function createScript(form, name, escape, finish) {
   const templates = recorded.scripts[form];
-  const put = (key, ...pieces) => templates[key].replaceAll("{}", () => pieces.shift());
+  const fillIn = (key, ...pieces) => templates[key].replaceAll("{}", () => pieces.shift());
   const piece = (word, demand = ANY) => {
-    const written = form && isWritten(word) ? `<mn>${trueMinus(word)}</mn>` : name(word);
-    return bindingOf(word) >= demand ? written : put("pair", written);
+    const written = form && isNumberText(word) ? `<mn>${withMinusSigns(word)}</mn>` : name(word);
+    return precedenceOf(word) >= demand ? written : fillIn("pair", written);
   };
   return {
-    put,
+    fillIn,
     name,
     number: (x) => piece(number(x)),
     factor: (x) => piece(number(x), PRODUCT),
     fill: (written, write) => finish(written[form].replace(SLOT, (_, slot, demand) => piece(write(slot), demand))),
-    partial: (of, by) => put("partial", name(of), name(by)),
-    bar: ({ word, barred }) => (form ? put("bar", name(word)) : barred ?? `${word[0]}\u0304${word.slice(1)}`),
-    delta: (word) => put("delta", name(word)),
-    phrase: (words) => put("phrase", escape(words)),
-    join: (pieces) => put("row", pieces.join(templates.between)),
-    listing: (pieces) => put("row", pieces.join(templates.comma)),
-    sign: (sign) => put("sign", sign),
-    product: (left, right) => put("product", left, right),
-    finish: (written) => put("whole", written),
+    partial: (of, by) => fillIn("partial", name(of), name(by)),
+    bar: ({ word, barred }) => (form ? fillIn("bar", name(word)) : barred ?? `${word[0]}\u0304${word.slice(1)}`),
+    delta: (word) => fillIn("delta", name(word)),
+    phrase: (words) => fillIn("phrase", escape(words)),
+    join: (pieces) => fillIn("row", pieces.join(templates.between)),
+    listing: (pieces) => fillIn("row", pieces.join(templates.comma)),
+    sign: (sign) => fillIn("sign", sign),
+    product: (left, right) => fillIn("product", left, right),
+    finish: (written) => fillIn("whole", written),
   };
 }
 
 const same = (written) => written;
-const TEXT = scriptOf(0, same, same, withPowers);
-const MATHML = scriptOf(1, scripted, escapeHtml, same);
+const TEXT = createScript(0, same, same, withPowers);
+const MATHML = createScript(1, scripted, escapeHtml, same);
 
-// The gradient of a node, as the notation writes it; δ is that of a pre-activation alone.
-function signal(node, script, notation) {
+// The gradient of a node in a notation; δ is for pre-activations only.
+function gradientSymbol(node, script, notation) {
   const isPartial = notation === "partial" || (notation === "delta" && !nodes[node].preActivation);
   if (isPartial) return script.partial(nodes[root].word, nodes[node].word);
   return notation === "bar" ? script.bar(nodes[node]) : script.delta(nodes[node].word);
 }
 
-// Write pieces, each after the sign that relates it to the one before, if any.
+// A chain of links: each piece after its sign, if it has one.
 function chain(script, links) {
   return script.join(links.flatMap(([sign, piece]) => (sign ? [script.sign(sign), piece] : [piece])));
 }
 
-// One gate at the point of a sweep: its templates, and what their slots stand for.
+// One gate at the numbers of a sweep: its templates, and the operands in their slots.
 class GateAt {
   constructor(sweep, node) {
     this.sweep = sweep;
     this.place = node;
     this.node = nodes[node];
     this.gate = gates[this.node.form];
-    this.word = (slot) => wordOf(this.standIn(slot));
-    this.number = (slot) => numberOf(this.standIn(slot), sweep.data);
+    this.word = (slot) => wordOf(this.operandOf(slot));
+    this.number = (slot) => numberOf(this.operandOf(slot), sweep.data);
     this.shown = (slot) => number(this.number(slot));
   }
 
-  // The node, constant or held maximum of a slot.
-  standIn(slot) {
+  // The node or constant of a slot.
+  operandOf(slot) {
     return slot === "y" ? this.place : this.node.parents[slot.slice(1)];
   }
 
-  // What the terms of the gate come to, of which conditions and rules are some: of the numbers, and of
-  // those as they are shown.
+  // The values of the terms of the gate, conditions and rules among them, at the exact numbers and at the
+  // displayed ones.
   get values() {
-    return this.valued ??= evaluate(this.gate.terms, this.number, same, numberResult);
+    return this._values ??= evaluate(this.gate.terms, this.number, same, numberResult);
   }
 
-  get shownValues() {
-    return this.ofShown ??= evaluate(this.gate.terms, (slot) => shownNumber(this.number(slot)), shownNumber, shownResult);
+  get valuesAsShown() {
+    return this._valuesAsShown ??= evaluate(this.gate.terms, (slot) => numberAsShown(this.number(slot)), numberAsShown, resultAsShown);
   }
 
-  // Whether the gate is at a kink or jump, where its slopes are a convention. A comparison that it reads
-  // is true or false, not a number beside others.
+  // Whether the gate is at a kink or jump, where its derivatives are a convention. An operand that is a
+  // comparison is true or false, and cannot be near a kink.
   get isAtKink() {
     const { terms, gap } = this.gate;
-    const read = (slot) => (gates[nodes[this.standIn(slot)]?.form]?.truth ? NaN : this.number(slot));
-    return this.kink ??= gap !== undefined && evaluate(terms, read, same, numberResult)[gap] === 0;
+    const read = (slot) => (gates[nodes[this.operandOf(slot)]?.form]?.truth ? NaN : this.number(slot));
+    return this._isAtKink ??= gap !== undefined && evaluate(terms, read, same, numberResult)[gap] === 0;
   }
 
-  // How a local derivative is written at this point; null where it is a number.
-  written(operand) {
+  // The templates of a local derivative at these numbers; null if it is a number.
+  derivativeTemplates(operand) {
     let found = this.gate.wires[operand].written;
     while (found && "if" in found) found = this.values[found.if] ? found.then : found.else;
     return found;
   }
 
-  // The nodes whose numbers a local derivative reads, as it is written.
+  // The nodes whose numbers the displayed local derivative reads.
   nodesRead(operand) {
-    const read = (this.written(operand)?.reads ?? []).map((slot) => this.standIn(slot));
+    const read = (this.derivativeTemplates(operand)?.reads ?? []).map((slot) => this.operandOf(slot));
     return [...new Set(read.filter((x) => typeof x === "number"))];
   }
 
   // The local derivative as a factor of a product, in symbols.
   factor(operand, script) {
-    const written = this.written(operand);
+    const written = this.derivativeTemplates(operand);
     return written ? script.fill(written.factor, this.word) : script.factor(this.sweep.locals[this.place][operand]);
   }
 
-  // The sign between what the gate computes, in numbers, and its result.
+  // The sign between the operation in numbers and its result.
   get relation() {
     const operands = operandData(this.node, this.sweep.data);
     const result = this.number("y");
-    const isOwn = !functions[this.node.gate]; // a user's, of which no more is known
-    this.sign ??= isOwn ? relation(...operands, result) : resultRelation(shownResult(this.node.gate, operands.map(shownNumber)), result);
-    return this.sign;
+    const isCustom = !functions[this.node.gate]; // a custom operation, of which nothing else is known
+    this._relation ??= isCustom ? relation(...operands, result) : resultRelation(resultAsShown(this.node.gate, operands.map(numberAsShown)), result);
+    return this._relation;
   }
 
-  // The signs before the local derivative in numbers, and before what they give. The first is ≈ also
-  // where it reads a result that is about what is shown, as of tanh(40).
+  // The signs before the local derivative in numbers, and before its value. The first is ≈ also if the
+  // derivative reads a rounded result, such as tanh(40) ≈ 1.
   relations(operand) {
     const local = this.sweep.locals[this.place][operand];
-    const written = this.written(operand);
+    const written = this.derivativeTemplates(operand);
     if (!written) return [relation(local), "="];
     const shown = loosest(written.rounds, relation(...written.reads.map(this.number)));
-    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(this.shownValues[written.rule], local)];
+    return [loosest(shown, written.reads.includes("y") ? this.relation : "="), resultRelation(this.valuesAsShown[written.rule], local)];
   }
 }
 
 const wordOf = (x) => (x.word !== undefined ? x.word : typeof x === "object" ? number(float(x.constant)) : nodes[x].word);
 
-// The maximum that a gate holds constant, as that of softmax does.
-const heldIn = (node) => nodes[node].parents.find((x) => x.largest);
+// The maximum that is a constant operand of a gate, as in softmax.
+const heldMaximum = (node) => nodes[node].parents.find((x) => x.largest);
 
 const gateAt = (sweep, node) => (sweep.gates[node] ??= new GateAt(sweep, node));
 
-// A formula is {symbols, numbers, brief}: links of a chain, each a sign, or none, and a piece.
-// Where the numbers would only repeat, the whole has the result alone, after the sign `brief`.
+// A formula is {symbols, numbers, brief}: links of a chain, each a sign or "", and a piece. If the numbers
+// would only repeat the symbols, the whole formula has the result only, after the sign `brief`.
 const wholeLinks = ({ symbols, numbers, brief }) => [...symbols, ...(brief ? [[brief, numbers.at(-1)[1]]] : numbers)];
 const numberLinks = ({ numbers }) => [["", numbers[0][1]], ...numbers.slice(1)];
 const LINKS = { whole: wholeLinks, symbols: ({ symbols }) => symbols, numbers: numberLinks };
 
-// Write a part of a step's formula: the "whole", its "symbols" or its "numbers".
+// A part of a step's formula: the "whole", its "symbols" or its "numbers".
 function formula(sweep, step, part, script, notation) {
   const links = LINKS[part];
   if (step.node === null) {
-    const pieces = inputs.slice(0, MOST_INPUTS).map((i) => chain(script, links(inputFormula(sweep, i, script))));
-    if (inputs.length > MOST_INPUTS) pieces.push(script.phrase(say("more", { count: inputs.length - MOST_INPUTS })));
+    const pieces = inputs.slice(0, MAX_INPUTS).map((i) => chain(script, links(inputFormula(sweep, i, script))));
+    if (inputs.length > MAX_INPUTS) pieces.push(script.phrase(fillText("more", { count: inputs.length - MAX_INPUTS })));
     return script.finish(script.listing(pieces));
   }
   const make = { forward: forwardFormula, seed: seedFormula, backward: backwardFormula }[step.phase];
@@ -183,7 +183,7 @@ function forwardFormula(sweep, { node }, script) {
   const { written, sign, plain } = gate.gate;
   const value = sweep.data[node];
   const operands = relation(...operandData(nodes[node], sweep.data));
-  const repeats = (plain && !heldIn(node)) || TEXT.fill(written, gate.shown) === number(value);
+  const repeats = (plain && !heldMaximum(node)) || TEXT.fill(written, gate.shown) === number(value);
   return {
     symbols: [["", script.name(nodes[node].word)], [sign, script.fill(written, gate.word)]],
     numbers: [[operands, script.fill(written, gate.shown)], [gate.relation, script.number(value)]],
@@ -192,14 +192,14 @@ function forwardFormula(sweep, { node }, script) {
 }
 
 function seedFormula(sweep, { node }, script, notation) {
-  return { symbols: [["", signal(node, script, notation)]], numbers: [["=", script.number(1)]] };
+  return { symbols: [["", gradientSymbol(node, script, notation)]], numbers: [["=", script.number(1)]] };
 }
 
-// What a wire carries back: the whole signal, or, where the parent has several wires, a term of it.
+// The symbols of a contribution: the whole gradient, or one term of it if the parent has several wires.
 function contributionLinks(step, product, script, notation, equals = "=") {
-  const arriving = signal(step.parent, script, notation);
-  if (step.expected < 2) return [["", arriving], [equals, product]];
-  return [["", script.join([arriving, script.phrase(`${say("via", { gate: gateWords(step) })}:`)])], ["", product]];
+  const gradient = gradientSymbol(step.parent, script, notation);
+  if (step.expected < 2) return [["", gradient], [equals, product]];
+  return [["", script.join([gradient, script.phrase(`${fillText("via", { gate: gateWords(step) })}:`)])], ["", product]];
 }
 
 function backwardFormula(sweep, step, script, notation) {
@@ -215,10 +215,10 @@ function backwardFormula(sweep, step, script, notation) {
   };
 }
 
-// Upstream · local in symbols; at the root the upstream is 1, so it says 1·q.
+// Upstream · local in symbols; at the root the upstream gradient is 1, as in 1·q.
 function chainInSymbols(sweep, { node, operand, parent }, script, notation) {
-  if (node !== root) return script.product(signal(node, script, notation), script.partial(nodes[node].word, nodes[parent].word));
-  return script.product(script.factor(sweep.signals[node]), gateAt(sweep, node).factor(operand, script));
+  if (node !== root) return script.product(gradientSymbol(node, script, notation), script.partial(nodes[node].word, nodes[parent].word));
+  return script.product(script.factor(sweep.adjoints[node]), gateAt(sweep, node).factor(operand, script));
 }
 
 // The local derivative of a wire, ∂f/∂z = q = 3.
@@ -226,10 +226,10 @@ function localFormula(sweep, step, script) {
   const gate = gateAt(sweep, step.node);
   const { local } = sweep.factors(step);
   const partial = script.partial(nodes[step.node].word, nodes[step.parent].word);
-  const left = ["", isShare(step) ? script.join([partial, script.phrase(say("share"))]) : partial]; // not the whole derivative
+  const left = ["", isShare(step) ? script.join([partial, script.phrase(fillText("share"))]) : partial]; // not the whole derivative
   const [filledIn, result] = gate.relations(step.operand);
   const ofNames = loosest(filledIn, result);
-  const written = gate.written(step.operand);
+  const written = gate.derivativeTemplates(step.operand);
   const fill = (write, form = script) => written && form.fill(written.text, write);
   if (fill(gate.word) === fill(gate.shown)) return { symbols: [left], numbers: [[ofNames, script.number(local)]] };
   const textbook = written.textbook ? [[written.textbook.sign, script.fill(written.textbook.text, gate.word)]] : [];
@@ -243,13 +243,13 @@ function localFormula(sweep, step, script) {
 const localText = (sweep, step, script = TEXT) =>
   script.finish(chain(script, wholeLinks(localFormula(sweep, step, script))));
 
-// Name the gate a contribution comes by, and which of several wires.
+// The name of the gate of a contribution, with the operand if that is repeated.
 function gateWords(step) {
   const { word } = nodes[step.node];
-  return isRepeated(step) ? say("operand", { gate: word, number: step.operand + 1 }) : word;
+  return isRepeated(step) ? fillText("operand", { gate: word, number: step.operand + 1 }) : word;
 }
 
-// Whether the derivative by an operand is the sum of what several wires carry.
+// Whether the derivative with respect to an operand is a sum over several wires.
 function isShare(step) {
   return step.expected > 1 && (step.node === root || isRepeated(step));
 }
@@ -259,47 +259,47 @@ function isRepeated(step) {
   return nodes[step.node].parents.filter((parent) => parent === step.parent).length > 1;
 }
 
-// Names as in print: of v5 and L_reg the index stands lower than the letter, of δ_s too. What a
-// person reads is set so when it has been made; what is spoken or copied stays as it is.
+// Typeset names: the indices of v5, L_reg and δ_s are subscripts. This applies to visible text only;
+// texts for screen readers and for copying remain plain.
 
-const INDEXED = /(?<![\p{L}\p{N}_#\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[\d₀-₉]+)*)|(\d+))(?![\p{L}\p{Nd}_\u0305])/gu;
-const AS_IT_IS = "math, svg, code, option, select, input, .as-it-is";
-const LEAST_DROP = 0.1; // of an index in a formula, as a share of the letters' size
+const INDEXED_NAME = /(?<![\p{L}\p{N}_#\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[\d₀-₉]+)*)|(\d+))(?![\p{L}\p{Nd}_\u0305])/gu;
+const NOT_TYPESET = "math, svg, code, option, select, input, .as-it-is";
+const MIN_INDEX_DROP = 0.1; // minimum drop of an index in a formula, as a share of the font size
 
-// Write each name in a text by its letter and its index.
-const named = (text, write) => text.replace(INDEXED, (whole, letter, word, digits) => {
+// Replace each name in a text by a function of its letter and its index.
+const replaceNames = (text, write) => text.replace(INDEXED_NAME, (whole, letter, word, digits) => {
   const isName = wordsKnown.has(whole.replace("\u0304", "")) || (letter === "δ" && wordsKnown.has(word));
   return isName ? write(letter, word, digits, whole) : whole;
 });
 
-// A text in which indices that are numbers stand low by themselves.
-const lowered = (text) => named(text, (letter, word, digits, whole) => (digits ? letter + [...digits].map((k) => "₀₁₂₃₄₅₆₇₈₉"[k]).join("") : whole));
+// A text with numerical indices as subscript digits.
+const withLowIndices = (text) => replaceNames(text, (letter, word, digits, whole) => (digits ? letter + [...digits].map((k) => "₀₁₂₃₄₅₆₇₈₉"[k]).join("") : whole));
 
-const unbroken = (html) => `<span class="as-it-is">${html}</span>`;
-const inHtml = (text) => named(escapeHtml(text), (letter, word, digits) => unbroken(`${letter}<sub>${inHtml(word ?? digits)}</sub>`)).replaceAll("/∂", unbroken("/∂"));
+const withoutBreak = (html) => `<span class="as-it-is">${html}</span>`;
+const namesToHtml = (text) => replaceNames(escapeHtml(text), (letter, word, digits) => withoutBreak(`${letter}<sub>${namesToHtml(word ?? digits)}</sub>`)).replaceAll("/∂", withoutBreak("/∂"));
 
-// Set the names within an element of the page, also in words between the parts of a formula.
+// Typeset the names within an element, also in words between the parts of a formula.
 function typeset(place) {
   const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
   const texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const text of texts) {
-    if (text.parentElement.matches("mtext")) text.data = lowered(text.data);
-    else if (!text.parentElement.closest(AS_IT_IS)) {
+    if (text.parentElement.matches("mtext")) text.data = withLowIndices(text.data);
+    else if (!text.parentElement.closest(NOT_TYPESET)) {
       const holder = element("span");
-      holder.innerHTML = inHtml(text.data);
+      holder.innerHTML = namesToHtml(text.data);
       text.replaceWith(...holder.childNodes);
     }
   }
   return place;
 }
 
-// Without a font made for formulas Chromium hardly lowers an index; then the style sheet does.
+// Without a math font Chromium hardly lowers an index; the style sheet then does.
 function lowerIndices() {
   const probe = mathElement("div", "<math><msub><mi>x</mi><mn>2</mn></msub></math>", { class: "formula hidden" });
   document.body.append(probe);
   const [letter, index] = ["mi", "mn"].map((part) => probe.querySelector(part).getBoundingClientRect().bottom);
   const size = parseFloat(getComputedStyle(probe).fontSize);
-  document.documentElement.classList.toggle("flat-indices", index - letter < LEAST_DROP * size);
+  document.documentElement.classList.toggle("flat-indices", index - letter < MIN_INDEX_DROP * size);
   probe.remove();
 }

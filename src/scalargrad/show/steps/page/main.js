@@ -1,4 +1,4 @@
-// Putting the page together, and what tests and slides may call.
+// The event listeners and the start of the page, and its interface for tests.
 
 function listen() {
   listenToTimeline(() => stops().length - 1, KEYS);
@@ -20,12 +20,12 @@ function listen() {
   $("theme").addEventListener("change", () => { document.documentElement.dataset.theme = $("theme").value; });
   $("lecture").addEventListener("change", () => document.documentElement.classList.toggle("lecture", $("lecture").checked));
   onResize(viewport, refit);
-  for (const act of ["wheel", "pointerdown"]) $("stage").addEventListener(act, endScrolling, { passive: true }); // a reader's own hand goes first
+  for (const act of ["wheel", "pointerdown"]) $("stage").addEventListener(act, endScrolling, { passive: true }); // manual scrolling has priority
   window.addEventListener("beforeprint", () => { if (!document.body.classList.contains("printing-sheet")) fillSheet("steps"); });
   window.addEventListener("afterprint", () => { document.body.classList.remove("printing-sheet"); $("sheet").replaceChildren(); });
 }
 
-// The shapes of whichever drawing is open: a node n3 and its copy gate n3-fan, a bundle b1, a fold f2.
+// Listen to the shapes of the open drawing: a node n3 and its copy gate n3-fan, a bundle b1, a subgraph f2.
 function listenToShapes() {
   const at = (event) => event.target.closest?.(".node")?.id.match(/^(n|b|f|exit)-?(?:n|b)?(\d+)/);
   const act = (found) => {
@@ -52,11 +52,11 @@ function listenToShapes() {
 function toggleDrawer() {
   const isOpen = $("inputs").classList.toggle("open");
   $("drawer").setAttribute("aria-expanded", String(isOpen));
-  if (isOpen) $("inputs").scrollIntoView({ block: "start" }); // below the graph, which stays
+  if (isOpen) $("inputs").scrollIntoView({ block: "start" }); // the graph remains visible above
 }
 
 if (!stopsOf.layer) $("layer-view").remove();
-// δ is the error of a sum that enters a unit; a unit alone, the root, has none.
+// Remove the notation δ if no sum enters a unit except at the root.
 if (recorded.sums.every((i) => i === root || nodes[root].parents.includes(i))) $("delta-notation").remove();
 $("copies-label").hidden = !drawings[0].copies;
 lowerIndices();
@@ -65,12 +65,12 @@ openDrawing(0);
 buildInputs();
 listen();
 listenToShapes();
-setView(drawings.length > 1 && layers.length > 1 ? "layer" : "wire"); // wire by wire, each neuron is a drawing
+setView(drawings.length > 1 && layers.length > 1 ? "layer" : "wire"); // in the wire view each neuron would be a drawing
 enableDragging();
 readFragment();
-announce(""); // opening a page or a link is no step
+announce(""); // opening a page or a link is not announced
 
-// What every step says, in the order of the walk: a test holds it against Python's words.
+// The texts of all steps, which a test compares with those of Python.
 function texts(notation) {
   return steps.map((step) => {
     const { sweep } = state;

@@ -1,4 +1,4 @@
-// What the page knows of the walk, and the state it is in.
+// The recorded walk, and the state of the page.
 
 const { nodes, inputs, gates, layers } = recorded;
 for (const node of nodes) {
@@ -17,7 +17,7 @@ const seedAt = steps.findIndex((step) => step.phase === "seed");
 const knownAt = nodes.map(() => 0);
 for (const [k, step] of steps.entries()) if (step.phase === "forward" && step.node !== null) knownAt[step.node] = k;
 
-// An operation of the user's own is a Python function, which a page cannot call.
+// A custom operation is a Python function, which a page cannot call.
 const canCompute = nodes.every((node) => !node.gate || functions[node.gate]);
 
 const recordedSweep = new Sweep(
@@ -25,7 +25,7 @@ const recordedSweep = new Sweep(
   nodes.map((node) => (node.locals ?? []).map(float)),
 );
 
-// The stops of a view: lists of steps that are shown together.
+// The stops of each view: lists of steps that are shown together.
 const stopsOf = { wire: steps.map((_, index) => [index]), gate: byGate() };
 if (recorded.stages) stopsOf.layer = byLayer(recorded.stages);
 const ranks = Object.fromEntries(Object.entries(stopsOf).map(([view, stops]) => [view, rankSteps(stops)]));
@@ -33,15 +33,15 @@ const ranks = Object.fromEntries(Object.entries(stopsOf).map(([view, stops]) => 
 function byGate() {
   const stops = [];
   for (const [index, step] of steps.entries()) {
-    const before = steps[index - 1];
-    const together = step.phase === "backward" && before?.phase === "backward" && before.node === step.node;
-    if (together) stops.at(-1).push(index);
+    const previous = steps[index - 1];
+    const isSameGate = step.phase === "backward" && previous?.phase === "backward" && previous.node === step.node;
+    if (isSameGate) stops.at(-1).push(index);
     else stops.push([index]);
   }
   return stops;
 }
 
-// One stop for each layer and each gate beside the layers, forward and back again.
+// One stop for each layer and each gate outside the layers, forward and backward.
 function byLayer(stages) {
   const gates = stages.map((stage) => (typeof stage === "number" ? [stage] : layers[stage.layer].gates));
   const back = nodes.map(() => []);
@@ -51,7 +51,7 @@ function byLayer(stages) {
   return [[0], ...forward, [seedAt], ...backward.filter((stop) => stop.length)];
 }
 
-// The stop at which each step of the walk is done.
+// The stop of each step of the walk.
 function rankSteps(stops) {
   const rank = [];
   for (const [at, stop] of stops.entries()) for (const k of stop) rank[k] = at;
@@ -62,22 +62,22 @@ const state = {
   sweep: recordedSweep,
   view: "wire",
   notation: "partial",
-  at: 0, // the stop of the view that is shown
+  at: 0, // the current stop of the view
   copies: false, // whether fan-out is drawn as copy gates
   predicting: false,
-  question: null, // what is asked in Predict mode, and what was answered
+  question: null, // the question of Predict mode, with its answers
   undefined: "",
-  looked: null, // the node that has the focus or was pointed at
+  looked: null, // the node that has the focus or was last pointed at
   wholeMatrices: false,
 };
 
 const stops = () => stopsOf[state.view];
-const shownSteps = () => stops()[state.at];
+const currentSteps = () => stops()[state.at];
 const isDone = (k) => ranks[state.view][k] <= state.at;
 
-// An element that holds one formula of MathML, written with every name escaped.
+// Create an element with one MathML formula, in which names are already escaped.
 function mathElement(name, mathml, attributes = {}) {
-  const made = element(name, attributes);
-  made.innerHTML = mathml;
-  return made;
+  const holder = element(name, attributes);
+  holder.innerHTML = mathml;
+  return holder;
 }

@@ -1,4 +1,8 @@
-"""drawn: a random number that a compiled function draws again at every call."""
+"""drawn: a random number that a compiled function draws again at every call.
+
+Eagerly, ``drawn(rng.normal)`` is ``rng.normal()``; while a function is traced, `made_by` installs a
+function that records the draw.
+"""
 
 from __future__ import annotations
 

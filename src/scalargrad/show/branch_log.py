@@ -1,16 +1,16 @@
-"""Find the comparisons of Values, as in ``if x > 0``, that Python evaluated while building a graph.
+"""Read the branch log: the comparisons of Values that Python evaluated while building a graph.
 
-`scalargrad.engine.comparison_log` writes the log that this module reads; step pages use it to warn
-when other inputs would have taken another branch.
+`scalargrad.engine.branch_log` writes the log. Step pages warn if other inputs would have taken
+another branch of ``if x > 0``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
 from typing import Any, NamedTuple
 
-from scalargrad.engine.comparison_log import COMPARISONS_ATTRIBUTE
+from scalargrad.checks.numbers import nearest_float
+from scalargrad.engine.branch_log import LOG_ATTRIBUTE
 from scalargrad.engine.grad_mode import enable_grad
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.value import Value
@@ -35,7 +35,7 @@ class Comparison(NamedTuple):
     outcome: bool
 
 
-def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
+def recorded_comparisons(root: Value, limit: int = 64) -> list[Comparison]:
     """Return the comparisons of nodes under `root`, in the order in which Python evaluated them.
 
     Comparisons of Values that were computed from these nodes are included if the formula has only
@@ -54,13 +54,13 @@ def comparisons(root: Value, limit: int = 64) -> list[Comparison]:
     --------
     >>> x = Value(3.0, "x")
     >>> y = 2 * x if x > 0 else -x
-    >>> [(c.op.name, c.operands[1], c.outcome) for c in comparisons(y)]
+    >>> [(c.op.name, c.operands[1], c.outcome) for c in recorded_comparisons(y)]
     [('gt', 0.0, True)]
     """
     order = topological_order(root)
     entries, anchors_of = {}, dict[int, dict[float, Value]]()
     for node in order:
-        log = [*getattr(node, COMPARISONS_ATTRIBUTE, ())]
+        log = [*getattr(node, LOG_ATTRIBUTE, ())]
         for entry, position in zip(log[::2], log[1::2], strict=True):
             entries[entry[0]] = entry
             anchors_of.setdefault(entry[0], {})[position] = node
@@ -107,11 +107,3 @@ def _is_unchanged(x: Value, position: float, formula: Sequence[Any]) -> bool:
 
 def _key(op: Operation | None, operands: Iterable[Value | float]) -> tuple[Any, ...]:
     return op, *[x if isinstance(x, float) else id(x) for x in operands]
-
-
-def nearest_float(x: float) -> float:
-    """Return the float nearest to a number, which is infinite for an integer that is too large."""
-    try:
-        return float(x)
-    except OverflowError:
-        return inf if x > 0 else -inf
