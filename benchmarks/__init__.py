@@ -1,5 +1,6 @@
-"""Measurements of scalargrad beside its peers: `python -m benchmarks.NAME`, from this repository.
+"""Measurements of scalargrad and its peers: run `python -m benchmarks.NAME` in this repository.
 
-A command has a table of comparisons, which `comparing` runs: contestants that must agree take
-turns, and each row is a figure and its goal. `measuring` takes times, `reporting` writes tables.
+Each command has a table of comparisons, which `comparing` runs: the contestants run alternately and
+must agree, and each row is a figure and its goal. `measuring` measures times, `reporting` writes
+tables.
 """

@@ -1,10 +1,10 @@
-"""The accuracy of operations and of two derivatives of each, beside those of PyTorch and JAX.
+"""The accuracy of operations and their derivatives, compared with PyTorch and JAX.
 
-    python -m benchmarks.accuracy [--write docs/explained/accuracy.md] [--only tanh,pow]
+    python -m benchmarks.accuracy  [--write docs/explained/accuracy.md] [--only tanh,pow]
 
 SymPy differentiates the formula, mpmath evaluates it. An error is counted in units in the last
-place of the exact result. All compute in float64; scalargrad eagerly and compiled, and the worse
-counts. By two operands, derivatives are taken by each.
+place of the exact result. All libraries compute in float64; of scalargrad, the worse of the eager
+and the compiled result counts. For two operands, derivatives are taken by each.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from scalargrad.ops import TABLE
 jax.config.update("jax_enable_x64", True)
 torch.set_default_dtype(torch.float64)
 
-#: What is computed, where SymPy does not have it by its name.
+#: The formula of each operation, in SymPy's functions.
 FORMULAS = {
     **{name: f"{name}(x)" for name in ("exp", "log", "sqrt", "cbrt", "erf", "erfc", "erfinv")},
     **{name: f"{name}(x)" for name in ("sin", "cos", "tan", "asin", "acos", "atan", "digamma")},
@@ -61,7 +61,7 @@ FORMULAS = {
     "log_loss": "-y*log(x) - (1 - y)*log(1 - x)",
     "betaln": "loggamma(x) + loggamma(y) - loggamma(x + y)",
 }
-#: The sizes of operands, as powers of ten, where not all are tried.
+#: The smallest and largest size of operands, as powers of ten, where the range is limited.
 SIZES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("div", "hypot", "atan2"), (-90, 90)),
     **dict.fromkeys(("erf", "erfc", "ndtr", "gelu"), (-300, 2.5)),
@@ -71,26 +71,26 @@ SIZES: dict[str, tuple[float, float]] = {
     "log_ndtr": (-300, 1.5),
     "log_loss": (-11, 0),
 }
-#: To tell e^-745 from 0 takes many digits; in so many, some functions are slow that need few.
+#: e^-745 differs from 0 only with many digits; some functions that need few are slow with so many.
 DIGITS = dict.fromkeys(FORMULAS, 700) | dict.fromkeys(("lgamma", "digamma", "betaln"), 100)
 DIGITS["erfinv"] = 400
-#: An error of so many units leaves no right digit.
+#: With an error of this many units, no digit is correct.
 NONE = 2.0**52
 POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def eager(f: Any) -> Any:
-    """Return a function of columns from one of numbers."""
+    """Return a function of columns that calls a function of numbers."""
     return lambda *columns: [f(*x) for x in zip(*columns, strict=True)]
 
 
 def in_pytorch(f: Any) -> Any:
-    """Return the same of PyTorch."""
+    """Return a function of columns, vectorised by PyTorch."""
     return lambda *columns: torch.func.vmap(f)(*map(torch.tensor, columns)).tolist()
 
 
 def in_jax(f: Any) -> Any:
-    """Return the same of JAX."""
+    """Return a function of columns, vectorised and compiled by JAX."""
     return lambda *columns: jax.jit(jax.vmap(f))(*map(np.array, columns)).tolist()
 
 
@@ -100,7 +100,7 @@ JAX = vars(jax.lax) | vars(jax.scipy.special) | vars(jax.nn) | vars(jax.numpy)
 PYTORCH["gelu_tanh"] = partial(F.gelu, approximate="tanh")
 JAX["gelu"] = partial(jax.nn.gelu, approximate=False)
 JAX |= {"gelu_tanh": jax.nn.gelu, "logsigmoid": jax.nn.log_sigmoid}
-#: Of each library its functions, its derivative, and the ways in which it computes.
+#: The functions, the derivative and the modes of evaluation of each library.
 LIBRARIES: dict[str, Any] = {
     "scalargrad": (TABLE, sg.grad, (eager, lambda f: sg.jit(sg.vmap(f)))),
     "PyTorch": (PYTORCH, torch.func.grad, (in_pytorch,)),
@@ -117,7 +117,7 @@ def arity(name: str) -> int:
 
 
 def points(name: str) -> Iterator[list[float]]:
-    """Draw operands of every size and sign, many near 1 and near the ends of exponentials."""
+    """Draw operands of every size and sign, many near 1 and near the limits of exponentials."""
     rng = random.Random(5)
     low, high = SIZES.get(name, (-300, 300))
     spans = [(low, high), (max(low, -8), min(high, 2)), (max(low, -2), min(high, 2.9))]
@@ -128,10 +128,11 @@ def points(name: str) -> Iterator[list[float]]:
             yield [1.0 - rng.choice((-1.0, 1.0)) * 10.0 ** rng.uniform(-15, -3)]
 
 
-def known(name: str, place: int, order: int) -> tuple[list[Any], Sequence[Any]]:
+def exact_derivatives(name: str, place: int, order: int) -> tuple[list[Any], Sequence[Any]]:
     """Return columns of operands, and the exact derivatives there by one of them.
 
-    Left out is where the operation is not defined or overflows, and what is below 1e-300.
+    Operands where the operation is undefined or overflows are left out, as are derivatives below
+    1e-300.
     """
     valid, given = TABLE[name].domain.valid or (lambda *_: True), SYMBOLS[: arity(name)]
     value = sympy.sympify(FORMULAS[name], {x.name: x for x in given})
@@ -147,27 +148,27 @@ def known(name: str, place: int, order: int) -> tuple[list[Any], Sequence[Any]]:
 
 
 def errors(name: str) -> list[list[float]]:
-    """Return the largest errors of a value, a first and a second derivative, of each library.
+    """Return each library's largest errors of the value, the first and the second derivative.
 
-    They are in units in the last place; -1 where a library does not have the operation.
+    They are in units in the last place; -1 if a library does not have the operation.
     """
     worst = [[-1.0] * 3 for _ in LIBRARIES]
     with mp.workdps(DIGITS[name]):
         for place, order in product(range(arity(name)), range(3)):
-            columns, expected = known(name, place, order)
-            for own, (functions, grad, ways) in zip(worst, LIBRARIES.values(), strict=True):
+            columns, expected = exact_derivatives(name, place, order)
+            for row, (functions, grad, modes) in zip(worst, LIBRARIES.values(), strict=True):
                 f = functions.get(name)
                 for _ in range(order if f else 0):
                     f = grad(f, place)
-                for way in ways if f else ():
-                    for x, y in zip(way(f)(*columns), expected, strict=True):
+                for mode in modes if f else ():
+                    for x, y in zip(mode(f)(*columns), expected, strict=True):
                         error = float(abs(mp.mpf(x) - y) / math.ulp(float(y)))
-                        own[order] = max(own[order], error if math.isfinite(error) else NONE)
+                        row[order] = max(row[order], error if math.isfinite(error) else NONE)
     return worst
 
 
-def shown(error: float) -> str:
-    """Write an error with two digits."""
+def format_error(error: float) -> str:
+    """Return an error as text with two digits."""
     if error >= NONE:
         return "none"
     if error < 1e4:
@@ -177,14 +178,16 @@ def shown(error: float) -> str:
 
 
 def main() -> None:
-    """Print the table and, if asked, put it into its section of a file."""
+    """Print the table and, with ``--write``, put it into its section of a file."""
     parser = argparse.ArgumentParser(description="Measure how exact operations are.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there too")
-    parser.add_argument("--only", metavar="NAMES", help="of these alone")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="also put the table into this file"
+    )
+    parser.add_argument("--only", metavar="NAMES", help="only these operations")
     options = parser.parse_args()
     rows = []
     for name in options.only.split(",") if options.only else FORMULAS:
-        cells = [", ".join(map(shown, row)) if row[0] >= 0 else "" for row in errors(name)]
+        cells = [", ".join(map(format_error, row)) if row[0] >= 0 else "" for row in errors(name)]
         rows.append([name, *cells])
         print(" | ".join(rows[-1]), flush=True)
     if options.write is not None:

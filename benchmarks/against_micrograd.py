@@ -1,7 +1,7 @@
 """Measure eager evaluation, with micrograd from PyPI in the same process.
 
     python -m pip install -e '.[all,bench]'
-    python -m benchmarks.against_micrograd [--write docs/benchmarks.md] [--turns N]
+    python -m benchmarks.against_micrograd [--write docs/benchmarks.md] [--repeats N]
 
 Processor time is compared.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
-from benchmarks.measuring import Run, in_fresh_process, traced_bytes
+from benchmarks.measuring import Run, measure_memory, run_in_new_process
 from benchmarks.moons import problem as demo
 from benchmarks.replay.corpus.headlines import readme_expression
 from benchmarks.reporting import Finding, duration
@@ -28,12 +28,12 @@ from scalargrad.graph import topological_order
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
 
-#: Where each has its Value; networks are in a module `nn` of both.
+#: The module that defines Value; in both libraries, networks are in a module `nn`.
 ENGINES = {"scalargrad": "scalargrad", "micrograd": "micrograd.engine"}
 
 
 def readme(library: str) -> Run:
-    """Return the README's expression forwards and backwards, after a look at its numbers."""
+    """Return a run of the README's expression, forward and backward, after checking its numbers."""
     value = import_module(ENGINES[library]).Value
 
     def run() -> tuple[float, ...]:
@@ -47,7 +47,7 @@ def readme(library: str) -> Run:
 
 
 def moons_step(library: str) -> Run:
-    """Return a step of micrograd's two-moons demo on the whole batch, on a library's networks."""
+    """Return a step of micrograd's two-moons demo on the whole batch, with a library's networks."""
     value, mlp = import_module(ENGINES[library]).Value, import_module(f"{library}.nn").MLP
     points, labels = demo.labelled_points()
     random.seed(demo.SEED)
@@ -63,7 +63,7 @@ def moons_step(library: str) -> Run:
 
 
 def mixed_graph(rounds: int) -> sg.Value:
-    """Build a graph of eleven nodes a round: products, sums, a power, units, a dot, constants."""
+    """Build a graph of eleven nodes per round: products, sums, a power, units, a dot, constants."""
     x, y = sg.Value(0.5, "x"), sg.Value(-0.25, "y")
     for _ in range(rounds):
         s = sg.tanh(x * y + 0.1)
@@ -79,7 +79,7 @@ def bytes_per_node(copies: int = 500, rounds: int = 5000) -> Iterator[Finding]:
         numbers = [(sg.Value(-4.0), sg.Value(2.0)) for _ in range(copies)]
         return [readme_expression(a, b, sg.relu) for a, b in numbers]
 
-    def swept(build: Callable[[], list[sg.Value]]) -> list[sg.Value]:
+    def build_and_differentiate(build: Callable[[], list[sg.Value]]) -> list[sg.Value]:
         roots = build()
         for root in roots:
             root.backward()
@@ -87,15 +87,15 @@ def bytes_per_node(copies: int = 500, rounds: int = 5000) -> Iterator[Finding]:
 
     graphs = {"README expression": expressions, "large mixed graph": lambda: [mixed_graph(rounds)]}
     for graph, build in graphs.items():
-        swept(build)  # compiles what is compiled at first use
-        roots, size, _ = traced_bytes(partial(swept, build))
+        build_and_differentiate(build)  # compiles the functions that are compiled at first use
+        roots, size, _ = measure_memory(partial(build_and_differentiate, build))
         each = size / len(topological_order(*roots))
         what = f"Memory of a node, {graph} after backward"
         yield Finding(what, "at most 250 bytes", f"{each:.0f} bytes", each <= 250)
 
 
 def long_chain(length: int = 1_000_000) -> Finding:
-    """Build, back and free a chain of additions, and count what is left to the collector."""
+    """Build a chain of additions, run backward and free it; count what the collector finds."""
     gc.collect()
     start = time.process_time()
     leaf = end = sg.Value(0.0)
@@ -103,11 +103,12 @@ def long_chain(length: int = 1_000_000) -> Finding:
         end = end + 1.0
     built = time.process_time()
     end.backward()
-    backed = time.process_time()
+    differentiated = time.process_time()
     del end
     freed = time.process_time()
     left = gc.collect()
-    measured = f"{built - start:.2f} + {backed - built:.2f} + {freed - backed:.2f} s, {left} left"
+    seconds = (built - start, differentiated - built, freed - differentiated)
+    measured = f"{' + '.join(f'{x:.2f}' for x in seconds)} s, {left} left"
     what, goal = (
         f"Chain of {length:,} nodes built, swept backward, freed",
         "nothing left to collect",
@@ -116,7 +117,7 @@ def long_chain(length: int = 1_000_000) -> Finding:
 
 
 def backward(size: int) -> Comparison:
-    """Compare backward over a mixed graph of so many rounds and over one ten times as large."""
+    """Compare backward over a mixed graph with backward over one that is ten times as large."""
     graphs = [mixed_graph(rounds) for rounds in (10 * size, size)]
     large, small = (f"{len(topological_order(graph)):,} nodes" for graph in graphs)
     makers = {large: lambda: graphs[0].backward, small: lambda: graphs[1].backward}
@@ -124,7 +125,7 @@ def backward(size: int) -> Comparison:
 
 
 def comparisons() -> Items:
-    """Yield what is measured, most interesting first."""
+    """Yield the comparisons, the most interesting first."""
     us, them = ENGINES
     for what, run, row in [
         ("README expression, forward + backward", readme, Row(us, them, at_most=0.5)),
@@ -135,9 +136,9 @@ def comparisons() -> Items:
     yield from bytes_per_node()
     yield long_chain()
     yield from map(backward, (200, 2000))
-    took = median(float(in_fresh_process(IMPORT.format("scalargrad"))) for _ in range(21))
+    took = median(float(run_in_new_process(IMPORT.format("scalargrad"))) for _ in range(21))
     yield duration("import scalargrad", took, 0.06)
 
 
 if __name__ == "__main__":
-    main("eager", comparisons, turns=21)
+    main("eager", comparisons, repeats=21)

@@ -1,9 +1,9 @@
-"""The cost of a call beside its program: arguments of all kinds, programs for shapes that change.
+"""The cost of calling a compiled program: arguments of all kinds, shapes that change.
 
     python -m pip install -e '.[all,bench,oracles]'
-    python -m benchmarks.calls [--write docs/benchmarks.md] [--turns N]
+    python -m benchmarks.calls [--write docs/benchmarks.md] [--repeats N]
 
-Contestants take turns in one process, pinned to one core.
+Contestants run alternately in one process, on one core.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
-from benchmarks.measuring import Run, compiled
-from benchmarks.moons.by_jax import called, in_doubles
-from benchmarks.moons.problem import layers, swept
+from benchmarks.measuring import Run, compiled_call
+from benchmarks.moons.by_jax import call_compiled, in_doubles
+from benchmarks.moons.problem import layers, run_backward
 from scalargrad import nn
 from scalargrad.compiler.nests import plan
 
@@ -38,17 +38,17 @@ def model_of_eight() -> Comparison:
             (w, b), (v, c) = matrices
             return v @ jax.nn.relu(w @ x + b) + c
 
-        return called(network, matrices, jnp.array(xs))
+        return call_compiled(network, matrices, jnp.array(xs))
 
     return Comparison(
         "jit(model) on a list of eight floats",
-        {"scalargrad": lambda: compiled(model, xs), "JAX": theirs},
+        {"scalargrad": lambda: compiled_call(model, xs), "JAX": theirs},
         [Row("scalargrad", "JAX", at_most=1.3)],
     )
 
 
 def nested_lists() -> Comparison:
-    """Hand 5,000 × 10 floats over as lists of lists."""
+    """Pass 5,000 × 10 floats as lists of lists."""
     arrays = RNG.normal(size=(5_000, 10))
     rows, w = arrays.tolist(), [0.1] * 10
     products = sg.jit(lambda w, rows: sum(sg.vmap(lambda row: sg.dot(w, row))(rows)))
@@ -62,30 +62,32 @@ def nested_lists() -> Comparison:
 
 
 def arrays_in_place() -> Comparison:
-    """Add up functions of two arrays of a million floats, read in place or copied first.
+    """Sum products of two arrays of a million floats, read in place or copied first.
 
-    Arrays are copied where too few of their numbers are read for a displacement, which is so of all
-    arrays while ``plan.LARGE`` is infinite.
+    An array that is smaller than ``plan.LARGE`` is copied; with an infinite limit, all arrays are.
     """
     x, y = RNG.normal(size=(2, 1_000_000))
 
-    def made(minimum: float) -> Run:
+    def multiply_and_sum(minimum: float) -> Run:
         limits = cast("Any", plan)
         before, limits.LARGE = limits.LARGE, minimum
         try:
-            call = compiled(lambda x, y: sum(sg.vmap(lambda a, b: a * b)(x, y)), x, y)
+            call = compiled_call(lambda x, y: sum(sg.vmap(lambda a, b: a * b)(x, y)), x, y)
             call()
         finally:
             limits.LARGE = before
         return call
 
-    makers = {"read in place": lambda: made(plan.LARGE), "copied": lambda: made(math.inf)}
+    makers = {
+        "read in place": lambda: multiply_and_sum(plan.LARGE),
+        "copied": lambda: multiply_and_sum(math.inf),
+    }
     rows = [Row("read in place", "copied", at_most=0.5)]
     return Comparison("The products of two arrays of a million floats", makers, rows)
 
 
 def lengths_in_turn() -> Comparison:
-    """Call with lists of a hundred lengths one after the other."""
+    """Call with lists of a hundred lengths, one after the other."""
     lists, p = [RNG.normal(size=n).tolist() for n in range(1, 101)], [0.5, 0.1]
 
     def loss(p: Any, xs: Any) -> Any:
@@ -101,9 +103,9 @@ def lengths_in_turn() -> Comparison:
 
 
 def loss_outside() -> Comparison:
-    """Take 300 outputs out of a compiled function, and the sum of their squares outside.
+    """Return 300 outputs from a compiled function, and sum their squares outside it.
 
-    As one `dot`, the loss is one node; by Python's ``sum``, it is 900.
+    As one `dot`, the loss is one node; with Python's ``sum``, it is 900 nodes.
     """
     weights = [sg.Parameter(x) for x in RNG.normal(size=20).tolist()]
     rows = RNG.normal(size=(300, 20)).tolist()
@@ -116,12 +118,12 @@ def loss_outside() -> Comparison:
 
     def by_dot() -> float:
         found = inside(weights)
-        return swept(sg.dot(found, found))
+        return run_backward(sg.dot(found, found))
 
     makers = {
         "`dot` outside": lambda: by_dot,
-        "Python's `sum` outside": lambda: lambda: swept(sum(y * y for y in inside(weights))),
-        "the whole compiled": lambda: lambda: swept(whole(weights)),
+        "Python's `sum` outside": lambda: lambda: run_backward(sum(y * y for y in inside(weights))),
+        "the whole compiled": lambda: lambda: run_backward(whole(weights)),
     }
     compared = [Row(name, "the whole compiled", at_most=12) for name in [*makers][:2]]
     return Comparison("300 outputs", makers, compared)
@@ -140,13 +142,13 @@ def long_plain_loop() -> Comparison:
             total = total + sg.softplus(-y * score)
         return total
 
-    makers = {"plain loops": lambda: compiled(sg.value_and_grad(loss), [0.0] * 20)}
+    makers = {"plain loops": lambda: compiled_call(sg.value_and_grad(loss), [0.0] * 20)}
     rows = [Row("plain loops", at_most=1.0, first=True)]
     return Comparison("Logistic regression of 10,000 × 20", makers, rows)
 
 
 def short_steps(count: int) -> Comparison:
-    """Repeat a step of two operations, by `scan` and by a plain loop."""
+    """Repeat a step of two operations, with `scan` and in a plain loop."""
     step = sg.jit(lambda c, _: (c * 0.999 + 0.1, c))
 
     def by_loop() -> tuple[float, list[float]]:
@@ -165,10 +167,10 @@ def short_steps(count: int) -> Comparison:
 
 
 def comparisons() -> Items:
-    """Yield what is measured."""
+    """Yield the comparisons of calls."""
     yield from (model_of_eight(), nested_lists(), arrays_in_place(), lengths_in_turn())
     yield from (loss_outside(), long_plain_loop(), short_steps(100_000), short_steps(400_000))
 
 
 if __name__ == "__main__":
-    main("calls", comparisons, turns=31)
+    main("calls", comparisons, repeats=31)

@@ -1,4 +1,4 @@
-"""Comparisons: contestants that must agree and take turns, and the rows that their times make."""
+"""Comparisons: contestants that run alternately and must agree, and the rows of their times."""
 
 from __future__ import annotations
 
@@ -12,25 +12,32 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.measuring import Clock, Run, in_units, pack_anew, pin, take_turns
+from benchmarks.measuring import (
+    Clock,
+    Run,
+    clear_compiled_programs,
+    in_units,
+    pin,
+    time_alternately,
+)
 from benchmarks.reporting import Finding, duration, of_findings, replace_section
 from scalargrad import Value
 
-#: What makes a contestant; ImportError or FileNotFoundError where it is not installed.
+#: Creates a contestant; raises ImportError or FileNotFoundError if it is not installed.
 Maker = Callable[[], Run]
 
 
 class Row(NamedTuple):
-    """A figure: the time of a contestant, beside that of another or alone, and its goal.
+    """A figure: the time of a contestant, alone or compared with another's, and its goal.
 
     Attributes
     ----------
     at_most : float, optional
-        So many times the other's time; alone, so many seconds.
+        The goal as a multiple of the other's time or, for one contestant, in seconds.
     at_least : float, optional
-        So many times faster than the other.
+        The goal as a speedup over the other.
     first : bool
-        The time until the first result, in which all is recorded and compiled.
+        Whether to measure the time until the first result, which includes recording and compiling.
     """
 
     ours: str
@@ -40,7 +47,7 @@ class Row(NamedTuple):
     first: bool = False
 
     def finding(self, what: str, times: Mapping[str, float]) -> Finding:
-        """Compare the times measured."""
+        """Return the finding of this row, computed from the measured times."""
         until = ", until its first result" if self.first else ""
         ours, what = times[self.ours], f"{what}{until}: {self.ours}"
         if not self.theirs:
@@ -64,12 +71,13 @@ def _ratio(x: float) -> str:
 
 
 class Comparison(NamedTuple):
-    """Contestants, by the names that rows give them, and these rows.
+    """Contestants, by the names that the rows use, and the rows.
 
     Attributes
     ----------
     tolerance : float or None
-        How far apart results may be, relatively; None where contestants compute different things.
+        The relative difference that is allowed between results; None if contestants compute
+        different things.
     """
 
     what: str
@@ -78,8 +86,8 @@ class Comparison(NamedTuple):
     clock: Clock = time.perf_counter
     tolerance: float | None = 1e-9
 
-    def findings(self, turns: int) -> Iterator[Finding]:
-        """Make the contestants, let them take turns, and yield what was found.
+    def findings(self, repeats: int) -> Iterator[Finding]:
+        """Create the contestants, time them alternately, and yield the findings.
 
         Raises
         ------
@@ -90,28 +98,28 @@ class Comparison(NamedTuple):
         firsts: dict[str, float] = {}
         results: dict[str, list[float]] = {}
         for name, make in self.makers.items():
-            often = any(row.first and name in row[:2] for row in self.rows)
+            is_first = any(row.first and name in row[:2] for row in self.rows)
             try:
-                runs[name], firsts[name], result = self._made(make, 5 if often else 1)
+                runs[name], firsts[name], result = self._create(make, 5 if is_first else 1)
             except (ImportError, FileNotFoundError) as error:
                 print(f"{name} is left out: {error}", file=sys.stderr)
                 continue
             results[name] = list(_numbers(result))
         if self.tolerance is not None:
             self._agree(results, self.tolerance)
-        lasting = not all(row.first for row in self.rows)
-        times = take_turns(runs, turns, self.clock) if lasting else {}
+        needs_times = not all(row.first for row in self.rows)
+        times = time_alternately(runs, repeats, self.clock) if needs_times else {}
         for row in self.rows:
-            if row.theirs not in runs:  # what is measured of ours has a use without it, too
+            if row.theirs not in runs:  # our own time is useful without it, too
                 row = Row(row.ours, at_most=None if row.theirs else row.at_most, first=row.first)
             if row.ours in runs:
                 yield row.finding(self.what, firsts if row.first else times)
 
-    def _made(self, make: Maker, often: int) -> tuple[Run, float, Any]:
+    def _create(self, make: Maker, repeats: int) -> tuple[Run, float, Any]:
         """Return a contestant, the median seconds until its first result, and that result."""
         times: list[float] = []
-        while not times or (len(times) < often and sum(times) < 2.0):
-            pack_anew()
+        while not times or (len(times) < repeats and sum(times) < 2.0):
+            clear_compiled_programs()
             start = self.clock()
             run = make()
             result = run()
@@ -121,13 +129,13 @@ class Comparison(NamedTuple):
     def _agree(self, results: Mapping[str, list[float]], rtol: float) -> None:
         name, expected = next(iter(results.items()), ("", []))
         for other, found in results.items():
-            same = len(found) == len(expected)
-            same = same and np.allclose(found, expected, rtol, atol=1e-12)
-            assert same, f"{self.what}: {name} has {expected[:5]}, {other} has {found[:5]}"
+            agree = len(found) == len(expected)
+            agree = agree and np.allclose(found, expected, rtol, atol=1e-12)
+            assert agree, f"{self.what}: {name} has {expected[:5]}, {other} has {found[:5]}"
 
 
 def _numbers(x: Any) -> Iterator[float]:
-    """Yield the numbers of a result, however nested."""
+    """Yield the numbers of a nested result."""
     if isinstance(x, list | tuple):
         for part in x:
             yield from _numbers(part)
@@ -135,32 +143,43 @@ def _numbers(x: Any) -> Iterator[float]:
         yield from np.asarray(x.data if isinstance(x, Value) else x, dtype=float).ravel().tolist()
 
 
-#: What a command measures, in its order.
+#: The comparisons and findings of a command, in order.
 Items = Iterator[Comparison | Finding]
 
 
-def main(section: str, table: Callable[[], Items], turns: int, where: str = "") -> None:
-    """Measure a table on one core, print it and, if asked, put it into its section of a file.
+def main(section: str, table: Callable[[], Items], repeats: int, where: str = "") -> None:
+    """Measure a table on one core, print it and, with ``--write``, put it into a section of a file.
 
     Parameters
     ----------
     where : str, optional
-        Says where it is measured, and leaves the process on all cores.
+        A remark on the machine; with a remark, the process is not moved to one core.
     """
     parser = argparse.ArgumentParser(description=f"Measure the table of {section}.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there too")
-    parser.add_argument("--turns", type=int, default=turns, metavar="N", help="per contestant")
-    parser.add_argument("--only", default="", metavar="NAMES", help="what begins so, as gmm,lse")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="also put the table into this file"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, metavar="N", help="measurements of each contestant"
+    )
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="NAMES",
+        help="only figures with these beginnings, such as gmm,lse",
+    )
     options = parser.parse_args()
-    if options.turns < 1:
-        parser.error("--turns: at least one is needed")
+    if options.repeats < 1:
+        parser.error("--repeats: at least one is needed")
     where = where or pin()
 
-    def found() -> Iterator[Finding]:
+    def measure() -> Iterator[Finding]:
         for item in table():
             if item.what.startswith(tuple(options.only.split(","))):
-                yield from item.findings(options.turns) if isinstance(item, Comparison) else [item]
+                yield from (
+                    item.findings(options.repeats) if isinstance(item, Comparison) else [item]
+                )
 
-    written = of_findings(found(), where)
+    written = of_findings(measure(), where)
     if options.write is not None:
         replace_section(options.write, section, written)

@@ -1,9 +1,9 @@
-"""Measure what `jit` makes of scalar code, beside C, JAX, PyTorch, CasADi and micrograd.
+"""Measure scalar code compiled by `jit`, and C, JAX, PyTorch, CasADi and micrograd.
 
     python -m pip install -e '.[all,bench,oracles]'
-    python -m benchmarks.compiled [--write docs/benchmarks.md] [--turns N]
+    python -m benchmarks.compiled [--write docs/benchmarks.md] [--repeats N]
 
-After the moons step of all contestants: what compiling costs, and a GPT.
+After the moons step of all contestants: the cost of compiling, and a GPT.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Maker, Row, main
-from benchmarks.measuring import Run, compiled, in_fresh_process, seconds, traced_bytes
+from benchmarks.measuring import Run, compiled_call, measure_memory, run_in_new_process, seconds
 from benchmarks.moons import by_c, by_casadi, by_jax, by_micrograd, by_pytorch, by_scalargrad
 from benchmarks.moons.problem import Problem, moons
 from benchmarks.replay.corpus import gpt
@@ -29,7 +29,7 @@ from examples.experiments.gpt import plain_names
 
 NAME = "lesotho"
 
-# Who takes part in the moons step, by the names that the table shows.
+# The contestants of the moons step, by their names in the table.
 OURS = "scalargrad, the whole step by scan"
 PASSED = "scalargrad, the whole step by scan, data as arguments"
 ARRAYS = "scalargrad, the whole step called with NumPy arrays"
@@ -44,23 +44,23 @@ CASADI = "CasADi SX, the same scalar code"
 MICROGRAD = "micrograd, the same scalar code"
 
 PEERS: dict[str, Callable[[Problem], Run]] = {
-    OURS: by_scalargrad.scanned,
-    PASSED: by_scalargrad.passed_in,
-    ARRAYS: partial(by_scalargrad.called, kind=np.array),
-    CALLED: by_scalargrad.called,
-    DECORATED: by_scalargrad.decorated,
-    C: by_c.by_hand,
-    JAX: by_jax.vectorised,
-    JAX_SCAN: by_jax.scanned,
-    PYTORCH: by_pytorch.vectorised,
-    JAX_SCALAR: by_jax.scalar,
-    CASADI: by_casadi.scalar,
-    MICROGRAD: by_micrograd.published,
+    OURS: by_scalargrad.step_by_scan,
+    PASSED: by_scalargrad.step_by_scan_with_data,
+    ARRAYS: partial(by_scalargrad.step_by_calls, kind=np.array),
+    CALLED: by_scalargrad.step_by_calls,
+    DECORATED: by_scalargrad.step_with_compiled_loss,
+    C: by_c.c_step,
+    JAX: by_jax.vectorised_step,
+    JAX_SCAN: by_jax.step_by_scan,
+    PYTORCH: by_pytorch.vectorised_step,
+    JAX_SCALAR: by_jax.scalar_step,
+    CASADI: by_casadi.scalar_step,
+    MICROGRAD: by_micrograd.micrograd_step,
 }
 
 _VECTORISED = [Row(OURS, C, at_most=1), Row(OURS, JAX_SCAN, at_least=1.8)]
-#: What is compared, by units and points. On more than ten points XLA takes minutes and gigabytes
-#: for the scalar code.
+#: The comparisons by hidden units and number of points. On more than ten points, XLA takes minutes
+#: and gigabytes for the scalar code.
 STEPS = {
     ("relu", 100): [
         Row(OURS, C, at_most=1.3),
@@ -85,7 +85,7 @@ STEPS = {
     ],
 }
 
-#: Run in a process of its own: what it takes from `import` to the first compiled result.
+#: Run in a new process: the time from `import` to the first compiled result.
 FIRST_RESULT = """
 import time
 start = time.perf_counter()
@@ -97,7 +97,7 @@ print(time.perf_counter() - start)
 
 
 def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
-    """Compare the moons step of all contestants that rows name."""
+    """Compare the moons step of all contestants that the rows name."""
     problem = moons(units, points)
     taking_part = {name for row in rows for name in row[:2]}
     makers = {x: partial(PEERS[x], problem) for x in PEERS if x in taking_part}
@@ -105,33 +105,33 @@ def moons_step(units: str, points: int, rows: list[Row]) -> Comparison:
     return Comparison(f"Moons step, {units}{few}", makers, rows)
 
 
-def recorded(function: Any, *arguments: Any) -> str:
-    """Say how many nodes a function is recorded as."""
+def count_nodes(function: Any, *arguments: Any) -> str:
+    """Return the number of recorded nodes of a function as text."""
     return f"{sg.jit(function).explain(*arguments).split()[1]} nodes"
 
 
 def compiling_moons() -> Items:
-    """Record, compile and run the moons, and measure the memory that the step takes."""
+    """Record, compile and run the moons, and measure the memory of the step."""
     problem = moons()
     parameters = [sg.Parameter(x) for x in problem.parameters]
     loss, step = by_scalargrad.loss_of(problem, parameters), by_scalargrad.step_of(problem)
-    of_loss = f"loss and gradient, {recorded(loss)}"
-    of_step = f"the whole step, {recorded(step, problem.parameters)}"
+    of_loss = f"loss and gradient, {count_nodes(loss)}"
+    of_step = f"the whole step, {count_nodes(step, problem.parameters)}"
     makers: dict[str, Maker] = {
         of_loss: lambda: sg.jit(loss),
-        of_step: partial(by_scalargrad.called, problem),
+        of_step: partial(by_scalargrad.step_by_calls, problem),
     }
     rows = [Row(of_loss, at_most=0.15, first=True), Row(of_step, first=True)]
     yield Comparison("Moons", makers, rows)
-    scanned = by_scalargrad.scanned(problem)
-    scanned()
-    _, _, most = traced_bytes(scanned)
+    run = by_scalargrad.step_by_scan(problem)
+    run()
+    _, _, peak = measure_memory(run)
     what = "Memory of the moons step while it runs"
-    yield Finding(what, "at most 2 MB", f"{most / 1e6:.2f} MB", most <= 2e6)
+    yield Finding(what, "at most 2 MB", f"{peak / 1e6:.2f} MB", peak <= 2e6)
 
 
 def gpt_of_scalars() -> Comparison:
-    """Compute loss and gradient of microgpt for one name, by several ways of calling."""
+    """Compute loss and gradient of microgpt for one name, with five kinds of call."""
     inputs, targets = Alphabet(plain_names()).examples([NAME])
     own = GPT(gpt.CHARACTERS, rng=0).parameters()
     parameters = [p.data for p in own]
@@ -141,17 +141,17 @@ def gpt_of_scalars() -> Comparison:
 
     step, descent = sg.value_and_grad(loss), by_scalargrad.descent(loss, 1e-14)
 
-    def called(given: Any) -> Run:
+    def call_step(numbers: Any) -> Run:
         compiled = sg.jit(step)
-        return lambda: compiled(given)[0]
+        return lambda: compiled(numbers)[0]
 
     scan, of_array = "with the update, by scan", "an array"
-    of_own = f"Parameters that it reads, {recorded(lambda: loss(own))}"
-    of_list = f"a list of floats, {recorded(step, parameters)}"
+    of_own = f"Parameters that it reads, {count_nodes(lambda: loss(own))}"
+    of_list = f"a list of floats, {count_nodes(step, parameters)}"
     makers: dict[str, Maker] = {
-        scan: lambda: by_scalargrad.Scanned(descent, parameters),
-        of_list: lambda: called(parameters),
-        of_array: lambda: called(np.array(parameters)),
+        scan: lambda: by_scalargrad.ScanSteps(descent, parameters),
+        of_list: lambda: call_step(parameters),
+        of_array: lambda: call_step(np.array(parameters)),
         of_own: lambda: sg.jit(lambda: loss(own)),
     }
     firsts = [Row(of_own, at_most=0.3, first=True), Row(of_list, first=True)]
@@ -164,25 +164,25 @@ def expression() -> Comparison:
     function = partial(readme_expression, relu=sg.relu)
     values, floats = "on two Values", "on floats, value and both slopes"
     makers: dict[str, Maker] = {
-        values: lambda: compiled(function, sg.Value(-4.0), sg.Value(2.0)),
-        floats: lambda: compiled(sg.value_and_grad(function, argnums=(0, 1)), -4.0, 2.0),
+        values: lambda: compiled_call(function, sg.Value(-4.0), sg.Value(2.0)),
+        floats: lambda: compiled_call(sg.value_and_grad(function, argnums=(0, 1)), -4.0, 2.0),
     }
     rows = [Row(values, at_most=3e-6), Row(floats)]
     return Comparison("A call of the README expression", makers, rows, tolerance=None)
 
 
 def processes() -> Iterator[Finding]:
-    """Measure processes from their start."""
+    """Measure new processes from their start."""
     with tempfile.TemporaryDirectory() as cache:
-        first = float(in_fresh_process(FIRST_RESULT, {"XDG_CACHE_HOME": cache}))
+        first = float(run_in_new_process(FIRST_RESULT, {"XDG_CACHE_HOME": cache}))
     yield duration("First process ever, import to first result", first, 1.0)
-    in_fresh_process(FIRST_RESULT)
-    took = median(seconds(partial(in_fresh_process, FIRST_RESULT)) for _ in range(5))
+    run_in_new_process(FIRST_RESULT)
+    took = median(seconds(partial(run_in_new_process, FIRST_RESULT)) for _ in range(5))
     yield duration("Second process, from its start to its end", took, 0.3)
 
 
 def comparisons() -> Items:
-    """Yield what is measured."""
+    """Yield the comparisons of compiled code."""
     yield from (moons_step(*which, rows) for which, rows in STEPS.items())
     yield from compiling_moons()
     yield gpt_of_scalars()
@@ -191,4 +191,4 @@ def comparisons() -> Items:
 
 
 if __name__ == "__main__":
-    main("compiled", comparisons, turns=40)
+    main("compiled", comparisons, repeats=40)

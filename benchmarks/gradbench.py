@@ -1,14 +1,14 @@
-"""The problems of GradBench in scalar Python, beside JAX and PyTorch vectorised by hand.
+"""The problems of GradBench in scalar Python, compared with vectorised JAX and PyTorch.
 
-    python -m benchmarks.gradbench [--write docs/benchmarks.md] [--turns N] [--only gmm,lse]
+    python -m benchmarks.gradbench [--write docs/benchmarks.md] [--repeats N] [--only gmm,lse]
 
 The problems and the sizes of their inputs are those of GradBench's evals (gmm, ba, lstm, ode, det,
-llsq, lse, kmeans, particle, saddle), but for ba's size, each with the derivative that its eval asks
-for. Numbers are drawn here. JAX, compiled, and PyTorch, eager, are given the same code on arrays;
-`det`, which has no vectorised form, is scalar code in all. The descents of `particle` and `saddle`
-are one `while_loop` in JAX, which differentiates it forwards alone; here the outer one is a loop
-over a compiled function. PyTorch would run them step by step, and is left out there. Processor time
-is compared: all run in one thread.
+llsq, lse, kmeans, particle, saddle), except for ba's size, each with the derivative of its eval.
+The numbers are random. JAX (compiled) and PyTorch (eager) run the same code on arrays; `det`,
+which has no vectorised form, is scalar code in all three. The descents of `particle` and `saddle`
+are one `while_loop` in JAX, which can differentiate it in forward mode only; here the outer one is
+a loop that calls a compiled function. PyTorch would run them step by step, so it is left out.
+Processor times are compared: all run in one thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Row, main
 from benchmarks.measuring import Run
-from benchmarks.moons.by_jax import called, in_doubles
+from benchmarks.moons.by_jax import call_compiled, in_doubles
 from benchmarks.torch_as_jax import torch_as_jax
 
 OURS, JAX, TORCH = "scalargrad", "JAX", "PyTorch"
@@ -32,22 +32,22 @@ GENERATOR = np.random.default_rng(31337)
 
 
 class Problem(NamedTuple):
-    """A problem: the function that is computed, and its inputs.
+    """A problem: a function and its inputs.
 
     Attributes
     ----------
     size : str
-        The inputs, as GradBench calls them.
+        The inputs, as GradBench names them.
     inputs : tuple of array
     ours : callable
-        The derivative, of the inputs, by scalargrad.
+        The derivative at the inputs, computed by scalargrad.
     theirs : callable
-        Returns the same on arrays, given ``jax`` and ``jax.numpy`` or, in their place,
+        Returns the same function on arrays; its arguments are ``jax`` and ``jax.numpy``, or
         `torch_as_jax` and ``torch``.
     primal : callable
-        What is differentiated.
+        The function to differentiate.
     is_whole : bool
-        Whether `ours` can be compiled; else it returns a function that calls what is compiled.
+        Whether `ours` can be compiled; if not, it returns a function that calls compiled ones.
     """
 
     size: str
@@ -88,11 +88,11 @@ def llsq(n: int = 1024, m: int = 128) -> Problem:
     t = np.linspace(-1, 1, n)
 
     def error(x: Any, t: Any, sign: Any) -> Any:
-        fitted, power = 0.0, 1.0
+        prediction, power = 0.0, 1.0
         for coefficient in x:
-            fitted = fitted + coefficient * power
+            prediction = prediction + coefficient * power
             power = power * t
-        return (sign - fitted) ** 2
+        return (sign - prediction) ** 2
 
     def primal(x: Any) -> Any:
         return sum(sg.vmap(error, in_axes=(None, 0, 0))(x, t, np.sign(t))) / 2
@@ -199,7 +199,7 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
     state = random(layers, 2, bits)
 
     def cell(layer: tuple[Any, Any], hidden: Any, memory: Any, x: Any, f: Any) -> tuple[Any, Any]:
-        """Return hidden state and memory after a step; `f` holds exp and tanh."""
+        """Return the hidden state and the memory after a step; `f` provides exp and tanh."""
         w, b = layer
 
         def sigmoid(z: Any) -> Any:
@@ -211,8 +211,8 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
         return out * f.tanh(memory), memory
 
     def ours(weights: Any, extra: Any, state: Any, text: Any) -> Any:
-        def step(carry: Any, given: Any) -> Any:
-            now, (x, expected) = [], given
+        def step(carry: Any, characters: Any) -> Any:
+            now, (x, expected) = [], characters
             xs = [u * v for u, v in zip(x, extra[0], strict=True)]
             for (w, b), (hidden, memory) in zip(weights, carry, strict=True):
                 cells = [
@@ -230,8 +230,8 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
 
     def theirs(jax: Any, jnp: Any) -> Any:
         def loss(weights: Any, extra: Any, state: Any, text: Any) -> Any:
-            def step(carry: Any, given: Any) -> Any:
-                x, expected = given
+            def step(carry: Any, characters: Any) -> Any:
+                x, expected = characters
                 x, now = x * extra[0], []
                 for layer, (hidden, memory) in zip(weights, carry, strict=True):
                     x, memory = cell(layer, hidden, memory, x, jnp)
@@ -251,10 +251,10 @@ def lstm(layers: int = 2, count: int = 1024, bits: int = 14) -> Problem:
 
 
 def ba(observations: int = 5000, *, features: Any = None) -> Problem:
-    """Find the nonzero part of the Jacobian of reprojection errors, 2 × 15 for an observation.
+    """Compute the nonzero part of the Jacobian of reprojection errors, 2 × 15 per observation.
 
-    A camera is given by its rotation as an axis times an angle, its center, focal length, principal
-    point and two numbers for radial distortion; a point by its place and weight.
+    A camera has a rotation (an axis times an angle), a center, a focal length, a principal point
+    and two numbers for radial distortion; a point has a position and a weight.
     """
     camera = np.array([0.05, -0.11, 0.08, 0.3, 0.2, -4.0, 419.0, 5.9, -8.5, 0.088, 0.0027])
     cameras = camera + 0.01 * GENERATOR.normal(size=(observations, 11))
@@ -263,7 +263,7 @@ def ba(observations: int = 5000, *, features: Any = None) -> Problem:
     unknown = np.concatenate([cameras, points, weights], axis=1)
 
     def residual(given: Any, feature: Any, f: Any) -> list[Any]:
-        """Return two errors; `f` holds sqrt, sin and cos."""
+        """Return two errors; `f` provides sqrt, sin and cos."""
         rotation, center = given[0:3], given[3:6]
         x = [given[11 + i] - center[i] for i in range(3)]
         angle = f.sqrt(sum(r * r for r in rotation))
@@ -300,22 +300,22 @@ def ba(observations: int = 5000, *, features: Any = None) -> Problem:
 
 
 def ode(n: int = 1000, steps: int = 10) -> Problem:
-    """Differentiate the last component after steps of Runge and Kutta."""
+    """Differentiate the last component after Runge-Kutta steps."""
     h = 2 / steps
 
-    def solved(x: Any) -> Any:
+    def solve(x: Any) -> Any:
         def rate(y: Any) -> Any:
             return [x[0], *[x[i] * y[i - 1] for i in range(1, n)]]
 
-        def moved(y: Any, by: float, k: Any) -> Any:
+        def move(y: Any, by: float, k: Any) -> Any:
             return [u + by * v for u, v in zip(y, k, strict=True)]
 
         y: Any = [0.0] * n
         for _ in range(steps):
             k1 = rate(y)
-            k2 = rate(moved(y, h / 2, k1))
-            k3 = rate(moved(y, h / 2, k2))
-            k4 = rate(moved(y, h, k3))
+            k2 = rate(move(y, h / 2, k1))
+            k3 = rate(move(y, h / 2, k2))
+            k4 = rate(move(y, h, k3))
             y = [
                 u + h * (a + 2 * b + 2 * c + d) / 6
                 for u, a, b, c, d in zip(y, k1, k2, k3, k4, strict=True)
@@ -323,7 +323,7 @@ def ode(n: int = 1000, steps: int = 10) -> Problem:
         return y
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        def solved(x: Any) -> Any:
+        def solve(x: Any) -> Any:
             def rate(y: Any) -> Any:
                 return x * jnp.concatenate([jnp.ones(1), y[:-1]])
 
@@ -335,10 +335,10 @@ def ode(n: int = 1000, steps: int = 10) -> Problem:
 
             return jax.lax.scan(step, jnp.zeros(n), None, length=steps)[0][-1]
 
-        return jax.grad(solved)
+        return jax.grad(solve)
 
-    gradient = sg.grad(lambda x: solved(x)[-1])
-    return Problem(f"n={n:,}, s={steps}", (random(n),), gradient, theirs, solved)
+    gradient = sg.grad(lambda x: solve(x)[-1])
+    return Problem(f"n={n:,}, s={steps}", (random(n),), gradient, theirs, solve)
 
 
 def det(size: int = 6) -> Problem:
@@ -365,12 +365,12 @@ def det(size: int = 6) -> Problem:
 
 # Descents -----------------------------------------------------------------------------------------
 
-#: Slopes and steps that are as short end a descent, which begins with this rate.
+#: A descent ends when the slope or the step is at most this long; and its first rate.
 SHORT, RATE = 1e-5, 1e-5
 
 
-def lowest(f: Callable[..., Any], x: list[float]) -> list[float]:
-    """Descend; each tenth step doubles the rate, one that leads upwards halves it."""
+def minimize(f: Callable[..., Any], x: list[float]) -> list[float]:
+    """Descend; each tenth step doubles the rate, a step upwards halves it."""
     (y, slope), rate, kept = f(x), RATE, 0
     while math.hypot(*slope) > SHORT:
         if kept == 10:
@@ -392,10 +392,10 @@ def length(v: Any, sqrt: Callable[[Any], Any] = sg.sqrt) -> Any:
     return sqrt(sum(a * a for a in v))
 
 
-def compiled_lowest(f: Callable[..., Any], x: Any, lax: Any, sqrt: Any) -> Any:
-    """Descend as `lowest` does, in a loop of `scalargrad` or ``jax.lax``, whose names are alike.
+def minimize_in_loop(f: Callable[..., Any], x: Any, lax: Any, sqrt: Any) -> Any:
+    """Descend like `minimize`, in a loop of `scalargrad` or ``jax.lax``, which have the same names.
 
-    `f` returns value and slope.
+    `f` returns the value and the slope.
     """
 
     def step(state: Any) -> Any:
@@ -404,7 +404,7 @@ def compiled_lowest(f: Callable[..., Any], x: Any, lax: Any, sqrt: Any) -> Any:
         short = length(rate * slope, sqrt) <= SHORT
         ends = (length(slope, sqrt) <= SHORT) | ((kept != 10) & short)
 
-        def tried() -> Any:
+        def try_step() -> Any:
             value, there = f(near)
             return lax.cond(
                 value < y,
@@ -412,25 +412,25 @@ def compiled_lowest(f: Callable[..., Any], x: Any, lax: Any, sqrt: Any) -> Any:
                 lambda: (x, y, slope, rate / 2, 0.0, True),
             )
 
-        def go_on() -> Any:
-            return lax.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0.0, True), tried)
+        def next_state() -> Any:
+            return lax.cond(kept == 10, lambda: (x, y, slope, 2 * rate, 0.0, True), try_step)
 
-        return lax.cond(ends, lambda: (x, y, slope, rate, kept, False), go_on)
+        return lax.cond(ends, lambda: (x, y, slope, rate, kept, False), next_state)
 
     start = x, *f(x), RATE, 0.0, True
     return lax.while_loop(lambda state: state[-1], step, start)[0]
 
 
-def lowest_in_jax(jax: Any, jnp: Any) -> Callable[..., Any]:
-    """Return `lowest` as one loop of JAX, with slopes by forward mode."""
-    return lambda f, x: compiled_lowest(lambda x: (f(x), jax.jacfwd(f)(x)), x, jax.lax, jnp.sqrt)
+def minimize_in_jax(jax: Any, jnp: Any) -> Callable[..., Any]:
+    """Return `minimize` as one loop of JAX, with slopes by forward mode."""
+    return lambda f, x: minimize_in_loop(lambda x: (f(x), jax.jacfwd(f)(x)), x, jax.lax, jnp.sqrt)
 
 
 def particle() -> Problem:
-    """Find the charge with which a particle, pushed by two of them, falls to the origin."""
+    """Find the charge with which a particle, pushed by two charges, falls to the origin."""
 
     def landing(w: Any, lax: Any = sg, jnp: Any = np, slopes: Any = sg.grad, m: Any = sg) -> Any:
-        """Return the squared distance, by `scalargrad` or by the parts of JAX."""
+        """Return the squared distance, computed by `scalargrad` or by the parts of JAX."""
         charges = jnp.array([10.0, 10.0 - w[0]]), jnp.array([10.0, 0.0])
         push = slopes(lambda x: sum(1 / length(x - c, m.sqrt) for c in charges))
 
@@ -445,17 +445,17 @@ def particle() -> Problem:
 
     def ours() -> Callable[..., Any]:
         falls = sg.jit(sg.value_and_grad(landing))
-        return lambda w: lowest(falls, w.tolist())
+        return lambda w: minimize(falls, w.tolist())
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        find, parts = lowest_in_jax(jax, jnp), (jax.lax, jnp, jax.jacfwd, jnp)
+        find, parts = minimize_in_jax(jax, jnp), (jax.lax, jnp, jax.jacfwd, jnp)
         return lambda w: find(lambda w: landing(w, *parts), w)
 
     return Problem("w=0", (np.zeros(1),), ours, theirs, landing, False)
 
 
 def saddle() -> Problem:
-    """Find the lowest of the highest points of x² - y², by a descent within a descent."""
+    """Find the minimum of the maximum of x² - y², by a descent within a descent."""
 
     def between(p: Any, q: Any) -> Any:
         return p[0] ** 2 + p[1] ** 2 - (q[0] ** 2 + q[1] ** 2)
@@ -463,27 +463,27 @@ def saddle() -> Problem:
     def ours() -> Callable[..., Any]:
         @sg.jit
         def highest(p: Any, start: Any) -> Any:
-            return compiled_lowest(sg.value_and_grad(lambda q: -between(p, q)), start, sg, sg.sqrt)
+            return minimize_in_loop(sg.value_and_grad(lambda q: -between(p, q)), start, sg, sg.sqrt)
 
         worst = sg.jit(sg.value_and_grad(lambda p, start: between(p, highest(p, start))))
 
-        def found(start: Any) -> Any:
-            p = lowest(lambda x: worst(x, start), start.tolist())
+        def find_saddle(start: Any) -> Any:
+            p = minimize(lambda x: worst(x, start), start.tolist())
             return p, highest(p, start)
 
-        return found
+        return find_saddle
 
     def theirs(jax: Any, jnp: Any) -> Any:
-        find = lowest_in_jax(jax, jnp)
+        find = minimize_in_jax(jax, jnp)
 
         def highest(p: Any, start: Any) -> Any:
             return find(lambda q: -between(p, q), start)
 
-        def found(start: Any) -> Any:
+        def find_saddle(start: Any) -> Any:
             p = find(lambda x: between(x, highest(x, start)), start)
             return p, highest(p, start)
 
-        return found
+        return find_saddle
 
     return Problem("start=(1, 1)", (np.ones(2),), ours, theirs, between, False)
 
@@ -492,11 +492,11 @@ Make = Callable[[], Problem]
 PROBLEMS: list[Make] = [gmm, ba, lstm, ode, det, llsq, lse, kmeans, particle, saddle]
 #: Problems whose loops PyTorch would run step by step.
 NOT_IN_TORCH = particle, saddle
-#: How far apart results may be; the columns of llsq's polynomial are nearly dependent.
+#: Allowed relative difference of results; the columns of llsq's polynomial are nearly dependent.
 CLOSE = 1e-7
 
 
-def compared(make: Make) -> Comparison:
+def compare_problem(make: Make) -> Comparison:
     """Compare a problem's derivative, and the time until its first result."""
     problem = make()
 
@@ -506,7 +506,7 @@ def compared(make: Make) -> Comparison:
 
     def by_jax() -> Run:
         jax = in_doubles()
-        return called(problem.theirs(jax, jax.numpy), *problem.inputs)
+        return call_compiled(problem.theirs(jax, jax.numpy), *problem.inputs)
 
     def by_torch() -> Run:
         import torch
@@ -525,8 +525,8 @@ def compared(make: Make) -> Comparison:
 
 def comparisons() -> Items:
     """Yield the comparison of each problem."""
-    yield from map(compared, PROBLEMS)
+    yield from map(compare_problem, PROBLEMS)
 
 
 if __name__ == "__main__":
-    main("gradbench", comparisons, turns=9)
+    main("gradbench", comparisons, repeats=9)

@@ -1,4 +1,4 @@
-"""Taking times: one pinned core, contestants in turns, medians."""
+"""Measure times: on one core, contestants running alternately, medians."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Any
 Run = Callable[[], Any]
 Clock = Callable[[], float]
 
-#: A run that takes longer than this, in seconds, takes no more than three turns.
+#: A run that takes longer than this, in seconds, is measured no more than three times.
 SLOW = 0.2
 
 
 def pin() -> str:
-    """Move this process to one core and say which; call it before a peer is imported.
+    """Move this process to one core and return its name; call it before a peer is imported.
 
-    Threads of a library would only wait for one another there, so the libraries are told to have
-    none.
+    The thread pools of the libraries are switched off: on one core their threads would only wait
+    for one another.
     """
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
@@ -34,16 +34,16 @@ def pin() -> str:
     return f"pinned to core {core}"
 
 
-def pack_anew() -> None:
-    """Forget what programs were compiled into, also by earlier processes: a first call is one."""
+def clear_compiled_programs() -> None:
+    """Discard all compiled programs, also those of earlier processes; the next call compiles."""
     from scalargrad.compiler import known_programs
 
     known_programs.ON_DISK = range(0)
     known_programs.forget()
 
 
-def compiled(function: Callable[..., Any], *arguments: Any) -> Run:
-    """Return a call of a function, compiled, with these arguments."""
+def compiled_call(function: Callable[..., Any], *arguments: Any) -> Run:
+    """Compile a function, and return a call of it with these arguments."""
     from scalargrad import jit
 
     call = jit(function)
@@ -51,61 +51,62 @@ def compiled(function: Callable[..., Any], *arguments: Any) -> Run:
 
 
 def seconds(run: Run, calls: int = 1, clock: Clock = time.perf_counter) -> float:
-    """Return the seconds a call takes, averaged over several."""
+    """Return the seconds that one call takes, averaged over several."""
     start = clock()
     for _ in range(calls):
         run()
     return (clock() - start) / calls
 
 
-def take_turns(
-    runs: Mapping[str, Run], turns: int, clock: Clock = time.perf_counter
+def time_alternately(
+    runs: Mapping[str, Run], repeats: int, clock: Clock = time.perf_counter
 ) -> dict[str, float]:
-    """Return the median seconds of each run, taken A B C A B C ….
+    """Return the median seconds of each run; the runs are made alternately, as A B C A B C.
 
-    A run that says by its attribute `steps` how many it makes is divided by them. A turn repeats
-    the call until it has lasted some 20 ms. The collector is on, as it is for everyone, but spared
-    all that existed before. A turn starts on a clean heap with a call that is not timed, so that
-    a contestant meets its own garbage, as in any training loop, and none of the others'.
+    If a run has an attribute `steps`, its time is divided by that number. Each measurement repeats
+    the call for about 20 ms. The garbage collector is on, as in ordinary use, but objects that
+    existed before are frozen. Before each measurement, the heap is collected and the run is called
+    once without being timed: so a contestant's time includes collecting its own garbage, as in any
+    training loop, and not that of the others.
     """
     calls = {}
     for name, run in runs.items():
-        run()  # it may still compile something
-        calls[name] = max(1, round(0.02 / max(seconds(run), 1e-9))) if turns > 1 else 1
+        run()  # the first call may compile
+        calls[name] = max(1, round(0.02 / max(seconds(run), 1e-9))) if repeats > 1 else 1
     times: dict[str, list[float]] = {name: [] for name in runs}
     gc.collect()
     gc.freeze()
     try:
-        for turn in range(turns):
+        for repeat in range(repeats):
             for name, run in runs.items():
-                if turn < 3 or median(times[name]) < SLOW:
+                if repeat < 3 or median(times[name]) < SLOW:
                     gc.collect()
                     run()
                     times[name].append(seconds(run, calls[name], clock))
     finally:
         gc.unfreeze()
-    return {name: median(found) / getattr(runs[name], "steps", 1) for name, found in times.items()}
+    return {name: median(taken) / getattr(runs[name], "steps", 1) for name, taken in times.items()}
 
 
-def in_fresh_process(program: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a program in a new interpreter and return what it prints.
+def run_in_new_process(program: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program in a new interpreter and return its output.
 
-    It may keep bytecode, as it does wherever a package is installed, whatever this process does.
+    The interpreter may write bytecode, as for any installed package, even if this process does not.
     """
-    given = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})}
-    return subprocess.check_output([sys.executable, "-c", program], text=True, env=given)
+    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})}
+    return subprocess.check_output([sys.executable, "-c", program], text=True, env=variables)
 
 
-def traced_bytes(build: Run) -> tuple[Any, int, int]:
-    """Return what a run returns, how many bytes it keeps alive, and how many it took at most."""
+def measure_memory(build: Run) -> tuple[Any, int, int]:
+    """Return the result of a run, the bytes that it keeps, and the most that it allocated."""
     gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         built = build()
         gc.collect()
-        kept, most = tracemalloc.get_traced_memory()
-        return built, kept - before, most - before
+        current, peak = tracemalloc.get_traced_memory()
+        return built, current - before, peak - before
     finally:
         tracemalloc.stop()
 

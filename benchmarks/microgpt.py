@@ -1,4 +1,4 @@
-"""A Value written as microgpt writes its own (A. Karpathy, 2026), to be measured beside."""
+"""A Value class written like that of microgpt (A. Karpathy, 2026), for comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Value:
-    """A number with its operands and the slope for each, and no closure."""
+    """A number with its operands and the derivative by each, without closures."""
 
     __slots__ = ("_children", "_local_grads", "data", "grad")
 

@@ -1,11 +1,11 @@
 """Larger networks and more samples, recorded as one example under vmap.
 
-    python -m benchmarks.networks [--write docs/benchmarks.md] [--turns N]
+    python -m benchmarks.networks [--write docs/benchmarks.md] [--repeats N]
 
-First steps of MLP(2, [16, 16, 1]) with ReLU and a squared error, more and more samples to a step,
-by one thread and by two, and its gradient summed over processes by `sum_over`; then, on one core,
-the step of a network 64-256-256-10, 85,002 parameters, with softmax cross-entropy over 100
-examples, beside JAX and PyTorch by hand.
+First, steps of MLP(2, [16, 16, 1]) with ReLU and a squared error, with more and more samples per
+step, on one thread and on two, and its gradient summed over processes by `sum_over`. Then, on one
+core, the step of a network 64-256-256-10, 85,002 parameters, with softmax cross-entropy over 100
+examples, compared with vectorised code in JAX and PyTorch.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import scalargrad as sg
 from benchmarks.comparing import Comparison, Items, Maker, Row, main
 from benchmarks.measuring import Run, pin
 from benchmarks.moons import by_jax, by_pytorch
-from benchmarks.moons.by_scalargrad import Scanned, called_with, descent
+from benchmarks.moons.by_scalargrad import ScanSteps, descent, step_with_arguments
 from benchmarks.moons.problem import moons, network
 from scalargrad import data
 from scalargrad.parallel import sum_over
 
-#: So small a rate that however often a contestant is called, all compute the same loss.
+#: The rate is so small that the loss is the same after any number of calls.
 RATE = 1e-14
 JAX, PYTORCH = "JAX jit, vectorised by hand", "PyTorch, vectorised by hand"
 SAMPLES, COUNTS = 100_000, (100, 1_000, 10_000, 100_000)
@@ -53,47 +53,47 @@ slopes = sg.jit(sg.value_and_grad(errors))
 
 
 def moons_with_noise(count: int) -> tuple[Any, Any]:
-    """Return so many points on two half circles, and their labels."""
+    """Return points on two half circles, and their labels."""
     points, classes = data.moons(count, 0.1, seed=0)
     return np.array(points), 2.0 * np.array(classes) - 1.0
 
 
 def by_threads(count: int) -> Comparison:
-    """Compare one thread and two, with so many samples to a step."""
+    """Compare one thread and two, with a given number of samples per step."""
     samples = moons_with_noise(count)
     step = descent(partial(errors, samples=samples), RATE)
 
-    def on(threads: str) -> Run:
-        scanned = Scanned(step, moons().parameters, SAMPLES // count)
+    def run_on(threads: str) -> Run:
+        scan = ScanSteps(step, moons().parameters, SAMPLES // count)
 
         def run() -> float:
             os.environ["SCALARGRAD_THREADS"] = threads
-            return scanned()
+            return scan()
 
         return run
 
     one, two = "one thread", "two threads"
-    makers = {one: lambda: on("1"), two: lambda: on("2")}
+    makers = {one: lambda: run_on("1"), two: lambda: run_on("2")}
     rows = [Row(one, first=True), Row(two, one)]
     return Comparison(f"{SAMPLES:,} samples, {count:,} to a step", makers, rows, tolerance=0.0)
 
 
 def by_processes() -> Items:
-    """Compare one process and two, of one thread each."""
+    """Compare one process and two, each with one thread."""
     os.environ["SCALARGRAD_THREADS"] = "1"
     one, two = "one process", "two processes"
     with ExitStack() as stack:
 
-        def summed(count: int) -> Run:
+        def sum_on(count: int) -> Run:
             executor = None if count == 1 else stack.enter_context(ProcessPoolExecutor(count))
             total = sum_over(slopes, moons_with_noise(SAMPLES), executor)
             return partial(total, np.array(moons().parameters))
 
-        makers = {one: lambda: summed(1), two: lambda: summed(2)}
+        makers = {one: lambda: sum_on(1), two: lambda: sum_on(2)}
         yield Comparison(f"Sum over {SAMPLES:,} samples", makers, [Row(two, one)], tolerance=0.0)
 
 
-def initial() -> list[Any]:
+def initial_layers() -> list[Any]:
     """Return weights and biases of each layer of the wide network."""
     generator = np.random.default_rng(1)
     weights = [generator.normal(size=(b, a)) * np.sqrt(2 / a) for a, b in LAYERS]
@@ -124,7 +124,7 @@ def wide_by_jax() -> Run:
     def loss_of(h: Any, _: Any) -> Any:
         return -jax.nn.log_softmax(h)[np.arange(EXAMPLES), TARGETS].mean()
 
-    return by_jax.stepped(*by_jax.descent(loss_of, INPUTS, initial(), jax.nn.relu, RATE))
+    return by_jax.run_steps(*by_jax.descent(loss_of, INPUTS, initial_layers(), jax.nn.relu, RATE))
 
 
 def wide_by_pytorch() -> Run:
@@ -135,15 +135,15 @@ def wide_by_pytorch() -> Run:
     def loss_of(h: Any, _: Any) -> Any:
         return torch.nn.functional.cross_entropy(h, ys)
 
-    return by_pytorch.descent(loss_of, INPUTS, initial(), "relu", RATE)
+    return by_pytorch.descent(loss_of, INPUTS, initial_layers(), "relu", RATE)
 
 
-def wide() -> Comparison:
+def wide_network() -> Comparison:
     """Compare the step of the wide network."""
     scan, called = "by `scan`", "called with NumPy arrays"
     makers: dict[str, Maker] = {
-        scan: lambda: Scanned(step, initial()),
-        called: lambda: called_with(step, initial(), INPUTS, ONE_HOT),
+        scan: lambda: ScanSteps(step, initial_layers()),
+        called: lambda: step_with_arguments(step, initial_layers(), INPUTS, ONE_HOT),
         JAX: wide_by_jax,
         PYTORCH: wide_by_pytorch,
     }
@@ -152,12 +152,12 @@ def wide() -> Comparison:
 
 
 def comparisons() -> Items:
-    """Yield what is measured; the wide network on one core."""
+    """Yield the comparisons; the wide network runs on one core."""
     yield from map(by_threads, COUNTS)
     yield from by_processes()
     pin()
-    yield wide()
+    yield wide_network()
 
 
 if __name__ == "__main__":
-    main("networks", comparisons, turns=15, where="the wide network on one core")
+    main("networks", comparisons, repeats=15, where="the wide network on one core")

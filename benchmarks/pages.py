@@ -1,12 +1,13 @@
 """Step pages of large graphs: how long they take to write and to open, and how large they are.
 
-Also frames of a training page: everything on it computed, drawn and laid out anew.
+Also the frames of a training page, each computed, drawn and laid out.
 
     python -m pip install -e '.[all,oracles]'
     python -m benchmarks.pages [--write docs/benchmarks.md]
 
-A page is open when the browser has laid it out and its first step is drawn; a step ends when the
-layout after it is done. Chromium is the one on the path, or that of the variable CHROMIUM.
+A page is open when the browser has laid it out and drawn its first step; a step ends with the
+layout that follows it. The variable CHROMIUM names the browser; without it, Chromium is searched on
+the path.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ from scalargrad.optim import SGD
 from scalargrad.show.steps import Walk, walk
 from scalargrad.show.training import TrainingPage, watch
 
-#: How often a page is opened.
+#: Number of times a page is opened.
 ROUNDS = 5
 
 _OPEN = "performance.getEntriesByType('navigation')[0].domComplete"
-# The milliseconds that a step or a frame takes.
-_SHOWN = """([show, k]) => {
+# Milliseconds of a step or a frame.
+_SHOW = """([show, k]) => {
   const start = performance.now();
   scalargrad[show](k);
   document.documentElement.getBoundingClientRect();
   return performance.now() - start;
 }"""
-# Snapshots shown one after another, each for a frame of the screen: how many in a second.
-_PLAYED = """async ([frames, count]) => {
+# Snapshots per second if each is shown for one frame of the screen.
+_PLAY = """async ([frames, count]) => {
   await new Promise(requestAnimationFrame);
   const start = performance.now();
   for (let i = 0; i < frames; i += 1) {
@@ -55,12 +56,12 @@ _PLAYED = """async ([frames, count]) => {
 
 
 def training_page() -> TrainingPage:
-    """Watch two moons for sixty epochs."""
+    """Watch the training on two moons for sixty epochs."""
     points = data.moons(100, 0.1, seed=1337)
     model = MLP(2, [16, 16, 1], rng=1337)
     sides, optimizer = [2 * y - 1 for y in points.targets], SGD(model.parameters(), lr=0.5)
-    how: dict[str, Any] = {"epochs": 60, "batch_size": None, "quiet": True}
-    return watch(model, points.inputs, sides, loss=hinge_loss, optimizer=optimizer, **how)
+    options: dict[str, Any] = {"epochs": 60, "batch_size": None, "quiet": True}
+    return watch(model, points.inputs, sides, loss=hinge_loss, optimizer=optimizer, **options)
 
 
 def network() -> Walk:
@@ -70,8 +71,8 @@ def network() -> Walk:
     return walk(error, model=model)
 
 
-def by_hand() -> Walk:
-    """Walk through a network of + and × in loops, 1,945 nodes, divided without a model."""
+def plain_graph() -> Walk:
+    """Walk through a network of + and × in loops, 1,945 nodes, divided by the graph alone."""
     x: list[sg.Value] = [sg.Value(0.1 * i, f"x{i}") for i in range(8)]
     for width in (24, 17, 1):
         weights = [[0.1 * ((i + 2 * j) % 7 - 3) for i in range(len(x))] for j in range(width)]
@@ -84,7 +85,7 @@ def _product(weight: float, x: sg.Value) -> sg.Value:
 
 
 def step_page(browser: Any, path: Path, name: str, steps: Walk) -> Iterator[Finding]:
-    """Measure a graph: writing, size, opening, and steps far apart, into other subgraphs."""
+    """Measure a graph: time to write, size, time to open, and steps between distant places."""
     what = f"{name}, {len(steps.graph.order):,} nodes"
     yield duration(f"{what}: written", seconds(partial(steps.save, path)))
     yield Finding(f"{what}: size", "", f"{path.stat().st_size / 1e6:.2f} MB", None)
@@ -94,7 +95,7 @@ def step_page(browser: Any, path: Path, name: str, steps: Walk) -> Iterator[Find
         page.goto(path.as_uri())
         opening.append(page.evaluate(_OPEN) / 1e3)
         places = [len(steps) * k // 20 for k in range(1, 20)]
-        stepping += [page.evaluate(_SHOWN, ["goTo", k]) / 1e3 for k in places]
+        stepping += [page.evaluate(_SHOW, ["goTo", k]) / 1e3 for k in places]
         page.close()
     yield duration(f"{what}: opened", median(opening), 2.0)
     yield duration(f"{what}: a step", median(stepping))
@@ -107,17 +108,17 @@ def frames(browser: Any, path: Path, training: TrainingPage) -> Iterator[Finding
     page.goto(path.as_uri())
     count = len(training.snapshots)
     places = [7 * k % count for k in range(40 * ROUNDS)]
-    taken = [page.evaluate(_SHOWN, ["frame", k]) / 1e3 for k in places]
-    page.evaluate(_PLAYED, [count, count])
-    played = [page.evaluate(_PLAYED, [4 * count, count]) for _ in range(ROUNDS)]
+    taken = [page.evaluate(_SHOW, ["frame", k]) / 1e3 for k in places]
+    page.evaluate(_PLAY, [count, count])
+    played = [page.evaluate(_PLAY, [4 * count, count]) for _ in range(ROUNDS)]
     page.close()
     yield duration("Training page of two moons: a frame", median(taken), 1 / 60)
     what, shown = "Training page of two moons: played", f"{median(played):.0f} frames a second"
     yield Finding(what, "60 frames a second", shown, median(played) >= 59)
 
 
-def measured() -> Items:
-    """Measure everything in Chromium."""
+def measure_pages() -> Items:
+    """Measure all pages in Chromium."""
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -127,10 +128,10 @@ def measured() -> Items:
         )
         path = Path(folder) / "page.html"
         yield from step_page(browser, path, "MLP(16, [32, 32, 1])", network())
-        yield from step_page(browser, path, "+ and × alone", by_hand())
+        yield from step_page(browser, path, "+ and × alone", plain_graph())
         yield from frames(browser, path, training_page())
         browser.close()
 
 
 if __name__ == "__main__":
-    main("pages", measured, turns=1, where="Chromium")
+    main("pages", measure_pages, repeats=1, where="Chromium")

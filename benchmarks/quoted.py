@@ -2,9 +2,9 @@
 
     python -m benchmarks.quoted
 
-Tables of docs/explained/compared.md whose heading has nothing but a first cell quote. A row names a
-figure by that cell, if it has text, and its own first one after a comma; what is measured is
-copied, so a figure is never typed twice.
+A table of docs/explained/compared.md quotes figures if its heading has text in the first cell only
+or no text. A row names a figure: the text of that cell, if any, a comma, and the row's own first
+cell. The measurement is copied, so no figure is typed twice.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ QUOTING = _ROOT / "docs" / "explained" / "compared.md"
 BENCHMARKS = _ROOT / "docs" / "benchmarks.md"
 
 
-def measured(benchmarks: str) -> dict[str, str]:
-    """Return what was measured for each figure of the tables that `reporting` wrote."""
+def read_figures(benchmarks: str) -> dict[str, str]:
+    """Return the measurement of each figure in the tables that `reporting` wrote."""
     rows = [_cells(line) for line in benchmarks.splitlines() if line.startswith("|")]
     return {row[0]: row[2] for row in rows if len(row) == 4}
 
 
-def refreshed(page: str, figures: Mapping[str, str]) -> str:
-    """Return the page with what was measured in the second cell of every row that quotes.
+def update_quotes(page: str, figures: Mapping[str, str]) -> str:
+    """Return the page with the measurement in the second cell of every row that quotes a figure.
 
     Raises
     ------
@@ -53,6 +53,6 @@ def _cells(line: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    figures = measured(BENCHMARKS.read_text(encoding="utf-8"))
-    written = refreshed(QUOTING.read_text(encoding="utf-8"), figures)
+    figures = read_figures(BENCHMARKS.read_text(encoding="utf-8"))
+    written = update_quotes(QUOTING.read_text(encoding="utf-8"), figures)
     write_atomically(QUOTING, written.encode())

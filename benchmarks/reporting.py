@@ -33,7 +33,7 @@ def duration(what: str, seconds: float, at_most: float | None = None) -> Finding
 
 
 def machine() -> str:
-    """Say in one line where the figures were taken, and by which processor if the system tells."""
+    """Return one line about the machine that measured: Python, system and, if known, processor."""
     known = Path("/proc/cpuinfo")
     processors = re.findall(r"model name\s*: (.*)", known.read_text()) if known.exists() else []
     python = f"{platform.python_implementation()} {platform.python_version()}"
@@ -49,7 +49,7 @@ def as_markdown(header: Sequence[str], rows: Iterable[Sequence[str]], remark: st
 
 
 def of_findings(findings: Iterable[Finding], remark: str) -> str:
-    """Print each finding as it is made, and return the table of all."""
+    """Print each finding when it is measured, and return the table of all."""
     rows = []
     for row in findings:
         mark = _MARK[row.met]
@@ -71,8 +71,8 @@ def replace_section(path: Path, name: str, text: str) -> None:
     _, closing, after = rest.partition(f"<!-- /{name} -->")
     if not closing or opening in rest:
         raise ValueError(
-            f"{path}: <!-- {name} --> and <!-- /{name} -->, on lines of their own, say where the "
-            "table goes; add them, once each"
+            f"{path}: <!-- {name} --> and <!-- /{name} -->, on lines of their own, mark the place "
+            "of the table; add them, once each"
         )
     written = f"{before}{opening}\n{text.strip()}\n\n{closing}{after}"
     write_atomically(path, written.encode())

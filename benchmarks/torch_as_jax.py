@@ -1,4 +1,4 @@
-"""The part of JAX that the problems of GradBench use, by PyTorch's own means, eagerly."""
+"""The part of JAX that the problems of GradBench use, implemented in PyTorch, eagerly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def torch_as_jax(torch: Any) -> Any:
     dual = torch.autograd.forward_ad
 
     def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-        """`torch.autograd` takes half the time of `torch.func.grad`."""
+        """Use `torch.autograd`, which takes half the time of `torch.func.grad`."""
         places = [argnums] if isinstance(argnums, int) else argnums
 
         def derivative(*args: Any) -> Any:

@@ -1,15 +1,15 @@
-"""Training by `fit`, and a step of Adam, beside PyTorch on one thread.
+"""Training by `fit`, and a step of Adam, compared with PyTorch on one thread.
 
     python -m pip install -e '.[all,oracles]'
-    python -m benchmarks.training [--write docs/benchmarks.md] [--turns N]
+    python -m benchmarks.training [--write docs/benchmarks.md] [--repeats N]
 
-`fit` and a loop over PyTorch's modules, in float64, start from the same parameters, meet the same
-batches and must end with the same loss: on digits of 8 × 8 pixels, on breast cancer, and on two
-moons with a max-margin loss and an L2 penalty. The step of Adam moves 41,001 parameters that have
-their gradients. A GPT on scalars, 4,192 parameters, learns 1,000 names of mixed lengths, one name
-to a step of Adam, beside the same arithmetic on a plain Value class; that takes minutes, so it is
-measured on some of the names and scaled by the number of characters. Recording and compiling are
-part of the time, which is processor time.
+`fit` and a loop over PyTorch's modules, both in float64, start from the same parameters, train on
+the same batches and must end with the same loss: on digits of 8 × 8 pixels, on breast cancer, and
+on two moons with a max-margin loss and an L2 penalty. The step of Adam updates 41,001 parameters
+that have gradients. A GPT on scalars, 4,192 parameters, learns 1,000 names of mixed lengths, one
+name per step of Adam. It is compared with the same arithmetic on a plain Value class; that takes
+minutes, so it is measured on some of the names and scaled by the number of characters. All times
+are processor times and include recording and compiling.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from benchmarks.comparing import Comparison, Items, Maker, Row, main
-from benchmarks.measuring import Run, pack_anew
+from benchmarks.measuring import Run, clear_compiled_programs
 from benchmarks.microgpt import Value
 from benchmarks.moons.by_pytorch import in_doubles
-from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers, swept
+from benchmarks.moons.problem import PENALTY, WIDTHS, labelled_points, layers, run_backward
 from benchmarks.replay.corpus import gpt
 from examples.experiments import GPT, Alphabet
 from examples.experiments.gpt import NO_CHARACTER, next_character_loss, padded, plain_names
@@ -35,12 +35,12 @@ from scalargrad.train import fit
 SEED, RATE, BETAS, EPS = 0, 0.01, (0.9, 0.99), 1e-8
 US, THEM = "`fit`", "PyTorch"
 AGAIN = "`fit`, a further network of the same shape"
-#: So many names are learned, and so many of them on plain Values.
+#: The number of names to learn, and the number of them to learn on plain Values.
 NAMES, SAMPLE = 1000, 12
 
 
 class Task(NamedTuple):
-    """Examples, a network and how it is trained."""
+    """The examples, the network and the settings of a training."""
 
     title: str
     inputs: list[list[float]]
@@ -56,7 +56,7 @@ class Task(NamedTuple):
 
 
 def tasks() -> Iterator[Task]:
-    """Yield all tasks; scikit-learn has the data of two."""
+    """Yield all tasks; scikit-learn provides the data of two."""
     from sklearn.datasets import load_breast_cancer, load_digits
 
     digits, cancer = load_digits(), load_breast_cancer()
@@ -75,26 +75,26 @@ def tasks() -> Iterator[Task]:
 
 
 def network(widths: Sequence[int]) -> nn.MLP:
-    """Return the network, the same each time."""
+    """Return the network, always with the same parameters."""
     return nn.MLP(widths[0], [*widths[1:]], rng=SEED)
 
 
-def by_fit(make: Callable[[], nn.Module], optimizer: Any, *data: Any, **how: Any) -> Run:
-    """Return training by `fit`: of a new model, and by an optimiser, given the parameters."""
+def by_fit(make: Callable[[], nn.Module], optimizer: Any, *data: Any, **options: Any) -> Run:
+    """Return a training by `fit` of a new model, with an optimizer of its parameters."""
 
     def run() -> float:
         model = make()
-        history = fit(model, *data, optimizer=optimizer(model.parameters()), quiet=True, **how)
+        history = fit(model, *data, optimizer=optimizer(model.parameters()), quiet=True, **options)
         return history["loss"][-1]
 
     return run
 
 
-def anew(train: Run) -> Run:
-    """Return training that does not find what an earlier one has compiled."""
+def without_cache(train: Run) -> Run:
+    """Return a training that compiles again each time."""
 
     def run() -> float:
-        pack_anew()
+        clear_compiled_programs()
         return float(train())
 
     return run
@@ -132,7 +132,7 @@ def by_pytorch(task: Task) -> Run:
 
 
 def pytorch_model(widths: Sequence[int]) -> Any:
-    """Return the same network of PyTorch's modules, with the same parameters."""
+    """Return the same network as PyTorch modules, with the same parameters."""
     torch, parts = in_doubles(), list[Any]()
     for weights, biases in layers([p.data for p in network(widths).parameters()], widths):
         layer = torch.nn.Linear(len(weights[0]), len(weights))
@@ -144,8 +144,8 @@ def pytorch_model(widths: Sequence[int]) -> Any:
 def steps_of_adam() -> Comparison:
     """Compare a step over 41,001 parameters.
 
-    It comes first: its time depends on how far apart the parameters lie in memory, and a network
-    is usually made before other objects have come and gone.
+    It runs first: its time depends on the distance between the parameters in memory, and a network
+    is usually created before many other objects have been created and freed.
     """
     widths = (2, 200, 200, 1)
 
@@ -167,16 +167,16 @@ def steps_of_adam() -> Comparison:
     return Comparison("A step of Adam over 41,001 parameters", makers, rows, time.process_time)
 
 
-def fitted(task: Task) -> Comparison:
-    """Compare training of a task by `fit` as it is by default, for the first time and again."""
+def compare_fit(task: Task) -> Comparison:
+    """Compare the training of a task by `fit` with default settings, the first time and again."""
     optimizer = partial(getattr(optim, task.optimizer), lr=task.rate)
-    how: dict[str, Any] = {"epochs": task.epochs, "batch_size": task.batch, "seed": SEED}
+    options: dict[str, Any] = {"epochs": task.epochs, "batch_size": task.batch, "seed": SEED}
     if task.penalty:
-        how["regularizer"] = lambda parameters: task.penalty * losses.l2_penalty(parameters)
+        options["regularizer"] = lambda parameters: task.penalty * losses.l2_penalty(parameters)
     data, loss = (task.inputs, task.targets), getattr(losses, task.loss)
-    ours = by_fit(partial(network, task.widths), optimizer, *data, loss=loss, **how)
+    ours = by_fit(partial(network, task.widths), optimizer, *data, loss=loss, **options)
     makers: dict[str, Maker] = {
-        US: lambda: anew(ours),
+        US: lambda: without_cache(ours),
         AGAIN: lambda: ours,
         THEM: lambda: by_pytorch(task),
     }
@@ -190,15 +190,15 @@ def fitted(task: Task) -> Comparison:
 gpt_of_names = partial(GPT, gpt.CHARACTERS, rng=SEED)
 
 
-def plainly(inputs: list[list[int]], targets: list[list[int]]) -> Run:
-    """Return steps on plain Values; `steps` is the part of all characters that they learn."""
+def on_plain_values(inputs: list[list[int]], targets: list[list[int]]) -> Run:
+    """Return steps on plain Values; `steps` is the fraction of all characters in these names."""
     some = list(zip(inputs, targets, strict=True))[:SAMPLE]
 
     def run() -> float:
         parameters, total = [Value(p.data) for p in gpt_of_names().parameters()], 0.0
         moments = [[0.0, 0.0] for _ in parameters]
         for count, (tokens, following) in enumerate(some, 1):
-            total += swept(gpt.loss(parameters, tokens, following, Value))
+            total += run_backward(gpt.loss(parameters, tokens, following, Value))
             first, second = (1 - beta**count for beta in BETAS)
             for p, m in zip(parameters, moments, strict=True):
                 m[0] += (1 - BETAS[0]) * (p.grad - m[0])
@@ -211,19 +211,19 @@ def plainly(inputs: list[list[int]], targets: list[list[int]]) -> Run:
     return run
 
 
-def names(count: int) -> Comparison:
-    """Compare on so many names; they must agree where it is those of the plain run."""
-    known, order = plain_names(), random.Random(0)
-    inputs, targets = Alphabet(known).examples([order.choice(known) for _ in range(count)])
-    alike = padded(inputs, 0), padded(targets, NO_CHARACTER)
+def compare_names(count: int) -> Comparison:
+    """Compare training on a number of names; for the names of the plain run, losses must agree."""
+    all_names, rng = plain_names(), random.Random(0)
+    inputs, targets = Alphabet(all_names).examples([rng.choice(all_names) for _ in range(count)])
+    filled = padded(inputs, 0), padded(targets, NO_CHARACTER)
     adam = partial(optim.Adam, lr=RATE, betas=BETAS, eps=EPS)
-    how = {"epochs": 1, "batch_size": 1, "shuffle": False, "jit": True}
-    ours = partial(by_fit, gpt_of_names, adam, loss=next_character_loss, **how)
+    options = {"epochs": 1, "batch_size": 1, "shuffle": False, "jit": True}
+    ours = partial(by_fit, gpt_of_names, adam, loss=next_character_loss, **options)
     each, one, plain = "a program for each length", "one, names filled up", "plain Values"
     makers: dict[str, Maker] = {
-        each: lambda: anew(ours(inputs, targets)),
-        one: lambda: anew(ours(*alike)),
-        plain: lambda: plainly(inputs, targets),
+        each: lambda: without_cache(ours(inputs, targets)),
+        one: lambda: without_cache(ours(*filled)),
+        plain: lambda: on_plain_values(inputs, targets),
     }
     what, rows = f"A GPT learns {count:,} names", [Row(x, plain, at_least=40) for x in (each, one)]
     if count == SAMPLE:
@@ -232,11 +232,11 @@ def names(count: int) -> Comparison:
 
 
 def comparisons() -> Items:
-    """Yield what is measured."""
+    """Yield the comparisons of training."""
     yield steps_of_adam()
-    yield from map(fitted, tasks())
-    yield from map(names, (SAMPLE, NAMES))
+    yield from map(compare_fit, tasks())
+    yield from map(compare_names, (SAMPLE, NAMES))
 
 
 if __name__ == "__main__":
-    main("training", comparisons, turns=9)
+    main("training", comparisons, repeats=9)

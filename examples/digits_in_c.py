@@ -38,7 +38,7 @@ int main(void) {
 """
 
 
-def trained(epochs: int = 4) -> Module:
+def train_network(epochs: int = 4) -> Module:
     """Return a network of one hidden layer, trained on 8 × 8 images of digits."""
     examples, _ = data.digits()
     model = Sequential(Linear(64, 20, rng=0), ReLU(), Linear(20, 10, rng=1))
@@ -69,17 +69,17 @@ def build(folder: Path) -> Path:
 
 
 def read(program: Path, images: Sequence[Sequence[float]]) -> list[int]:
-    """Have the program read images, and return the digits it prints."""
+    """Run the program on images, and return the digits it prints."""
     text = "\n".join(" ".join(map(repr, map(float, image))) for image in images)
     done = subprocess.run([str(program)], input=text, capture_output=True, text=True, check=True)
     return [int(line) for line in done.stdout.split()]
 
 
 def main() -> None:
-    """Train, export, compile, and read the digits that were held out."""
+    """Train, export and compile a network, and read the held-out digits with it."""
     folder = Path("digits-in-c")
     folder.mkdir(exist_ok=True)
-    for path in write(trained(), folder):
+    for path in write(train_network(), folder):
         print(f"wrote {path}")
     _, held_out = data.digits()
     found = read(build(folder), held_out.inputs)

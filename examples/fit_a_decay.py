@@ -46,7 +46,7 @@ def fit(data: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    """Fit and print the parameters beside the true ones."""
+    """Fit the parameters, and print them with the true ones."""
     best, errors = fit(measurements())
     for (name, true), found, error in zip(TRUE.items(), best, errors, strict=True):
         print(f"{name:>9} = {found:.4f} ± {error:.4f}   (true {true})")

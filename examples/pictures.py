@@ -18,7 +18,7 @@ from examples.training_page import moons
 from scalargrad import draw
 from scalargrad.demo import sigmoid_neuron
 
-#: Programs that draw pages alike; the first has no windows and is quicker.
+#: Browsers that draw the same pages; the first has no windows and is faster.
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 
 

@@ -149,8 +149,9 @@ def label(row: Sequence[Value], name: str) -> None:
 def attention() -> Walk:
     """Walk through one head of attention, which guesses the character after the l of lima.
 
-    The head has learned for a moment from two names. Position 1 (l) asks; it may look at position 0
-    (the mark at the beginning) and at itself; position 2 (i), which it is to guess, is masked.
+    The head was trained for a few steps on two names. The query is at position 1 (l). It may look
+    at position 0 (the mark at the beginning) and at itself; position 2 (i), the one to guess, is
+    masked.
     """
     names = ["lima", "mali"]
     alphabet = Alphabet(names)

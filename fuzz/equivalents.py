@@ -1,4 +1,4 @@
-"""Mutants that no test can kill, because they compute the same, each with its reason."""
+"""Mutants that no test can kill because they compute the same results, each with its reason."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
 }
 
 
-def reason(path: str, before: str, after: str, lines: tuple[str, str]) -> str | None:
-    """Return why a changed file computes the same; None if nothing says so."""
+def equivalence_reason(path: str, before: str, after: str, lines: tuple[str, str]) -> str | None:
+    """Return why a changed file computes the same results; None if no reason is known."""
     if (path, *lines) in EQUIVALENT:
         return EQUIVALENT[path, *lines]
     with suppress(SyntaxError):
         if ast.dump(ast.parse(before)) == ast.dump(ast.parse(after)):
             return "another spelling of the same number"
     pairs = enumerate(zip(before, after, strict=False))
-    around = list(_around(before, next((k for k, (x, y) in pairs if x != y), len(after))))
+    around = list(_enclosing_nodes(before, next((k for k, (x, y) in pairs if x != y), len(after))))
     for node, inner in zip(around, [*around[1:], None], strict=True):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Domain":
             if inner in node.args:
@@ -37,8 +37,8 @@ def reason(path: str, before: str, after: str, lines: tuple[str, str]) -> str | 
     return None
 
 
-def _around(code: str, position: int) -> Iterator[ast.AST]:
-    """Yield the nodes around a place in a text, from outside in."""
+def _enclosing_nodes(code: str, position: int) -> Iterator[ast.AST]:
+    """Yield the nodes that contain a position of a text, from the outermost to the innermost."""
     line = code.count("\n", 0, position) + 1
     column = len(code[code.rfind("\n", 0, position) + 1 : position].encode())
     for node in ast.walk(ast.parse(code)):

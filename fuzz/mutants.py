@@ -1,16 +1,17 @@
 """Mutation testing: would the tests notice? ``python -m fuzz.mutants --slice 0:50``.
 
-Of all places where an operator, comparison, number or condition can be changed, a seeded sample is
-taken. The changes are made by cosmic-ray's operators. Needs ``pip install -e '.[dev,fuzz]'``, and
-no PyTorch: what its oracles alone would notice is to survive.
+The program lists all places where an operator, a comparison, a number or a condition can be
+changed, and takes a seeded sample of them. The changes are made by cosmic-ray's operators. It needs
+``pip install -e '.[dev,fuzz]'`` and no PyTorch: a change that only a comparison with PyTorch would
+notice must survive.
 
-First, all tests are run once to note which of them execute which line; without
-`fuzz/found/coverage`, they are run anew. Then each mutant is tried in a copy of the tree, in a new
-process, by those that execute its line, the nearest first, until one fails.
+First, all tests are run once to record which of them execute which line (if `fuzz/found/coverage`
+exists, this is skipped). Then each mutant is tried in a copy of the tree, in a new process, by the
+tests that execute its line, the nearest first, until one fails.
 
-Tests are limited in processor time (a busy machine kills no mutant). Results are appended to a
-file, and what is in there is not tried again; so leave the tree alone while this runs, or run it in
-another worktree.
+Tests are limited in processor time, so a busy machine kills no mutant. Results are appended to a
+file, and a mutant in that file is not tried again; do not edit the tree while this runs, or run it
+in another worktree.
 """
 
 from __future__ import annotations
@@ -33,22 +34,30 @@ from typing import NamedTuple
 
 import pytest
 
-from fuzz.covering import FOUND, LINES, PACKAGE, ROOT, Covering, note, test_files
-from fuzz.equivalents import EQUIVALENT, reason
+from fuzz.equivalents import EQUIVALENT, equivalence_reason
+from fuzz.line_coverage import (
+    FOUND,
+    LINES,
+    PACKAGE,
+    ROOT,
+    LineCoverage,
+    record_coverage,
+    test_files,
+)
 
-#: Where results are kept.
+#: The file of the results.
 RESULTS = FOUND / "mutants.jsonl"
-#: So many tests are tried first in a new process, which need not read the files of all others.
+#: Number of tests that are tried first, in a process that does not read the files of all others.
 _LIKELY_KILLERS = 40
-#: The processor seconds that tests may take in a new process, besides ten times what they took.
-PATIENCE = 60
+#: Processor seconds that tests may take in a new process, plus ten times their recorded time.
+TIMEOUT = 60
 _LOOPS = [
     *("tests/compiler/test_digits.py", "tests/compiler/test_loops.py"),
     *("tests/compiler/test_corpus.py", "tests/compiler/test_vmap.py"),
     *("tests/test_random_graphs.py", "tests/compiler/test_differential.py"),
 ]
-#: Files to change, and the tests nearest to them, those that kill most first; of others those of
-#: a folder of their folder's name, and of Values.
+#: Files to change, and the tests nearest to them, those that kill most first. Files that are not
+#: listed have the tests in the folder of the same name, and those of Values.
 NEAREST = {
     "ops/": ["tests/ops", "tests/codegen", "tests/compiler/test_operations.py"],
     "engine/value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/codegen"],
@@ -95,14 +104,14 @@ OPERATORS = [
 
 
 class Mutant(NamedTuple):
-    """A change of one file: the occurrence of what an operator of cosmic-ray changes."""
+    """A change of one file: one occurrence of the code that an operator of cosmic-ray changes."""
 
     path: str
     operator: str
     occurrence: int
 
     def codes(self) -> tuple[str, str]:
-        """Return the file, as it is and changed."""
+        """Return the text of the file before and after the change."""
         from cosmic_ray.mutating import mutate_code
         from cosmic_ray.plugins import get_operator
 
@@ -137,68 +146,69 @@ def all_mutants() -> Iterator[Mutant]:
         for name in OPERATORS:
             operator = get_operator(name)()
             count = sum(1 for node in nodes for _ in operator.mutation_positions(node))
-            shown = path.relative_to(PACKAGE).as_posix()
-            yield from (Mutant(shown, name, k) for k in range(count))
+            relative = path.relative_to(PACKAGE).as_posix()
+            yield from (Mutant(relative, name, k) for k in range(count))
 
 
-def sampled(seed: int, number: int) -> list[Mutant]:
-    """Return a sample, in its order; that of other files stays when a file is edited."""
+def draw_sample(seed: int, number: int) -> list[Mutant]:
+    """Return a sample, in its order; editing a file does not change the sample of other files."""
     order = sorted(all_mutants(), key=lambda x: hashlib.sha256(f"{seed} {x}".encode()).digest())
     return order[:number]
 
 
 def nearest(path: str) -> list[str]:
-    """Return the nearest tests of a file, those named like it first.
+    """Return the nearest tests of a file, those with a similar name first.
 
-    Not its doctests: pytest would import the file once more for them, and tests that replace a part
-    of one copy would fail without any change.
+    Its doctests are not among them: pytest would import the file once more for them, and tests that
+    replace a part of one copy would fail without any change.
     """
     others = [f"tests/{path.partition('/')[0]}", *NEAREST["engine/value.py"]]
     folders = next((tests for start, tests in NEAREST.items() if path.startswith(start)), others)
     files = [file for folder in folders for file in test_files(folder)]
     stem = path.rpartition("/")[2].removesuffix(".py")
-    files.sort(key=lambda file: stem.rstrip("s") not in file)  # stable: the others stay in order
+    files.sort(key=lambda file: stem.rstrip("s") not in file)  # a stable sort
     return files
 
 
 class Copy:
     """A copy of the tree, in which the tests of a changed file run, each time in a new process."""
 
-    def __init__(self, folder: str, covering: Covering) -> None:
-        self.tree, self.covering = Path(folder), covering
+    def __init__(self, folder: str, coverage: LineCoverage) -> None:
+        self.tree, self.coverage = Path(folder), coverage
         for name in ("src", "tests", "fuzz", "benchmarks", "examples", "docs", "notebooks"):
             ignored = shutil.ignore_patterns("__pycache__", "found")
             shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
         for path in (ROOT / "pyproject.toml", *ROOT.glob("*.md")):
             shutil.copy(path, self.tree)
-        self._sound: set[str] = set()
+        self._reliable: set[str] = set()
 
-    def killer(self, path: str, code: str, tests: Sequence[str]) -> str | None:
+    def first_failure(self, path: str, code: str, tests: Sequence[str]) -> str | None:
         """Return the first test that fails, or the file that cannot be read; None if all pass."""
         before = (PACKAGE / path).read_text(encoding="utf-8")
         file = self.tree / "src/scalargrad" / path
-        left = list(tests)
-        while left:
-            tried = left[:_LIKELY_KILLERS] if len(left) == len(tests) else left
+        remaining = list(tests)
+        while remaining:
+            is_first = len(remaining) == len(tests)
+            tried = remaining[:_LIKELY_KILLERS] if is_first else remaining
             file.write_text(code, encoding="utf-8")
             found = self._run(tried)
             file.write_text(before, encoding="utf-8")
             if found is None:
-                left = left[len(tried) :]
+                remaining = remaining[len(tried) :]
                 continue
             alone = [x for x in tried if x.startswith(found)]
-            if found in self._sound or self._run(alone[:1]) is None:
-                self._sound.add(found)
+            if found in self._reliable or self._run(alone[:1]) is None:
+                self._reliable.add(found)
                 return found
-            left = [x for x in left if x not in alone]  # it fails without a change, too
+            remaining = [x for x in remaining if x not in alone]  # also fails without a change
         return None
 
     def _run(self, tests: Sequence[str]) -> str | None:
         order = self.tree / "chosen.txt"
         order.write_text("\n".join(tests), encoding="utf-8")
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "fuzz.chosen"]
-        limit = PATIENCE + int(10 * sum(self.covering.seconds[x] for x in tests))
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "fuzz.selection"]
+        limit = TIMEOUT + int(10 * sum(self.coverage.seconds[x] for x in tests))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *files],
             cwd=self.tree,
@@ -218,39 +228,41 @@ class Copy:
             raise RuntimeError(f"no test was run: python -m pytest {' '.join(files)}")
         if done.returncode == 0:
             return None
-        said = [x for x in done.stdout.splitlines() if x.startswith(("FAILED", "ERROR"))]
-        named = (said or [""])[0].partition(" ")[2]
-        # A reason may follow, and the name of a test may hold what stands before one.
-        return max((x for x in [*files, *tests] if named.startswith(x)), key=len, default=tests[0])
+        messages = [x for x in done.stdout.splitlines() if x.startswith(("FAILED", "ERROR"))]
+        failed = (messages or [""])[0].partition(" ")[2]
+        # A reason may follow, and the name of one test may be the beginning of another's.
+        return max((x for x in [*files, *tests] if failed.startswith(x)), key=len, default=tests[0])
 
 
-def outcome(copy: Copy, mutant: Mutant, change: Change, code: str, most: float) -> tuple[str, str]:
-    """Try a mutant: what became of it, and the test that killed it."""
+def try_mutant(
+    copy: Copy, mutant: Mutant, change: Change, code: str, seconds: float
+) -> tuple[str, str]:
+    """Try a mutant; return the outcome and the test that killed it."""
     try:
         compile(code, mutant.path, "exec")
-    except SyntaxError:  # ** of an unpacked dictionary as *, say
+    except SyntaxError:  # for example ** before a dictionary as *
         return "is no code", ""
     near = nearest(mutant.path)
-    tests = copy.covering.in_order(mutant.path, change.line, near, most)
-    found = copy.killer(mutant.path, code, tests)
+    tests = copy.coverage.choose_tests(mutant.path, change.line, near, seconds)
+    found = copy.first_failure(mutant.path, code, tests)
     return ("survived", "") if found is None else ("killed", found)
 
 
-def keep(row: Sequence[object]) -> None:
-    """Add the outcome of a mutant to what is known."""
+def add_result(row: Sequence[object]) -> None:
+    """Add the outcome of a mutant to the file of results."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def known(mutant: Mutant, change: Change) -> str | None:
-    """Return what became of a mutant that was tried before, or is known to be equivalent."""
-    if reason(mutant.path, *mutant.codes(), (change.old, change.new)) is not None:
+def find_outcome(mutant: Mutant, change: Change) -> str | None:
+    """Return the outcome of a mutant that was tried before or is known to be equivalent."""
+    if equivalence_reason(mutant.path, *mutant.codes(), (change.old, change.new)) is not None:
         return "equivalent"
     rows = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
-    for outcome, *others in reversed([json.loads(row) for row in rows]):
+    for result, *others in reversed([json.loads(row) for row in rows]):
         if others[:6] == [*mutant, *change]:
-            return str(outcome)
+            return str(result)
     return None
 
 
@@ -259,9 +271,9 @@ def report(sample: Sequence[Mutant]) -> None:
     counts: Counter[str | None] = Counter()
     for mutant in sample:
         change = Change.between(*mutant.codes())
-        outcome = known(mutant, change)
-        counts[outcome] += 1
-        if outcome == "survived":
+        result = find_outcome(mutant, change)
+        counts[result] += 1
+        if result == "survived":
             print(f"{mutant.path}:{change.line}\n  - {change.old}\n  + {change.new}")
     for path, line, _ in EQUIVALENT:
         if line not in map(str.strip, (PACKAGE / path).read_text(encoding="utf-8").splitlines()):
@@ -275,32 +287,36 @@ def report(sample: Sequence[Mutant]) -> None:
 
 
 def main() -> None:
-    """Try a slice of the sample, and print what survives."""
+    """Try a slice of the sample, and print the survivors."""
     parser = argparse.ArgumentParser(prog="python -m fuzz.mutants", description=__doc__)
-    parser.add_argument("--number", type=int, default=600, help="of the sample (default: 600)")
+    parser.add_argument("--number", type=int, default=600, help="size of the sample (default: 600)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--slice", default=":", help="which of them, as 0:50 (default: all)")
-    parser.add_argument("--path", default="", help="how their files begin, as optim/")
-    parser.add_argument("--seconds", type=int, default=60, help="of tests for each at most")
-    parser.add_argument("--report", action="store_true", help="try none, print what is known")
+    parser.add_argument(
+        "--slice", default=":", help="part of the sample, such as 0:50 (default: all)"
+    )
+    parser.add_argument("--path", default="", help="beginning of the file names, such as optim/")
+    parser.add_argument(
+        "--seconds", type=int, default=60, help="maximum seconds of tests for each mutant"
+    )
+    parser.add_argument("--report", action="store_true", help="only print the results so far")
     chosen = parser.parse_args()
     start, _, end = chosen.slice.partition(":")
-    sample = sampled(chosen.seed, chosen.number)[int(start or 0) : int(end) if end else None]
+    sample = draw_sample(chosen.seed, chosen.number)[int(start or 0) : int(end) if end else None]
     sample = [mutant for mutant in sample if mutant.path.startswith(chosen.path)]
     if not chosen.report and sample:
         if not LINES.exists():
-            note()
+            record_coverage()
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            copy = Copy(folder, Covering())
+            copy = Copy(folder, LineCoverage())
             for mutant in sample:
                 before, after = mutant.codes()
                 change = Change.between(before, after)
-                if known(mutant, change) is None:
+                if find_outcome(mutant, change) is None:
                     begun = time.monotonic()
-                    result, by = outcome(copy, mutant, change, after, chosen.seconds)
+                    result, by = try_mutant(copy, mutant, change, after, chosen.seconds)
                     took = time.monotonic() - begun
                     print(f"{mutant.path}:{change.line} {result} {by} ({took:.0f} s)", flush=True)
-                    keep([result, *mutant, *change, by])
+                    add_result([result, *mutant, *change, by])
     report(sample)
 
 

@@ -1,7 +1,7 @@
-"""Planted faults: does the compiler's safety net name the pass? ``python -m fuzz.planted``.
+"""Planted faults: does the verifier name the compiler pass? ``python -m fuzz.planted``.
 
 Each fault changes one line of the compiler, in a copy of the tree. `tests.compiler.random_passes`
-then runs in that copy until something differs, and must name the pass in which the fault was
+then runs in that copy until a result differs, and must name the pass in which the fault was
 planted. ``--only 3`` tries one of them.
 """
 
@@ -24,7 +24,7 @@ SEEDS, SECONDS = 300, 240
 
 
 class Fault(NamedTuple):
-    """A fault: a line of a file, what it becomes, and the passes that may be named for it."""
+    """A fault: a file, one of its lines, the changed line, and the passes that may be reported."""
 
     path: str
     line: str
@@ -32,7 +32,7 @@ class Fault(NamedTuple):
     passes: tuple[str, ...]
 
     def plant(self, tree: Path) -> None:
-        """Change the line, which must be there once."""
+        """Change the line, which must occur exactly once."""
         file = tree / NESTS / self.path
         text = file.read_text(encoding="utf-8")
         if text.count(self.line) != 1:
@@ -134,14 +134,14 @@ FAULTS: list[Fault] = [
 ]
 
 
-def copied_tree(folder: Path) -> Path:
-    """Copy what the search needs into a folder."""
+def copy_tree(folder: Path) -> Path:
+    """Copy the folders that the search needs."""
     for name in ("src", "tests", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
-def caught(tree: Path, seconds: float = SECONDS) -> str:
+def first_difference(tree: Path, seconds: float = SECONDS) -> str:
     """Return the first difference that the search reports in a tree; '' if none."""
     command = [sys.executable, "-m", "tests.compiler.random_passes", "--first"]
     limits = ["--count", str(SEEDS), "--seconds", str(seconds), "--notes", str(tree / "notes")]
@@ -161,16 +161,16 @@ def caught(tree: Path, seconds: float = SECONDS) -> str:
     return lines[0] if lines else ""
 
 
-def named(difference: str) -> str:
+def named_pass(difference: str) -> str:
     """Return the pass that a difference names; '' if there is none."""
     if not difference:
         return ""
-    _, _, said = difference.split(" ", 2)
-    return said.removeprefix("after ").partition(":")[0]
+    _, _, message = difference.split(" ", 2)
+    return message.removeprefix("after ").partition(":")[0]
 
 
 def main() -> int:
-    """Plant each fault; return 1 if one is not reported in its pass."""
+    """Plant each fault; return 1 if one is not reported for its pass."""
     parser = argparse.ArgumentParser(prog="python -m fuzz.planted", description=__doc__)
     parser.add_argument("--only", type=int, help="the number of one fault")
     chosen = parser.parse_args()
@@ -179,10 +179,10 @@ def main() -> int:
         if chosen.only not in {None, k}:
             continue
         with tempfile.TemporaryDirectory(prefix="planted-") as folder:
-            tree, begun = copied_tree(Path(folder)), time.monotonic()
+            tree, begun = copy_tree(Path(folder)), time.monotonic()
             fault.plant(tree)
-            difference = caught(tree)
-        is_named = named(difference) in fault.passes
+            difference = first_difference(tree)
+        is_named = named_pass(difference) in fault.passes
         missed += not is_named
         mark = "caught" if is_named else "MISSED"
         print(

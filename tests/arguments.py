@@ -1,4 +1,4 @@
-"""Arguments for everything public: good ones, by parameter, and bad ones, by kind."""
+"""Arguments for every public callable: good ones by parameter, and bad ones by kind."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from scalargrad.train import History
 Make = Callable[[], Any]
 
 
-def nothing(*_: Any) -> None:
-    """Return None, whatever is given."""
+def return_none(*_: Any) -> None:
+    """Return None for any arguments."""
 
 
 BAD: dict[str, Make] = {
@@ -43,15 +43,15 @@ BAD: dict[str, Make] = {
     "true": lambda: True,
     "empty": list,
     "ragged": lambda: [[1.0], [1.0, 2.0]],
-    "rows of nothing": lambda: [[], []],
+    "empty rows": lambda: [[], []],
     "huge among numbers": lambda: [10**400, 1.0],
-    "nothing among numbers": lambda: [None, 1.0],
+    "None among numbers": lambda: [None, 1.0],
     "minus zero": lambda: -0.0,
     "an array without axes": lambda: np.array(0.5),
     "a decimal": lambda: Decimal("0.5"),
     "a set": lambda: {0.5, 1.0},
     "numbers as keys": lambda: {1: 2.0},
-    "a function of nothing": lambda: nothing,
+    "a function that returns None": lambda: return_none,
     "words": lambda: ["a", "b"],
     "a dict": lambda: {"a": 1.0},
     "three axes": lambda: np.ones((2, 3, 2)),
@@ -60,23 +60,23 @@ BAD: dict[str, Make] = {
 
 
 def sgd() -> optim.SGD:
-    """Build an optimiser with momentum."""
+    """Return an optimizer with momentum."""
     return optim.SGD([Parameter(1.0)], lr=0.1, momentum=0.9)
 
 
-def squared() -> Value:
-    """Build a graph of two nodes."""
+def square_graph() -> Value:
+    """Return the root of a graph of two nodes."""
     x = Value(2.0, "x")
     return x * x
 
 
-def linear() -> nn.Linear:
-    """Build a model with two inputs."""
+def linear_model() -> nn.Linear:
+    """Return a model with two inputs."""
     return nn.Linear(2, 1, rng=0)
 
 
 _SHARED = sgd()
-_SHARED_MODEL = linear()
+_SHARED_MODEL = linear_model()
 
 
 def _schedules() -> list[Any]:
@@ -88,7 +88,7 @@ def _weighted(params: Any, part: Any) -> Any:
 
 
 def _saved() -> str:
-    nn.save_model(linear(), "model.safetensors")
+    nn.save_model(linear_model(), "model.safetensors")
     return "model.safetensors"
 
 
@@ -98,15 +98,15 @@ def _exported() -> str:
     return "program.so"
 
 
-def _misfit(x: Any, y: Any) -> Any:
+def _squared_error(x: Any, y: Any) -> Any:
     return (x - y) ** 2
 
 
-def _misfits(x: Any, y: Any) -> Any:
+def _residuals(x: Any, y: Any) -> Any:
     return [x - y, x]
 
 
-#: What suits a parameter, by its name.
+#: Good arguments by parameter name.
 GOOD: dict[str, Make] = {
     "f": lambda: lambda x: x * x,
     "function": lambda: lambda x: x * x,
@@ -157,17 +157,17 @@ GOOD: dict[str, Make] = {
     "threshold": lambda: 0.5,
     "value": lambda: 0.0,
     "data": lambda: 1.0,
-    "model": linear,
-    "module": linear,
-    "modules": linear,
+    "model": linear_model,
+    "module": linear_model,
+    "modules": linear_model,
     "loss": lambda: losses.mse_loss,
-    "root": squared,
-    "roots": squared,
-    "walk": lambda: scalargrad.walk(squared()),
+    "root": square_graph,
+    "roots": square_graph,
+    "walk": lambda: scalargrad.walk(square_graph()),
     "path": lambda: "saved",
     "folder": lambda: "folder",
     "text": lambda: "x * 2",
-    "state_dict": lambda: linear().state_dict(),
+    "state_dict": lambda: linear_model().state_dict(),
     "users": lambda: 4,
     "items": lambda: 4,
     "user": lambda: 1,
@@ -184,7 +184,7 @@ GOOD: dict[str, Make] = {
     "names": lambda: ["anna", "otto"],
     "init": lambda: 1.0,
     "xs": lambda: [1.0, 2.0],
-    "closure": lambda: squared,
+    "closure": lambda: square_graph,
     "truths": lambda: [0, 1],
     "predictions": lambda: [0, 1],
     "score": lambda: lambda point: point[0],
@@ -193,16 +193,16 @@ GOOD: dict[str, Make] = {
     "norms": lambda: [1.0, 2.0],
     "activations": lambda: [scalargrad.tanh],
     "columns": lambda: {"epoch": [1, 2], "loss": [1.0, 0.5]},
-    "objective": lambda: squared,
+    "objective": lambda: square_graph,
     "answer": lambda: lambda x: 1 - x * x,
 }  # fmt: skip
 SCORES: dict[str, Make] = {"input": lambda: [[0.1, 0.2]], "target": lambda: [0]}
-FITTED: dict[str, Make] = {
+FIT_ARGUMENTS: dict[str, Make] = {
     "epochs": lambda: 1, "model": lambda: _SHARED_MODEL, "quiet": lambda: True,
     "optimizer": lambda: optim.SGD(_SHARED_MODEL.parameters(), lr=0.1), "jit": lambda: False,
 }  # fmt: skip
-#: Where a name means something else, and options that keep a call short.
-OWN: dict[str, dict[str, Make]] = {
+#: Arguments of a single callable: names with another meaning, and options that make it fast.
+OVERRIDES: dict[str, dict[str, Make]] = {
     **dict.fromkeys(["cross_entropy", "nll_loss", "multi_margin_loss"], SCORES),
     **dict.fromkeys(["CrossEntropyLoss.__call__", "NLLLoss.__call__"], SCORES),
     "MultiMarginLoss.__call__": SCORES,
@@ -217,8 +217,8 @@ OWN: dict[str, dict[str, Make]] = {
     "Flatten.forward": {"x": lambda: [[[1.0], [2.0]]]},
     "Identity": {"ignored": lambda: 1},
     "MultiheadAttention.forward": {"value": lambda: [[0.5, 0.25]]},
-    **{key: {"modules": lambda: [linear()]} for key in ["ModuleList", "ModuleList.extend"]},
-    "ModuleDict": {"modules": lambda: {"a": linear()}},
+    **{key: {"modules": lambda: [linear_model()]} for key in ["ModuleList", "ModuleList.extend"]},
+    "ModuleDict": {"modules": lambda: {"a": linear_model()}},
     **{key: {"values": lambda: [1.0, 2.0]} for key in ["prod", "var", "std", "argmax", "argmin"]},
     "Module.__call__": {"inputs": lambda: [0.5, 0.25]},
     "load_metadata": {"path": _saved},
@@ -230,11 +230,11 @@ OWN: dict[str, dict[str, Make]] = {
                          "model": lambda: _SHARED_MODEL},
     "parse": {"text": lambda: "2 * 3"},
     "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
-    "outcome": {"graph": lambda: scalargrad.walk(squared()).graph},
+    "outcome": {"graph": lambda: scalargrad.walk(square_graph()).graph},
     "Fold.find": {"path": lambda: ""},
     "Fold.shown": {"opened": list},
     "jvp": {"primals": lambda: (1.0,)},
-    "gradients": {"y": squared, "xs": lambda: [Parameter(1.0)]},
+    "gradients": {"y": square_graph, "xs": lambda: [Parameter(1.0)]},
     "custom_vjp": {"fun": lambda: lambda *_: 1.0},
     "custom_vjp.defvjp": {"fwd": lambda: lambda x: (x, x), "bwd": lambda: lambda x, g: (g,)},
     "custom_op": {"partials": lambda: lambda y, x: (2 * x,)},
@@ -244,13 +244,13 @@ OWN: dict[str, dict[str, Make]] = {
     "OneCycleLR": {"total_steps": lambda: 5},
     "SequentialLR": {"schedulers": _schedules, "optimizer": lambda: _SHARED},
     "Optimizer": {"defaults": lambda: {"lr": 0.1}},
-    "fit": FITTED,
-    **{key: {"x0": lambda: 1.0, "args": lambda: 2.0, "f": lambda: _misfit,
-             "residuals": lambda: _misfits} for key in ("minimize", "least_squares")},
+    "fit": FIT_ARGUMENTS,
+    **{key: {"x0": lambda: 1.0, "args": lambda: 2.0, "f": lambda: _squared_error,
+             "residuals": lambda: _residuals} for key in ("minimize", "least_squares")},
     "interval": {"low": lambda: 0.0},
     "FitResult.profile": {"name": lambda: "x", "points": lambda: 2},
     "profile_curve": {"profile": lambda: ("x", [0.0, 1.0], [1.0, 2.0])},
-    "watch": FITTED | {"y": lambda: [1, -1], "loss": lambda: losses.hinge_loss},
+    "watch": FIT_ARGUMENTS | {"y": lambda: [1, -1], "loss": lambda: losses.hinge_loss},
     "vmap.used": {"x": lambda: [1.0, 2.0]},
     "cond": {"pred": lambda: True, "true_fun": lambda: abs, "false_fun": lambda: abs,
              "operands": lambda: 1.0},
@@ -264,7 +264,7 @@ OWN: dict[str, dict[str, Make]] = {
     "sum_over": {"f": lambda: _weighted, "data": lambda: [1.0, 2.0]},
     "ChunkedSum.__call__": {"params": lambda: [0.5]},
     "sweep": {"f": lambda: abs, "points": lambda: [1.0], "quiet": lambda: True},
-    "from_json": {"text": lambda: scalargrad.export.to_json(squared())},
+    "from_json": {"text": lambda: scalargrad.export.to_json(square_graph())},
     "bag_of_words": {"text": lambda: "good food"},
     "loss_curve": {"losses": lambda: [1.0, 0.5]},
     "loss_curves": {"losses": lambda: {"squared": lambda x: x * x}},
@@ -272,8 +272,8 @@ OWN: dict[str, dict[str, Make]] = {
     "summary": {"example": lambda: [0.5, 0.25]},
     "load_model": {"path": _saved}, "load_file": {"path": _saved}, "load": {"path": _exported},
     "functional_call": {
-        "module": linear, "parameters": lambda: {"bias": [0.5]}, "args": lambda: ([0.5, 0.25],),
-        "kwargs": dict,
+        "module": linear_model, "parameters": lambda: {"bias": [0.5]}, "kwargs": dict,
+        "args": lambda: ([0.5, 0.25],),
     },
     "Jitted.export": {"path": lambda: "product.json"},
     "Picture.save": {"path": lambda: "graph.svg"},
@@ -286,7 +286,7 @@ def _schedule() -> lr_scheduler.LRScheduler:
 
 
 def _page() -> Any:
-    model = linear()
+    model = linear_model()
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     return scalargrad.watch(
         model, [[0.0, 1.0], [1.0, 0.0]], [1, -1], loss=losses.hinge_loss, epochs=1,
@@ -294,26 +294,43 @@ def _page() -> Any:
     )  # fmt: skip
 
 
-#: Objects whose methods are called, where the constructor is not enough or is not called by users.
-MADE: dict[str, Make] = {
+#: Objects whose methods are tested, if the constructor does not suffice or is not public.
+OBJECTS: dict[str, Make] = {
     "Jitted": lambda: scalargrad.jit(lambda x: x * x),
     "LRScheduler": _schedule,
-    "Module": linear,
-    "Picture": lambda: scalargrad.draw(squared()),
-    "Walk": lambda: scalargrad.walk(squared()),
-    "Step": lambda: scalargrad.walk(squared())[0],
+    "Module": linear_model,
+    "Picture": lambda: scalargrad.draw(square_graph()),
+    "Walk": lambda: scalargrad.walk(square_graph()),
+    "Step": lambda: scalargrad.walk(square_graph())[0],
     "TrainingPage": _page,
-    "FitResult": lambda: fitting.minimize(_misfit, 1.0, 2.0),
+    "FitResult": lambda: fitting.minimize(_squared_error, 1.0, 2.0),
     "History": lambda: History([{"epoch": 1, "loss": 0.5}]),
     "Optimizer": sgd,
     "RNNCellBase": lambda: nn.GRUCell(2, 2),
     "Sequential": lambda: nn.Sequential(nn.Linear(2, 1, rng=0)),
     "ChunkedSum": lambda: scalargrad.parallel.sum_over(_weighted, [1.0, 2.0]),
-    "Value": squared,
+    "Value": square_graph,
 }
-#: What is done with what a call returns, where it takes its arguments seriously only then.
-USED: dict[str, Callable[[Any], Any]] = {
+
+
+def _cube(x: float) -> float:
+    return x**3
+
+
+def _call_loss(loss: losses.Loss) -> Any:
+    takes_scores = type(loss).__name__ in {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"}
+    own = SCORES if takes_scores else GOOD
+    return loss(own["input"](), own["target"]())
+
+
+#: Calls of the result, if the arguments are checked only then.
+USES_OF_RESULTS: dict[str, Callable[[Any], Any]] = {
     "jit": lambda f: f(1.0),
+    **dict.fromkeys(
+        ["grad", "value_and_grad", "jacobian", "jacrev", "jacfwd", "hessian"], lambda f: f(1.0)
+    ),
+    "custom_op": lambda decorate: decorate(_cube),
+    **{name: _call_loss for name in losses.__all__ if name.endswith("Loss")},
     "vmap": lambda f: f([1.0, 2.0]),
     "draw": lambda picture: picture.svg() if hasattr(picture, "svg") else None,
     "network": lambda picture: picture.svg(),
@@ -321,113 +338,130 @@ USED: dict[str, Callable[[Any], Any]] = {
     "sum_over": lambda total: total([0.5]),
     "LambdaLR": lambda schedule: schedule.step(),
 }
-#: Not called here, each with its reason.
-LEFT_OUT: dict[str, str] = {
+#: Callables that are not tested here, each with the reason.
+SKIPPED: dict[str, str] = {
     **dict.fromkeys(
         ["Dataset", "Split", "IncompatibleKeys", "Summary",
          "Profile", "Puzzle", "Verdict"],
-        "records, which hold what they are given",
+        "records of any values",
     ),
     **dict.fromkeys(
         ["adagrad", "adam", "rmsprop", "sgd", "sparse_adam"],
-        "formulas, for whatever numbers add and multiply: floats, arrays, symbols",
+        "formulas for any numbers that add and multiply: floats, arrays, symbols",
     ),
     **dict.fromkeys(
         ["Jitted", "Picture", "Walk", "Step", "TrainingPage", "ChunkedSum", "Fold", "FitResult"],
-        "made by functions that are called here",
+        "returned by functions that are tested here",
     ),
     **dict.fromkeys(["Model"], "a protocol"),
     **dict.fromkeys(["explore"], "reads keys"),
-    **dict.fromkeys(
-        ["GPT", "Alphabet", "Cubic", "Ranker", "WideAndDeep"],
-        "models of those programs, to be read",
-    ),
     **dict.fromkeys(["Value", "Parameter"], "checked by tests/test_value.py"),
     "ModuleDict.__getitem__": "a KeyError, as of any dict",
     "Walk.__getitem__": "an IndexError, as of any tuple",
-    "LRScheduler": "abstract", "Identity.forward": "returns whatever it is given",
+    "LRScheduler": "abstract", "Identity.forward": "returns any argument",
     **{f"Transform.{name}": "abstract" for name in ("forward", "inverse", "contains")},
     "Module.forward": "abstract", "RNNCellBase": "abstract",
-    "Loss.__call__": "its function, which is called here",
-    **dict.fromkeys(["Loss"], "has no options but those of its subclasses, which are called here"),
+    "Loss.__call__": "its function is tested here",
+    **dict.fromkeys(["Loss"], "its subclasses are tested here"),
 }  # fmt: skip
-#: Methods that a base class calls with arguments it has checked, for subclasses to define.
-INNER = {
+#: Kinds of bad arguments that a callable must refuse, except for those in `ACCEPTS_ANYTHING`.
+NONSENSE = {"an object", "complex"}
+#: Callables and parameters that accept any object, each with the reason.
+ACCEPTS_ANYTHING: dict[tuple[str, str], str] = {
+    ("Vocabulary.row", "value"): "may be any category",
+    **dict.fromkeys(
+        [("disable_jit", "disable"), ("Module.train", "mode"), ("Neuron", "nonlin"),
+         ("gradcheck", "raise_exception")],
+        "is read as a truth value",
+    ),
+    **{(f"Step.{method}", "notation"): "anything other than mathml is text"
+       for method in ("text", "mathml", "symbols", "numbers", "sentence", "notes",
+                      "pattern_note", "sum_note")},
+    **{(name, "args"): "are arguments of the function"
+       for name in ("fixed_point", "odeint", "rk4", "root", "drawn")},
+    **dict.fromkeys([("scan", "init"), ("cond", "operands")], "are arguments of the function"),
+    **{("OneCycleLR", parameter): "is not needed if total_steps is given"
+       for parameter in ("epochs", "steps_per_epoch")},
+    **{(name, "dim"): "is accepted for PyTorch's signature" for name in ("Softmax", "LogSoftmax")},
+    ("calculate_gain", "param"): "is read for leaky_relu only",
+    ("Identity", "ignored"): "is accepted for PyTorch's signature",
+    ("TrainingPage.__call__", "model"): "is accepted for the signature of a callback",
+    ("sum_over", "folder"): "is read by worker processes only",
+}  # fmt: skip
+#: Methods of subclasses that a base class calls with checked arguments.
+INNER_METHODS = {
     "check", "rule", "first_state", "is_sparse", "next_group", "is_still",
     "step_arrays", "apply_one", "function", "paths", "path_of",
     "record_elementwise", "recalled", "call_of",
 }  # fmt: skip
 
 
-def public() -> Iterator[tuple[str, Any, Make | None]]:
-    """Yield everything public that takes arguments: its name, itself, and whose method it is."""
+def public_callables() -> Iterator[tuple[str, Any, Make | None]]:
+    """Yield every public callable with arguments: name, object, and constructor for a method."""
     seen: set[int] = set()
-    for found in documented():
-        if id(found) in seen or not _is_called(found):
+    for target in documented():
+        if id(target) in seen or not _is_tested(target):
             continue
-        seen.add(id(found))
-        name = found.__name__
-        if takes(found) and not {name, _long(found)} & LEFT_OUT.keys():
-            yield name, found, None
-        if LEFT_OUT.get(name, "").endswith("to be read"):
-            continue
-        for method, function in vars(found).items() if isinstance(found, type) else ():
-            if _is_method(found, method, function):
-                yield f"{name}.{method}", function, maker(found)
+        seen.add(id(target))
+        name = target.__name__
+        if parameter_names(target) and not {name, _qualified(target)} & SKIPPED.keys():
+            yield name, target, None
+        for method, function in vars(target).items() if isinstance(target, type) else ():
+            if _is_method(target, method, function):
+                yield f"{name}.{method}", function, constructor_of(target)
 
 
-def _long(found: Any) -> str:
-    """Return a name with that of the package: two are called names."""
-    return f"{found.__module__.split('.')[1]}.{found.__name__}"
+def _qualified(target: Any) -> str:
+    """Return the name with that of its package, because two callables have the same name."""
+    return f"{target.__module__.split('.')[1]}.{target.__name__}"
 
 
-def _is_called(found: Any) -> bool:
-    """Operations have a test of their own, and errors are raised."""
-    raised = isinstance(found, type) and issubclass(found, BaseException)
-    own = getattr(found, "__module__", "").startswith("scalargrad")
-    return callable(found) and own and not raised and not isinstance(found, Operation)
+def _is_tested(target: Any) -> bool:
+    """Return True for callables other than operations, which have their own test, and errors."""
+    raised = isinstance(target, type) and issubclass(target, BaseException)
+    own = getattr(target, "__module__", "").startswith("scalargrad")
+    return callable(target) and own and not raised and not isinstance(target, Operation)
 
 
 def _is_method(owner: type, name: str, function: Any) -> bool:
     return (
         (not name.startswith("_") or name in {"__call__", "__getitem__"})
-        and name not in INNER
+        and name not in INNER_METHODS
         and inspect.isfunction(function)
         and (function.__module__ or "").startswith("scalargrad")
-        and f"{owner.__name__}.{name}" not in LEFT_OUT
-        and function.__code__.co_name not in {"method", "refuse"}  # operations, ours and others'
+        and f"{owner.__name__}.{name}" not in SKIPPED
+        and function.__code__.co_name not in {"method", "refuse"}  # generated from operations
         and len(inspect.signature(function).parameters) > 1
     )
 
 
 @functools.cache
-def parameters_of(found: Any) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters of a function or class by their names, read once."""
-    return inspect.signature(found).parameters
+def parameters_of(target: Any) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a function or class by name, cached."""
+    return inspect.signature(target).parameters
 
 
-def takes(found: Any) -> list[str]:
-    """Return the parameters that are tried."""
-    return [name for name, p in parameters_of(found).items() if p.kind is not p.VAR_KEYWORD]
+def parameter_names(target: Any) -> list[str]:
+    """Return the names of the parameters to test."""
+    return [name for name, p in parameters_of(target).items() if p.kind is not p.VAR_KEYWORD]
 
 
-def maker(found: Any) -> Make:
-    """Return what makes an object of a class."""
-    return MADE.get(found.__name__) or (lambda: found(**good(found.__name__, found)[1]))
+def constructor_of(target: Any) -> Make:
+    """Return a function that makes an object of a class."""
+    return OBJECTS.get(target.__name__) or (
+        lambda: target(**good_arguments(target.__name__, target)[1])
+    )
 
 
-def good(name: str, found: Any) -> tuple[list[str], dict[str, Any]]:
-    """Return good arguments for what needs some, and the names of those that go by position.
+def good_arguments(name: str, target: Any) -> tuple[list[str], dict[str, Any]]:
+    """Return the names of positional parameters, and good arguments by name.
 
-    Raises
-    ------
-    KeyError
-        If something public is new: its arguments belong into the tables above.
+    Optional parameters are left out unless `OVERRIDES` has them.
     """
-    own = OWN.get(name, {})
-    given: dict[str, Any] = {}
+    own = OVERRIDES.get(name, {})
+    arguments: dict[str, Any] = {}
     positions: list[str] = []
-    parameters = parameters_of(found)
+    parameters = parameters_of(target)
     starred = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
     for parameter, p in parameters.items():
         if parameter == "self" or p.kind is p.VAR_KEYWORD:
@@ -436,30 +470,32 @@ def good(name: str, found: Any) -> tuple[list[str], dict[str, Any]]:
             positions.append(parameter)
         if p.default is p.empty or parameter in own:
             try:
-                given[parameter] = (own.get(parameter) or GOOD[parameter])()
+                arguments[parameter] = (own.get(parameter) or GOOD[parameter])()
             except KeyError:
-                raise KeyError(f"tests/arguments.py has nothing for {name}({parameter})") from None
-    return positions, given
+                raise KeyError(f"add {name}({parameter}) to tests/arguments.py") from None
+    return positions, arguments
 
 
-def call(name: str, found: Any, made: Make | None, changed: str = "", bad: Any = None) -> Any:
-    """Call with good arguments but one; return the objects that took part, and the call."""
-    positions, given = good(name, found)
+def prepare_call(
+    name: str, target: Any, make_owner: Make | None, changed: str = "", bad: Any = None
+) -> Any:
+    """Return the objects involved, and a call with good arguments except for one."""
+    positions, arguments = good_arguments(name, target)
     if changed:
-        given[changed] = bad
-    owner = [made()] if made else []
-    before = [given.pop(x) for x in positions if x in given]
-    used: Callable[[Any], Any] = USED.get(name, lambda result: result)
-    parts = [*owner, *before, *given.values()]
-    return parts, lambda: used(found(*owner, *before, **given))
+        arguments[changed] = bad
+    owner = [make_owner()] if make_owner else []
+    before = [arguments.pop(x) for x in positions if x in arguments]
+    used: Callable[[Any], Any] = USES_OF_RESULTS.get(name, lambda result: result)
+    parts = [*owner, *before, *arguments.values()]
+    return parts, lambda: used(target(*owner, *before, **arguments))
 
 
-def state(parts: Any, depth: int = 4) -> str:
-    """Return how models, optimisers, schedules and Values are."""
+def snapshot(parts: Any, depth: int = 4) -> str:
+    """Return the state of models, optimizers, schedulers and Values as text."""
     if isinstance(parts, Value):
         return repr((parts.data, parts.grad))
     if isinstance(parts, nn.Module | optim.Optimizer | lr_scheduler.LRScheduler):
         return repr(parts.state_dict())
     if isinstance(parts, list | tuple) and depth:
-        return repr([state(part, depth - 1) for part in parts])
+        return repr([snapshot(part, depth - 1) for part in parts])
     return ""

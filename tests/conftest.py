@@ -1,4 +1,4 @@
-"""Layers of the tests, settings they share, and Chromium and Firefox for those of pages."""
+"""Layers of the tests, shared settings, and Chromium and Firefox for tests of pages."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-import tests.surroundings  # noqa: F401 - before scalargrad is imported
+import tests.environment  # noqa: F401 - before scalargrad is imported
 from hypothesis import settings
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile(
     "fresh", derandomize=False, database=None, deadline=None, max_examples=60, print_blob=True
 )
-# Where lines are counted, an example takes three times as long; fresh ones are tried elsewhere.
+# With coverage an example takes three times as long.
 settings.register_profile("counted", derandomize=True, max_examples=15, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 OpenPage = Callable[..., Any]
 
-#: After so many seconds no further test is begun; for a search that is limited by time.
+#: Seconds after which no further test starts, for a search that is limited by time.
 SECONDS = float(os.environ.get("SECONDS_OF_TESTS", "inf"))
 started: list[float] = []
 
-#: What counts lines in the thread of tests, and in those that tests start.
+#: The trace functions of coverage in the main thread, and in threads that tests start.
 counters: list[Any] = [None, None]
 
 LAYERS = ("engine", "behaviour", "differential", "people", "wide")
-#: Tests in these places are *engine* unless they say otherwise, all others *behaviour*.
+#: Unmarked tests in these files are *engine*, all others *behaviour*.
 ENGINE = (
     *(
         "src/",
@@ -61,8 +61,8 @@ ENGINE = (
     *("tests/test_numpy.py", "tests/test_sparse.py", "tests/test_tree.py", "tests/test_value.py"),
 )
 
-# Firefox lets Playwright override none of these.
-AS_THE_PROFILE_SAYS = dict.fromkeys(
+# Playwright cannot override these in Firefox.
+FIREFOX_CONTEXT_OPTIONS = dict.fromkeys(
     ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
 )
 
@@ -76,9 +76,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its layer; mix those of a search that is limited by time.
+    """Mark each test with its layer; shuffle the tests of a search that is limited by time.
 
-    What opens a browser is *wide*, unless it is one of the few that say *people*.
+    A test that opens a browser is *wide*, unless it is marked *people*.
     """
     for item in items:
         if not any(item.get_closest_marker(layer) for layer in LAYERS):
@@ -91,14 +91,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Spare the collector the tests themselves: looking through them takes half a second."""
+    """Exclude the tests from garbage collection, which would take half a second each time."""
     gc.collect()
     gc.freeze()
 
 
 @contextmanager
-def traced(main: Any, threads: Any) -> Iterator[None]:
-    """Let these count lines, in this thread and in those that are started; None counts none."""
+def trace_with(main: Any, threads: Any) -> Iterator[None]:
+    """Set the trace functions of this thread and of new threads; None disables tracing."""
     before = sys.gettrace(), threading.gettrace()
     sys.settrace(main)
     threading.settrace(threads)
@@ -111,22 +111,22 @@ def traced(main: Any, threads: Any) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop() -> Iterator[None]:
-    """Count no lines around tests: counted, what pytest itself does takes twice as long."""
+    """Disable coverage between tests; with it, pytest's own code takes twice as long."""
     counters[:] = sys.gettrace(), threading.gettrace()
-    with traced(None, None):
+    with trace_with(None, None):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Count the lines that tests run, but for those in browsers: counted, a test takes longer."""
+    """Enable coverage in tests, except in those that open a browser."""
     in_browser = "playwright" in getattr(item, "fixturenames", ())
-    with traced(*((None, None) if in_browser else counters)):
+    with trace_with(*((None, None) if in_browser else counters)):
         return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin no test late."""
+    """Skip tests after the time limit."""
     started.append(time.monotonic())
     if started[-1] - started[0] > SECONDS:
         pytest.skip("the time is up")
@@ -134,57 +134,57 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def no_bundled_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let graphviz-pure be not installed."""
+    """Simulate a missing graphviz-pure."""
     monkeypatch.setattr(importlib.metadata, "files", lambda _: None)
 
 
 @pytest.fixture
 def no_system_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave no program to be found."""
+    """Simulate a system without Graphviz."""
     monkeypatch.setenv("PATH", "")
 
 
 class Savable(Protocol):
-    """What can be saved as a page: a walk, a training page."""
+    """An object that can be saved as a page: a walk or a training page."""
 
     def save(self, path: Path, /, **options: Any) -> Path:
-        """Write the page and return where."""
+        """Write the page and return its path."""
 
 
-#: Playwright and browsers go on from one file of tests to the next, and how to end them all.
+#: Playwright and browsers that are shared by consecutive files, and the stack that closes them.
 running: dict[str, Any] = {}
-to_end = ExitStack()
+browser_stack = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """End the browsers of a run that is broken off."""
-    config.add_cleanup(to_end.close)
+    """Close the browsers at the end of an interrupted run."""
+    config.add_cleanup(browser_stack.close)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """End the browsers before a file that needs none: beside Playwright, asyncio cannot run."""
+    """Close the browsers before a file that needs none: asyncio cannot run next to Playwright."""
     yield
     if nextitem is None or (
         nextitem.path != item.path and "playwright" not in getattr(nextitem, "fixturenames", ())
     ):
         running.clear()
-        to_end.close()
+        browser_stack.close()
 
 
 @pytest.fixture(scope="module")
 def playwright() -> Any:
-    """Start Playwright, once for files in a row: two of it cannot run side by side."""
+    """Start Playwright, once for consecutive files; two instances cannot run side by side."""
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="pages are driven in browsers by playwright"
     )
     if "playwright" not in running:
-        running["playwright"] = to_end.enter_context(sync_api.sync_playwright())
+        running["playwright"] = browser_stack.enter_context(sync_api.sync_playwright())
     return running["playwright"]
 
 
-def installed(browser: str, *commands: str) -> str:
-    """Return where a browser is; skip where there is none. A variable may say it: FIREFOX=…."""
+def find_browser(browser: str, *commands: str) -> str:
+    """Return the path of a browser, or skip the test; a variable may give it, as FIREFOX=…."""
     variable = os.environ.get(browser.upper())
     found = next(filter(None, [variable, *map(shutil.which, commands)]), None)
     if found is None:
@@ -193,54 +193,54 @@ def installed(browser: str, *commands: str) -> str:
 
 
 @pytest.fixture
-def framed() -> Callable[[str], str]:
-    """Return a function from what a notebook's cell shows to the page that its frame unpacks."""
+def unpack_frame() -> Callable[[str], str]:
+    """Return a function that unpacks the page from the HTML that a notebook cell shows."""
 
-    def unpacked(shown: str) -> str:
+    def unpack(shown: str) -> str:
         frame = re.search(r'<iframe srcdoc="([^"]*)"', shown)
         assert frame is not None
         packed = re.search(r'atob\("([^"]*)"\)', unescape(frame[1]))
         assert packed is not None
         return zlib.decompress(base64.b64decode(packed[1])).decode()
 
-    return unpacked
+    return unpack
 
 
-def kept(name: str, start: Callable[[], Any]) -> Any:
-    """Return the browser of this name, which is started where it does not run."""
+def shared_browser(name: str, start: Callable[[], Any]) -> Any:
+    """Return the running browser of this name, after starting it if necessary."""
     if name not in running:
         running[name] = start()
-        to_end.callback(running[name].close)
+        browser_stack.callback(running[name].close)
     return running[name]
 
 
 @pytest.fixture(scope="module")
 def browser(playwright: Any) -> Any:
-    """Start Chromium, once for files in a row; without windows, it opens pages twice as fast."""
+    """Start Chromium, once for consecutive files; headless, it opens pages twice as fast."""
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    path = installed("Chromium", "chromium-headless-shell", "chromium", "google-chrome")
+    path = find_browser("Chromium", "chromium-headless-shell", "chromium", "google-chrome")
     launch = playwright.chromium.launch
-    return kept(
+    return shared_browser(
         "chromium", lambda: launch(executable_path=path, args=[*arguments, "--no-first-run"])
     )
 
 
 def start_firefox(playwright: Any, dark: bool) -> Any:
-    """Start the distribution's own Firefox, which is told by its profile what a system would say.
+    """Start the system's Firefox with a profile that sets theme and motion.
 
-    It speaks WebDriver BiDi; a Playwright that needs newer commands than it knows is a reason to
-    skip, because such a pair can open no page at all.
+    It speaks WebDriver BiDi; with a Playwright that needs newer commands, the test is skipped,
+    because such a pair cannot open a page.
     """
     started = playwright.firefox.launch(
         channel="moz-firefox",
-        executable_path=installed("Firefox", "firefox", "firefox-esr"),
+        executable_path=find_browser("Firefox", "firefox", "firefox-esr"),
         firefox_user_prefs={
             "ui.prefersReducedMotion": 1,
             "layout.css.prefers-color-scheme.content-override": 0 if dark else 1,
         },
     )
     try:
-        started.new_context(**AS_THE_PROFILE_SAYS).close()
+        started.new_context(**FIREFOX_CONTEXT_OPTIONS).close()
     except Exception as error:
         started.close()
         if "unknown command" not in str(error):
@@ -251,38 +251,38 @@ def start_firefox(playwright: Any, dark: bool) -> Any:
 
 @pytest.fixture(scope="module")
 def firefox(playwright: Any) -> Any:
-    """Start Firefox on a system with a light theme, once for files in a row."""
-    return kept("firefox", lambda: start_firefox(playwright, dark=False))
+    """Start Firefox on a system with a light theme, once for consecutive files."""
+    return shared_browser("firefox", lambda: start_firefox(playwright, dark=False))
 
 
 @pytest.fixture(scope="module")
 def dark_firefox(playwright: Any) -> Any:
-    """Start Firefox on a system with a dark theme, once for files in a row."""
-    return kept("dark firefox", lambda: start_firefox(playwright, dark=True))
+    """Start Firefox on a system with a dark theme, once for consecutive files."""
+    return shared_browser("dark firefox", lambda: start_firefox(playwright, dark=True))
 
 
-class Witness:
-    """Opens files in a browser, and notes what they print, throw and ask for."""
+class PageObserver:
+    """Open files in a browser, and record their console messages, errors and requests."""
 
     def __init__(self) -> None:
-        self.complaints: list[str] = []
+        self.messages: list[str] = []
         self.requests: list[str] = []
         self.contexts: list[Any] = []
 
     def blank(self, browser: Any, **options: Any) -> Any:
-        """Open a window of its own with nothing in it."""
+        """Open an empty window."""
         size = {"width": 1280, "height": 800}
         context = browser.new_context(**{"viewport": size, **options})
-        context.set_default_timeout(1000 * PATIENCE)
+        context.set_default_timeout(1000 * TIMEOUT)
         self.contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: self.messages.append(message.text))
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
         return page
 
     def open(self, browser: Any, path: Path, fragment: str = "", **options: Any) -> Any:
-        """Open a file from disk in a window of its own."""
+        """Open a file from disk in a new window."""
         page = self.blank(browser, **options)
         page.goto(path.as_uri() + fragment)
         return page
@@ -292,59 +292,61 @@ class Witness:
         while self.contexts:
             self.contexts.pop().close()
 
-    def testify(self) -> None:
-        """Close the windows, which must have been quiet and asked for nothing but their file."""
+    def check_quiet(self) -> None:
+        """Close the windows; there must be no message, and no request for another file."""
         self.close()
-        assert not self.complaints
+        assert not self.messages
         assert all(url.startswith(("file:", "blob:")) for url in self.requests)
 
 
 @pytest.fixture
-def witness() -> Iterator[Witness]:
-    """Return an observer of pages, whose windows close when the test is over."""
-    observer = Witness()
+def observer() -> Iterator[PageObserver]:
+    """Return an observer of pages, whose windows close at the end of the test."""
+    observer = PageObserver()
     yield observer
     observer.close()
 
 
 @pytest.fixture
-def open_page(browser: Any, witness: Witness, tmp_path: Path) -> Iterator[OpenPage]:
+def open_page(browser: Any, observer: PageObserver, tmp_path: Path) -> Iterator[OpenPage]:
     """Return a function that saves a walk or a training page and opens it from disk in Chromium.
 
-    When the test is over, the page must have printed nothing to the console, thrown
-    nothing, and asked for nothing but its own file.
+    At the end of the test, the page must not have printed to the console, raised an error or
+    requested another file.
     """
 
-    def opened(shown: Savable, fragment: str = "", limit: int | None = None, **options: Any) -> Any:
+    def open_saved(
+        shown: Savable, fragment: str = "", limit: int | None = None, **options: Any
+    ) -> Any:
         larger = {} if limit is None else {"limit": limit}
-        path = shown.save(tmp_path / f"page{len(witness.contexts)}.html", **larger)
-        return witness.open(browser, path, fragment, **{"reduced_motion": "reduce", **options})
+        path = shown.save(tmp_path / f"page{len(observer.contexts)}.html", **larger)
+        return observer.open(browser, path, fragment, **{"reduced_motion": "reduce", **options})
 
-    yield opened
-    witness.testify()
+    yield open_saved
+    observer.check_quiet()
 
 
 @pytest.fixture
-def open_blank(browser: Any, witness: Witness) -> Iterator[OpenPage]:
+def open_blank(browser: Any, observer: PageObserver) -> Iterator[OpenPage]:
     """Return a function that opens an empty window in Chromium, under the same conditions."""
-    yield partial(witness.blank, browser)
-    witness.testify()
+    yield partial(observer.blank, browser)
+    observer.check_quiet()
 
 
 @pytest.fixture
-def open_in_firefox(firefox: Any, witness: Witness) -> Iterator[OpenPage]:
+def open_in_firefox(firefox: Any, observer: PageObserver) -> Iterator[OpenPage]:
     """Return a function that opens any file in Firefox, under the same conditions."""
 
-    def opened(path: Path, fragment: str = "", browser: Any = firefox, **options: Any) -> Any:
-        return witness.open(browser, path, fragment, **{**AS_THE_PROFILE_SAYS, **options})
+    def open_path(path: Path, fragment: str = "", browser: Any = firefox, **options: Any) -> Any:
+        return observer.open(browser, path, fragment, **{**FIREFOX_CONTEXT_OPTIONS, **options})
 
-    yield opened
-    witness.testify()
+    yield open_path
+    observer.check_quiet()
 
 
 @pytest.fixture
-def pythons_handler() -> Iterator[None]:
-    """Set Python's own handler, which a process started in the background does not have."""
+def default_sigint_handler() -> Iterator[None]:
+    """Set Python's own SIGINT handler, which a process started in the background does not have."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -352,7 +354,7 @@ def pythons_handler() -> Iterator[None]:
 
 @pytest.fixture
 def axe() -> Callable[[Any], list[tuple[str, str, str]]]:
-    """Return a function that lists what axe-core finds wrong with a page as it is shown."""
+    """Return a function that lists the accessibility violations that axe-core finds in a page."""
     source = os.environ.get("AXE_CORE")
     if not source:
         pytest.skip("needs axe-core: npm pack axe-core, and its axe.min.js as AXE_CORE")
@@ -361,7 +363,7 @@ def axe() -> Callable[[Any], list[tuple[str, str, str]]]:
     def violations(page: Any) -> list[tuple[str, str, str]]:
         if not page.evaluate("typeof axe === 'object'"):
             page.evaluate(script)
-        # What passes is left in the page: handing it over takes three quarters of the time.
+        # Passed rules are not transferred, which would take three quarters of the time.
         return [
             (violation["id"], node["html"][:120], node["failureSummary"][:300])
             for violation in page.evaluate(

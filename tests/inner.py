@@ -1,7 +1,6 @@
-"""The inner modules that tests read, listed once: those whose interface is itself a design.
+"""The inner modules that tests import: those whose interface is itself a design.
 
-Everything else tests import from what the reference documents, so that a file may move and a
-function be renamed without a change here.
+All other tests import documented names, so that an inner module can move without a change here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ctrl-C, now and at a line of the package."""
+"""Ctrl-C, sent now or at a line of the package."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from types import FrameType
 from typing import Any
 
 
-def press() -> None:
-    """Press Ctrl-C."""
+def press_ctrl_c() -> None:
+    """Send SIGINT to this process."""
     os.kill(os.getpid(), signal.SIGINT)
 
 
 def is_interrupted(run: Callable[[], object], at: int, within: str = "scalargrad") -> bool:
-    """Run, with Ctrl-C pressed at the n-th line of these modules; return if there was one."""
-    seen = 0
+    """Return True if a KeyboardInterrupt at the n-th line of these modules ends a run."""
+    lines = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal seen
+        nonlocal lines
         if not frame.f_globals.get("__name__", "").startswith(within):
             return None
-        seen += event == "line"
-        if event == "line" and seen == at:
+        lines += event == "line"
+        if event == "line" and lines == at:
             raise KeyboardInterrupt
         return trace
 

@@ -1,8 +1,7 @@
 """Run a notebook from top to bottom, as Jupyter does: python tests/run_notebook.py NOTEBOOK.
 
-IPython's shell, which is what a Jupyter kernel wraps, runs the cells and makes of what they show
-whatever a front end may ask for. Without the messages between the two a start takes a third of the
-time.
+IPython's shell, which a Jupyter kernel wraps, runs the cells and makes every representation of
+their results. A start takes a third of the time, without the messages of a kernel.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from typing import Any
 
 
 def main(notebook: Path) -> int:
-    """Run the cells; return 1 at the first that fails, which has printed its traceback."""
+    """Run the cells; return 1 at the first failure, whose traceback is printed."""
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    kept_out_of_the_users_history = Config({"HistoryManager": {"enabled": False}})
-    shell: Any = InteractiveShell.instance(config=kept_out_of_the_users_history)
+    no_history = Config({"HistoryManager": {"enabled": False}})
+    shell: Any = InteractiveShell.instance(config=no_history)
     shell.display_formatter.active_types = shell.display_formatter.format_types
     os.chdir(notebook.parent)
     for number, cell in enumerate(json.loads(notebook.read_text(encoding="utf-8"))["cells"]):

@@ -1,4 +1,4 @@
-"""backward and gradients: what is written, when nothing is, and what is refused."""
+"""backward and gradients: results, all-or-nothing writes, errors and memory."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.garbage import no_garbage
+from tests.garbage_collection import assert_no_garbage
 from tests.inner import topological_order
 from tests.interrupts import is_interrupted
 
 import scalargrad as sg
 from scalargrad import NumericalError, Value, detect_anomaly, grad, gradients, jit, ops, sqrt, where
 
-# What backward writes ---------------------------------------------------------------------------
+# Results of backward ----------------------------------------------------------------------------
 
 
-def test_second_backward_doubles_leaves_and_sets_interior_nodes() -> None:
-    """Leaves accumulate exactly; interior nodes hold the last sweep's error signals."""
+def test_backward_accumulates_in_leaves_and_overwrites_interior_nodes() -> None:
+    """Leaves accumulate exactly; interior nodes hold the adjoints of the last backward pass."""
     w, x = Value(0.3), Value(1.7)
     z = w * x
     y = sg.sigmoid(z) * z
@@ -32,8 +32,8 @@ def test_second_backward_doubles_leaves_and_sets_interior_nodes() -> None:
     assert (w.grad, x.grad) == (3.0 * once[0], 3.0 * once[1])
 
 
-def test_sweep_sees_only_its_own_signals() -> None:
-    """An interior node shared by two roots passes on this sweep's signal, not what it held."""
+def test_backward_uses_only_the_adjoints_of_its_own_pass() -> None:
+    """An interior node shared by two roots passes on this pass's adjoint, not its old gradient."""
     x = Value(2.0)
     shared = x * 3.0
     (shared * shared).backward()
@@ -46,7 +46,7 @@ def test_sweep_sees_only_its_own_signals() -> None:
     assert (x.grad, other.grad) == (46.0, 7.0)
 
 
-def test_data_changed_between_forward_and_backward_changes_nothing() -> None:
+def test_backward_ignores_data_changed_after_the_forward_pass() -> None:
     """Local gradients are those of the forward pass."""
     w, x = Value(2.0), Value(3.0)
     y = w * x + w.exp() + x**2
@@ -56,8 +56,8 @@ def test_data_changed_between_forward_and_backward_changes_nothing() -> None:
     assert x.grad == 2.0 + 6.0
 
 
-def test_zero_times_infinity_is_nan_and_not_skipped() -> None:
-    """A zero upstream does not hide an infinite local gradient, nor the reverse."""
+def test_backward_of_zero_times_infinity_is_nan() -> None:
+    """A zero adjoint does not hide an infinite local gradient, nor the reverse."""
     x = Value(0.0)
     (sqrt(x) * 0.0).backward(allow_nonfinite=True)
     assert math.isnan(x.grad)
@@ -70,7 +70,7 @@ def test_zero_times_infinity_is_nan_and_not_skipped() -> None:
 
 
 def snapshot(root: Value) -> list[float]:
-    """Return every gradient under a root."""
+    """Return every gradient of a graph."""
     return [node.grad for node in topological_order(root)]
 
 
@@ -83,8 +83,8 @@ def example() -> Value:
     return ops.sum(hidden) * hidden[0]
 
 
-def test_interrupted_sweep_writes_all_gradients_or_none() -> None:
-    """Ctrl-C at any line of backward leaves every gradient old, or, after the write, every new."""
+def test_backward_interrupted_writes_all_gradients_or_none() -> None:
+    """Ctrl-C at any line of backward leaves all gradients old or, after the write, all new."""
     root = example()
     old = snapshot(root)
     root.backward()
@@ -105,8 +105,8 @@ def test_interrupted_sweep_writes_all_gradients_or_none() -> None:
 # Non-finite numbers -----------------------------------------------------------------------------
 
 
-def test_nonfinite_root_names_the_first_node_that_was() -> None:
-    """The message leads to the exponential that overflowed, not to the sum that shows it."""
+def test_backward_of_a_nonfinite_root_names_the_first_nonfinite_node() -> None:
+    """The message names the exponential that overflowed, not the sum of it."""
     x = Value(800.0, "x")
     y = x.exp() * 2.0 + 1.0
     with pytest.raises(NumericalError) as caught:
@@ -120,8 +120,8 @@ def test_nonfinite_root_names_the_first_node_that_was() -> None:
         (Value(math.nan, "x") * 2.0).backward()
 
 
-def test_nonfinite_root_is_allowed_when_asked() -> None:
-    """allow_nonfinite goes ahead, and gradients may be finite all the same."""
+def test_allow_nonfinite_permits_a_nonfinite_root() -> None:
+    """The pass runs, and gradients may be finite."""
     x = Value(800.0)
     y = x.exp() + x * 2.0
     y.backward(allow_nonfinite=True)
@@ -144,15 +144,15 @@ def _distance(x: Any) -> Any:
     ("f", "at", "origin"), [(_logistic, -800.0, "exp"), (_distance, 3.0, "pow")]
 )
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_leaf_is_not_left_with_a_gradient_of_nan(
+def test_backward_never_writes_nan_into_a_leaf(
     f: Any, at: float, origin: str, compiled: bool
 ) -> None:
-    """Where 0 meets inf on the way back, the node where it did is named, and nothing is written."""
+    """If 0 meets inf in the backward pass, the error names the node, and nothing is written."""
     g = jit(f) if compiled else f
     several: Any = lambda x: (g(x), 2.0 * x)  # noqa: E731
     x = Value(at, "x")
     x.grad = 7.0
-    ways: list[Callable[[], Any]] = [
+    derivatives: list[Callable[[], Any]] = [
         lambda: g(x).backward(),
         lambda: ops.sum(several(x)).backward(),
         lambda: gradients(g(x), x),
@@ -160,7 +160,7 @@ def test_a_leaf_is_not_left_with_a_gradient_of_nan(
         lambda: grad(g)(at),
         lambda: jit(grad(g))(at),
     ]
-    for derive in ways:
+    for derive in derivatives:
         with pytest.raises(NumericalError, match=origin):
             derive()
     assert x.grad == 7.0
@@ -169,8 +169,8 @@ def test_a_leaf_is_not_left_with_a_gradient_of_nan(
     assert math.isnan(x.grad)
 
 
-def test_detect_anomaly_names_where_the_gradient_went_bad() -> None:
-    """The node whose gradient is infinite and the node it came from are named."""
+def test_detect_anomaly_names_the_node_with_the_nonfinite_gradient() -> None:
+    """The error names the node whose gradient is infinite and the node it came from."""
     x = Value(0.0, "x")
     y = sqrt(x) * 2.0
     with detect_anomaly(), pytest.raises(NumericalError) as caught:
@@ -187,20 +187,20 @@ def test_detect_anomaly_names_where_the_gradient_went_bad() -> None:
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_input_the_output_does_not_depend_on_has_gradient_zero(create_graph: bool) -> None:
-    """No path gives 0.0, as a float or as a Value that can be differentiated again."""
-    x, stranger = Value(2.0), Value(1.0)
-    found = gradients(x * x, [x, stranger], create_graph=create_graph)
+def test_gradients_of_an_unrelated_input_is_zero(create_graph: bool) -> None:
+    """Without a path it is 0.0, as a float or as a Value that can be differentiated again."""
+    x, unrelated = Value(2.0), Value(1.0)
+    found = gradients(x * x, [x, unrelated], create_graph=create_graph)
     if create_graph:
         assert [type(g) for g in found] == [Value, Value]
-        assert gradients(found[1], [x, stranger]) == [0.0, 0.0]
+        assert gradients(found[1], [x, unrelated]) == [0.0, 0.0]
         found = [g.data for g in found]
     assert found == [4.0, 0.0]
     assert type(found[1]) is float
 
 
-def test_changed_leaf_is_noticed_when_partials_are_recomputed() -> None:
-    """A partial that no longer equals the one stored is an error, not a wrong derivative."""
+def test_gradients_with_create_graph_detects_a_changed_leaf() -> None:
+    """A recomputed partial that differs from the stored one is an error."""
     w, x = Value(2.0, "w"), Value(3.0, "x")
     y = w * x
     w.data = 5.0
@@ -214,12 +214,12 @@ def test_changed_leaf_is_noticed_when_partials_are_recomputed() -> None:
 
 
 def values_alive() -> int:
-    """Return how many Values there are."""
+    """Return the number of Values in memory."""
     return sum(issubclass(type(x), Value) for x in gc.get_objects())
 
 
 def every_kind_of_node(x: Value) -> Value:
-    """Return what depends on x through hundreds of nodes."""
+    """Return a result that depends on x through hundreds of nodes of every kind."""
     y = ops.sum([op(x) for op in (ops.exp, ops.sigmoid, ops.gelu, ops.tanh, ops.asinh)])
     y = ops.maximum(y, x, 2.0) * ops.dot([x, y], [y, 3.0], x) ** 2 - where(ops.gt(x, 0.0), y, x)
     for _ in range(200):
@@ -236,15 +236,15 @@ def every_kind_of_node(x: Value) -> Value:
         lambda y, x: repr((y, x)),
     ],
 )
-def test_graph_is_freed_by_reference_counting_alone(use: Callable[[Value, Value], Any]) -> None:
+def test_backward_and_gradients_leave_no_garbage(use: Callable[[Value, Value], Any]) -> None:
     """Dropping a graph of every kind of node frees it at once; the collector finds nothing.
 
-    That is said of a second graph, as functions are printed for the first: without a GIL, Python
-    leaves functions and code to its collector.
+    A second graph is tested, because code is generated for the first: without a GIL, Python leaves
+    functions and code to its collector.
     """
     x = Value(0.7, "x")
     use(every_kind_of_node(x), x)
-    with no_garbage():
+    with assert_no_garbage():
         before = values_alive()
         y = every_kind_of_node(x)
         assert values_alive() > before + 600
@@ -254,8 +254,8 @@ def test_graph_is_freed_by_reference_counting_alone(use: Callable[[Value, Value]
 
 
 @pytest.mark.parametrize("steps", [20_000, pytest.param(500_000, marks=pytest.mark.wide)])
-def test_a_chain_of_any_length(steps: int) -> None:
-    """Up to a million nodes build, run backward and are freed, without recursion."""
+def test_backward_of_a_long_chain_needs_no_recursion(steps: int) -> None:
+    """Up to a million nodes are built, differentiated and freed without recursion."""
     x = y = Value(1.0)
     for _ in range(steps):
         y = y * 1.000001 + 1e-9
@@ -264,8 +264,8 @@ def test_a_chain_of_any_length(steps: int) -> None:
     del y
 
 
-def test_doubling_sixty_times_visits_each_node_once() -> None:
-    """Sixty diamonds in a row have 2⁶⁰ paths, and 61 nodes to visit."""
+def test_backward_visits_each_shared_node_once() -> None:
+    """Sixty diamonds in a row have 2⁶⁰ paths, but only 61 nodes."""
     x = y = Value(1.0)
     for _ in range(60):
         y = y + y

@@ -1,4 +1,4 @@
-"""Threads, tasks and processes that work at the same time get what each would get alone."""
+"""Threads, tasks and processes that run at the same time get the results of a single one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORKERS = 8
 
 
 def differentiate(k: int) -> Any:
-    """Build a graph of a few hundred nodes, and sweep it."""
+    """Differentiate a graph of a few hundred nodes."""
     x = Value(0.1 * (k + 1), "x")
     y = x
     for _ in range(100):
@@ -28,12 +28,12 @@ def differentiate(k: int) -> Any:
 
 
 def second_derivative(k: int) -> Any:
-    """Nest derivatives, which record inside one another."""
+    """Return a second derivative, which nests graphs."""
     return sg.grad(sg.grad(lambda x: sg.exp(x) * sg.sin(k * x)))(0.3)
 
 
 def without_graph(k: int) -> Any:
-    """Switch recording off and on again."""
+    """Switch gradients off and on again."""
     x = Value(float(k))
     with sg.no_grad():
         y = x * x
@@ -42,8 +42,8 @@ def without_graph(k: int) -> Any:
     return len(y.parents), len(z.parents)
 
 
-def compiled(k: int) -> Any:
-    """Compile a function of its own, call it, and call it again."""
+def compile_and_call(k: int) -> Any:
+    """Compile a function, and call it several times."""
     weight = Value(0.5 + k)
     function = sg.jit(lambda x: sg.tanh(weight * x) * x)
     outputs = [function(0.1 * i) for i in range(5)]
@@ -51,8 +51,8 @@ def compiled(k: int) -> Any:
     return [y.data for y in outputs], weight.grad
 
 
-def learned(k: int, train: Any, **options: Any) -> tuple[Any, nn.Module]:
-    """Train a small network of its own, with a seed of its own."""
+def train_model(k: int, train: Any, **options: Any) -> tuple[Any, nn.Module]:
+    """Train a small network with its own seed."""
     model = nn.MLP(2, [3, 1], rng=k)
     inputs = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
     moving = optim.SGD(model.parameters(), lr=0.1)
@@ -61,23 +61,23 @@ def learned(k: int, train: Any, **options: Any) -> tuple[Any, nn.Module]:
     return found, model
 
 
-def trained(k: int) -> Any:
-    """Train eagerly at first, and with compiled steps."""
-    found = [learned(k, sg.train.fit, jit=jit) for jit in (None, True)]
+def train_eager_and_compiled(k: int) -> Any:
+    """Train twice, with automatic compilation and with compiled steps."""
+    found = [train_model(k, sg.train.fit, jit=jit) for jit in (None, True)]
     return [(history["loss"], [p.data for p in model.parameters()]) for history, model in found]
 
 
-def saved(page: Any) -> str:
-    """Write a page, and read what stands in the file."""
+def save_page(page: Any) -> str:
+    """Write a page, and return the text of the file."""
     with TemporaryDirectory() as folder:
         text: str = page.save(Path(folder) / "page.html").read_text(encoding="utf-8")
         return text
 
 
-def page(k: int) -> Any:
+def step_page(k: int) -> Any:
     """Write a step page."""
     x, y = Value(-2.0 + k, "x"), Value(5.0, "y")
-    return saved(sg.walk((x + y) * x))
+    return save_page(sg.walk((x + y) * x))
 
 
 def picture(k: int) -> Any:
@@ -89,15 +89,21 @@ def picture(k: int) -> Any:
 
 
 def training_page(k: int) -> Any:
-    """Train under watch, and write the page of it."""
-    return saved(learned(k, sg.watch)[0])
+    """Train with watch, and return the text of the page."""
+    return save_page(train_model(k, sg.watch)[0])
 
 
-def test_threads_get_what_each_would_get_alone() -> None:
-    """Eight at once, of one kind or of several, give the results of one after the other."""
+def test_threads_give_the_results_of_a_single_thread() -> None:
+    """Eight at once, of one kind or of several, give the results of sequential calls."""
     kinds: list[Callable[[int], Any]] = [
-        *(differentiate, second_derivative, without_graph, compiled, trained),
-        *(page, picture, training_page),
+        *(
+            differentiate,
+            second_derivative,
+            without_graph,
+            compile_and_call,
+            train_eager_and_compiled,
+        ),
+        *(step_page, picture, training_page),
     ]
     by_kind = [(work, k) for work in kinds for k in range(4)]
     mixed = [(work, k) for k in range(4) for work in kinds]
@@ -108,8 +114,8 @@ def test_threads_get_what_each_would_get_alone() -> None:
             assert [run.result() for run in running] == [alone[call] for call in calls]
 
 
-def test_threads_share_one_compiled_function() -> None:
-    """A compiled function called by eight threads from its first call on is right in all."""
+def test_jit_function_shared_by_threads_gives_right_results() -> None:
+    """Eight threads call a compiled function from its first call on."""
     function = sg.jit(lambda x, y: sg.sin(x) * sg.exp(y))
     alone = [float(sg.sin(0.1 * k) * sg.exp(0.2)) for k in range(64)]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -122,10 +128,12 @@ def test_threads_share_one_compiled_function() -> None:
     [x if x == "fork" else pytest.param(x, marks=pytest.mark.wide)
      for x in multiprocessing.get_all_start_methods()],
 )  # fmt: skip
-def test_processes_get_what_this_one_gets(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under every start method, processes give the bits of this process."""
+def test_processes_give_the_bits_of_this_process(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes agree with this one under every start method."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
-        for work in (differentiate, compiled):
+        for work in (differentiate, compile_and_call):
             assert list(pool.map(work, range(4))) == [work(k) for k in range(4)]

@@ -1,4 +1,4 @@
-"""The documents say what is so: every block of the README and every page of the site runs."""
+"""Documents are true: every block of the README and every page of the site runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tests.inner import WHOLE_TABLE as TABLE
 
-from benchmarks.quoted import QUOTING, measured, refreshed
+from benchmarks.quoted import QUOTING, read_figures, update_quotes
 from examples import experiments
 from scalargrad import gradcheck, ops
 
@@ -32,8 +32,8 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def assert_prints_what_it_shows(typed: list[str], name: str) -> None:
-    """Type blocks in one after the other: they give exactly the output shown."""
+def assert_session_prints_its_output(typed: list[str], name: str) -> None:
+    """Run blocks one after another; each prints exactly the output shown."""
     parser, namespace = doctest.DocTestParser(), {"__name__": "__main__"}
     session = parser.get_doctest("\n".join(typed), namespace, name, name, 0)
     assert session.examples
@@ -43,19 +43,21 @@ def assert_prints_what_it_shows(typed: list[str], name: str) -> None:
     assert not failures, "".join(failures)
 
 
-def test_python_blocks_of_the_readme_print_what_they_show(
+def test_readme_python_blocks_print_the_output_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No block escapes these tests by being written in another language."""
+    """Every block is in a language that these tests run."""
     monkeypatch.chdir(tmp_path)
     kinds = re.findall(r"^```(\w*)\n", README, re.MULTILINE)[::2]
     run = {kind: len(blocks(README, kind)) for kind in ("sh", "python", "console")}
     assert dict(Counter(kinds)) == run
-    assert_prints_what_it_shows(blocks(README, "python"), "README")
+    assert_session_prints_its_output(blocks(README, "python"), "README")
 
 
-@pytest.mark.parametrize("block", blocks(README, "console"))
-def test_console_blocks_of_the_readme_print_what_they_show(block: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "block", blocks(README, "console"), ids=lambda block: block.partition("\n")[0]
+)
+def test_readme_console_blocks_print_the_output_shown(block: str, tmp_path: Path) -> None:
     """Each command succeeds and prints the lines shown below it."""
     commands = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
     assert commands
@@ -78,24 +80,24 @@ def test_console_blocks_of_the_readme_print_what_they_show(block: str, tmp_path:
             assert expected in printed, f"{line} did not print {expected!r}:\n{done.stdout}"
 
 
-def test_the_readme_has_exactly_two_set_up_lines() -> None:
-    """One line installs and runs the demo, one installs and passes the tests."""
+def test_readme_has_two_set_up_lines() -> None:
+    """One line installs and runs the demo, one installs and runs the tests."""
     (block,) = blocks(README, "sh")
     demo, tests = block.splitlines()
     for line in (demo, tests):
         assert line.startswith("python3 -m venv .venv && .venv/bin/python -m pip install ")
     assert demo.endswith("&& .venv/bin/scalargrad demo")
     assert tests.endswith("&& .venv/bin/python -m pytest -n auto")
-    assert "<!-- set-up -->\n```sh\n" in README  # from where .ci/run takes them
+    assert "<!-- set-up -->\n```sh\n" in README  # read by .ci/run
     assert len(README.split()) <= 900  # five minutes
 
 
-#: Pages that show what the base installation and the tools of development have not, or train long.
+#: Pages that need packages beyond the development tools, or train for long.
 WIDE = {"errors", "export", "fast", "sympy"}
 
 
 def case(page: Path) -> Any:
-    """Return a page as a case, with its marks."""
+    """Return a page as a test parameter with its marks."""
     return pytest.param(page, id=page.stem, marks=[pytest.mark.wide] * (page.stem in WIDE))
 
 
@@ -107,10 +109,10 @@ SESSIONS = [
 
 
 @pytest.mark.parametrize("page", list(map(case, SESSIONS)))
-def test_every_page_is_a_session_that_prints_what_it_shows(
+def test_page_python_blocks_print_the_output_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The Python blocks of a page, typed in one after the other, give the output shown."""
+    """The Python blocks of a page, run one after another, print the output shown."""
     for package in {"errors": ["sympy"], "export": ["networkx", "sympy", "torch", "jax"]}.get(
         page.stem, []
     ):
@@ -122,7 +124,7 @@ def test_every_page_is_a_session_that_prints_what_it_shows(
     for block in found:
         if not block.startswith(">>>"):
             ast.parse(block)
-    assert_prints_what_it_shows([x for x in found if x.startswith(">>>")], page.stem)
+    assert_session_prints_its_output([x for x in found if x.startswith(">>>")], page.stem)
 
 
 DOCUMENTS = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("notebooks/*.ipynb")]
@@ -134,29 +136,30 @@ def targets(path: Path) -> list[Path]:
     return [(path.parent / target).resolve() for target in found if "://" not in target]
 
 
-def test_links_of_the_documents_lead_to_files_that_exist() -> None:
+def test_document_links_lead_to_files_that_exist() -> None:
     """Every relative link and picture is in the repository."""
     assert [(path, x) for path in DOCUMENTS for x in targets(path) if not x.exists()] == []
 
 
-def test_every_decision_is_listed_under_its_title() -> None:
-    """The index has a line for each, with its heading."""
+def test_decisions_index_lists_every_decision() -> None:
+    """The index has a line with the heading of each decision."""
     index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
-    for path in (DOCS / "decisions").glob("0*.md"):
-        title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-        assert f"- [{title}]({path.name})" in index
+    paths = [*(DOCS / "decisions").glob("0*.md")]
+    titles = [x.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for x in paths]
+    lines = [f"- [{title}]({path.name})" for title, path in zip(titles, paths, strict=True)]
+    assert [line for line in lines if line not in index] == []
 
 
-def test_the_figures_quoted_are_those_of_the_last_run() -> None:
-    """Each row that quotes is what docs/benchmarks.md has; the remedy is one command."""
+def test_quoted_benchmark_figures_are_those_of_the_last_run() -> None:
+    """Each quoting row agrees with docs/benchmarks.md; one command refreshes them."""
     page = QUOTING.read_text(encoding="utf-8")
-    found = measured((DOCS / "benchmarks.md").read_text(encoding="utf-8"))
-    assert refreshed(page, found) == page, "run python -m benchmarks.quoted"
+    found = read_figures((DOCS / "benchmarks.md").read_text(encoding="utf-8"))
+    assert update_quotes(page, found) == page, "run python -m benchmarks.quoted"
     assert page.count(" µs") > 5
 
 
-def test_the_worked_example_of_contributing_declares_an_operation_that_works() -> None:
-    """Softsign, pasted as shown into the file it names, has its closed form's value and slope."""
+def test_contributing_example_declares_a_working_operation() -> None:
+    """Softsign, pasted as shown, has the value and slope of its closed form."""
     (example,) = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
     namespace, before = dict(vars(ops.activations)), dict(TABLE)
     try:
@@ -172,16 +175,16 @@ def test_the_worked_example_of_contributing_declares_an_operation_that_works() -
 LECTURES = ["Hosseini", "Toronto", "UCSB", "UNC"]
 
 
-def test_every_lecture_notebook_and_test_is_on_the_page_of_the_lectures() -> None:
-    """One section for each lecture; no notebook and no test of the lectures is left out."""
+def test_by_lecture_page_links_every_notebook_and_lecture_test() -> None:
+    """The page has one section for each lecture."""
     linked = {*targets(DOCS / "by-lecture.md")}
     assert re.findall(r"^## (\w+)", BY_LECTURE, re.MULTILINE)[:4] == LECTURES
     assert {*(ROOT / "notebooks").glob("*.ipynb")} <= linked
     assert {*(ROOT / "tests" / "lectures").glob("test_*.py")} <= linked
 
 
-def test_every_topic_is_held_by_something_and_what_it_names_exists() -> None:
-    """The last column of each row names a test, or says what holds it instead."""
+def test_by_lecture_page_names_a_test_for_every_topic() -> None:
+    """The last column of each row names a test or assertions; every name on the page exists."""
     rows = [x for x in BY_LECTURE.splitlines() if x.startswith("| ") and "tested by" not in x]
     assert len(rows) > 35
     for row in rows:

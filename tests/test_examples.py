@@ -1,4 +1,4 @@
-"""The examples run and give what they promise."""
+"""The examples run and give the promised results."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 IMAGES = EXAMPLES.parent / "docs" / "images"
 
 
-def test_the_fit_finds_the_true_parameters_within_its_own_errors() -> None:
-    """Each fitted parameter lies within four standard errors of the one that made the data."""
+def test_fit_a_decay_finds_the_true_parameters() -> None:
+    """Each fitted parameter is within four standard errors of the true one."""
     example = runpy.run_path(str(EXAMPLES / "fit_a_decay.py"))
     best, errors = example["fit"](example["measurements"]())
     for true, found, error in zip(example["TRUE"].values(), best, errors, strict=True):
@@ -32,19 +32,19 @@ def test_the_fit_finds_the_true_parameters_within_its_own_errors() -> None:
         assert abs(found - true) < 4 * error
 
 
-def test_the_worked_examples_are_written_as_pages(tmp_path: Path) -> None:
+def test_step_pages_writes_eight_pages(tmp_path: Path) -> None:
     """Each is one HTML file that forbids the network and names its root."""
     example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
-    written = example["write"](tmp_path)
-    assert len(written) == 8
-    for path in written:
+    paths = example["write"](tmp_path)
+    assert len(paths) == 8
+    for path in paths:
         page = path.read_text(encoding="utf-8")
         assert "default-src 'none'" in page
         assert "Backpropagation through" in page
 
 
-def test_the_head_on_the_page_is_attention() -> None:
-    """Its weights, and its output, are those of the library's attention with a causal mask."""
+def test_step_pages_attention_agrees_with_multihead_attention() -> None:
+    """Its weights and its output are those of the library's attention with a causal mask."""
     steps = runpy.run_path(str(EXAMPLES / "step_pages.py"))["attention"]()
     shown = {name: node.data for node, name in steps.graph.names.items()}
 
@@ -61,8 +61,8 @@ def test_the_head_on_the_page_is_attention() -> None:
     assert [getattr(x, "data", x) for x in weights[1]] == pytest.approx(vector("weight", 3))
 
 
-def test_the_pages_that_ship_show_the_examples_as_they_are() -> None:
-    """docs/pages holds what the example writes now: run it again after a change."""
+def test_step_pages_in_docs_are_up_to_date() -> None:
+    """The pages in docs/pages have the names of the current examples; if not, run step_pages.py."""
     example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
     for name, build in example["PAGES"].items():
         shipped = (EXAMPLES.parent / "docs" / "pages" / f"{name}.html").read_text(encoding="utf-8")
@@ -71,8 +71,8 @@ def test_the_pages_that_ship_show_the_examples_as_they_are() -> None:
 
 
 @pytest.mark.wide
-def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
-    """A hundred epochs in under two megabytes, the same as the page that ships."""
+def test_training_page_example_agrees_with_the_page_in_docs(tmp_path: Path) -> None:
+    """A hundred epochs in under two megabytes, with the losses of the page in docs/pages."""
     example = runpy.run_path(str(EXAMPLES / "training_page.py"))
     page = example["write"](tmp_path)
     shipped = EXAMPLES.parent / "docs" / "pages" / page.name
@@ -88,23 +88,23 @@ def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
     assert losses[0][-1] < 0.01
 
 
-def test_the_picture_of_a_graph_that_ships_is_what_is_drawn_now(tmp_path: Path) -> None:
-    """The README's graph has the texts and the lines, thin or thick, of the graph drawn anew."""
+def test_pictures_graph_in_docs_is_up_to_date(tmp_path: Path) -> None:
+    """The README's picture has the texts and line widths of the graph as drawn now."""
     drawn = pictures.graph(tmp_path)
-    written, shipped = (
+    current, shipped = (
         re.findall(r"<title>.*?</title>|>[^<>]+</text>|stroke-width=\S+", path.read_text("utf-8"))
         for path in (drawn, IMAGES / drawn.name)
     )
-    assert written == shipped
-    assert len(written) > 50
+    assert current == shipped
+    assert len(current) > 50
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("take", [pictures.step_page, pictures.attention, pictures.training_page])
-def test_the_pictures_of_pages_show_them_as_they_are(
+def test_pictures_of_pages_in_docs_are_up_to_date(
     take: Callable[[Path], Path], tmp_path: Path
 ) -> None:
-    """The pictures of README and gallery, taken anew, differ at most by fonts."""
+    """The pictures of README and gallery, taken again, differ at most by fonts."""
     pytest.importorskip("playwright.sync_api", reason="pictures are taken by playwright")
     if not any(map(shutil.which, pictures.BROWSERS)):
         pytest.skip("pictures are taken in Chromium, which is not installed here")
@@ -115,14 +115,14 @@ def test_the_pictures_of_pages_show_them_as_they_are(
 
 
 @pytest.mark.wide
-def test_digits_are_read_in_c_as_in_python(tmp_path: Path) -> None:
-    """The compiled program prints what the trained network says, nine times in ten the truth."""
+def test_digits_in_c_reads_digits_as_in_python(tmp_path: Path) -> None:
+    """The compiled program agrees with the trained network, and is right nine times in ten."""
     if not (shutil.which("gcc") or shutil.which("cc")):
-        pytest.skip("written C is compiled by gcc, which is not installed here")
+        pytest.skip("exported C is compiled by gcc, which is not installed here")
     example = runpy.run_path(str(EXAMPLES / "digits_in_c.py"))
-    model = example["trained"](epochs=2)
-    written = example["write"](model, tmp_path)
-    assert [path.name for path in written] == ["digits.c", "digits.h", "read_digit.c"]
+    model = example["train_network"](epochs=2)
+    paths = example["write"](model, tmp_path)
+    assert [path.name for path in paths] == ["digits.c", "digits.h", "read_digit.c"]
     _, held_out = data.digits()
     found = example["read"](example["build"](tmp_path), held_out.inputs)
     assert found == [max(range(10), key=model(x).__getitem__) for x in held_out.inputs]
@@ -131,15 +131,15 @@ def test_digits_are_read_in_c_as_in_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.wide
-def test_the_tool_answers_a_session_of_gradbench() -> None:
-    """The gradient of the logarithm of a sum of exponentials is their shares, here ½ each."""
+def test_gradbench_tool_answers_a_session() -> None:
+    """The gradient of the logarithm of a sum of exponentials is softmax, here ½ each."""
     lse = {"module": "lse", "function": "gradient"}
     given = {"x": [3.0, 3.0], "min_runs": 3, "min_seconds": 0}
-    asked = [{"kind": kind, "id": 7, "input": given, **lse} for kind in ("define", "evaluate")]
+    requests = [{"kind": kind, "id": 7, "input": given, **lse} for kind in ("define", "evaluate")]
     command = [sys.executable, "-m", "examples.gradbench.tool"]
     run = partial(subprocess.run, cwd=EXAMPLES.parent, text=True, check=True)
-    told = run(command, input="\n".join(map(json.dumps, asked)), stdout=subprocess.PIPE).stdout
-    known, found = map(json.loads, told.splitlines())
+    output = run(command, input="\n".join(map(json.dumps, requests)), stdout=subprocess.PIPE).stdout
+    known, found = map(json.loads, output.splitlines())
     assert known == {"id": 7, "success": True}
     assert found["output"] == pytest.approx([0.5, 0.5])
     assert [x["name"] for x in found["timings"]] == ["evaluate"] * 3

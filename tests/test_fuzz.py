@@ -1,6 +1,6 @@
-"""Damaged files and states: read whole or refused by a StateError, with nothing changed by halves.
+"""Damaged files and states are loaded completely or are a StateError that changes nothing.
 
-`places` and `ODD` change JSON so that it stays JSON: changes of bytes hardly get past a parser.
+`positions` and `ODD` change JSON so that it remains JSON: changed bytes hardly get past a parser.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.seeds import FEW
+from tests.random_seeds import FEWER_EXAMPLES
 
 from scalargrad import Parameter, StateError, losses, nn, optim, train
 from scalargrad.errors import NumericalError, ScalargradError
@@ -23,7 +23,7 @@ from scalargrad.optim import lr_scheduler as schedules
 
 pytestmark = pytest.mark.differential
 
-#: What stands where something else was meant to.
+#: Values that replace parts of a document.
 ODD: list[Any] = [
     *(None, True, False, 0, -1, 1, 2, 3, 7, 625, 2**32, 2**63, -(2**63), 10**400),
     *(0.5, -0.0, 1e308, -1e308, 5e-324, math.nan, math.inf, -math.inf),
@@ -31,48 +31,48 @@ ODD: list[Any] = [
 ]
 
 
-def places(owner: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield where each part stands; of long lists the first and the last few."""
+def positions(owner: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the owner and key of each part; of long lists only the first and last few."""
     keys = list(owner) if isinstance(owner, dict) else range(len(owner))
     for key in keys if len(keys) <= 16 else [*keys[:8], *keys[-8:]]:
         yield owner, key
         if isinstance(owner[key], dict | list):
-            yield from places(owner[key])
+            yield from positions(owner[key])
 
 
-def copied(x: Any) -> Any:
-    """Return a copy of lists and dicts, whatever is in them."""
+def copy_containers(x: Any) -> Any:
+    """Return a copy of nested lists and dicts."""
     if isinstance(x, list):
-        return [copied(y) for y in x]
-    return {key: copied(y) for key, y in x.items()} if isinstance(x, dict) else x
+        return [copy_containers(y) for y in x]
+    return {key: copy_containers(y) for key, y in x.items()} if isinstance(x, dict) else x
 
 
 @st.composite
-def changed(draw: st.DrawFn, document: Any) -> Any:
+def changed_documents(draw: st.DrawFn, document: Any) -> Any:
     """Return a document with one to three parts replaced, repeated, removed, wrapped or moved."""
-    whole = [copied(document)]
+    whole = [copy_containers(document)]
     for _ in range(draw(st.integers(1, 3))):
-        spots = list(places(whole))
+        spots = list(positions(whole))
         if not spots:
             break
         owner, key = spots[draw(st.integers(0, len(spots) - 1))]
         other_owner, other_key = spots[draw(st.integers(0, len(spots) - 1))]
-        other, kind = copied(other_owner[other_key]), draw(st.integers(0, 5))
+        other, kind = copy_containers(other_owner[other_key]), draw(st.integers(0, 5))
         if kind == 0 and isinstance(owner, dict):
             owner[draw(st.sampled_from(["", "x", str(other_key)]))] = owner.pop(key)
         elif kind == 1 and owner is not whole:
             del owner[key]
         elif kind == 2 and isinstance(owner, list) and owner is not whole:
-            owner.insert(key, copied(owner[key]))
+            owner.insert(key, copy_containers(owner[key]))
         elif kind == 3:
             owner[key] = draw(st.sampled_from([[owner[key]], {"x": owner[key]}]))
         else:
-            owner[key] = other if kind == 4 else copied(draw(st.sampled_from(ODD)))
+            owner[key] = other if kind == 4 else copy_containers(draw(st.sampled_from(ODD)))
     return whole[0]
 
 
-def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
-    """Return bytes cut short, joined with others, or with some of them exchanged."""
+def damaged_bytes(whole: bytes) -> st.SearchStrategy[bytes]:
+    """Return bytes cut short, joined with others, or partly exchanged."""
     at = st.integers(0, len(whole))
     return st.one_of(
         st.binary(max_size=40),
@@ -87,8 +87,8 @@ def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
 # Files of models --------------------------------------------------------------------------------
 
 
-def check_model(path: Path, data: bytes) -> bool:
-    """Load bytes into a model, which is changed wholly or not at all; return whether it was."""
+def loads_model(path: Path, data: bytes) -> bool:
+    """Return True if a model loads these bytes; otherwise check that it is unchanged."""
     path.write_bytes(data)
     model = nn.Linear(2, 1)
     before = [p.data for p in model.parameters()]
@@ -108,16 +108,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(data=st.data())
-def test_a_damaged_file_of_a_model_is_refused(folder: Path, data: st.DataObject) -> None:
-    """Its bytes, or the JSON of its header."""
+def test_load_model_of_a_damaged_file_is_refused_or_complete(
+    folder: Path, data: st.DataObject
+) -> None:
+    """The bytes of the file are damaged, or the JSON of its header."""
     nn.save_model(nn.Linear(2, 1), folder / "whole")
     whole = (folder / "whole").read_bytes()
-    assert check_model(folder / "file", whole)
-    check_model(folder / "file", data.draw(damaged(whole)))
+    assert loads_model(folder / "file", whole)
+    loads_model(folder / "file", data.draw(damaged_bytes(whole)))
     length = int.from_bytes(whole[:8], "little")
-    header = json.dumps(data.draw(changed(json.loads(whole[8 : 8 + length])))).encode()
+    header = json.dumps(data.draw(changed_documents(json.loads(whole[8 : 8 + length])))).encode()
     body = len(header).to_bytes(8, "little") + header + whole[8 + length :]
-    check_model(folder / "file", body)
+    loads_model(folder / "file", body)
 
 
 # Checkpoints ------------------------------------------------------------------------------------
@@ -144,7 +146,7 @@ def fit(path: Path, resume: bool) -> None:
 
 
 def resumes(path: Path, data: bytes) -> bool:
-    """Return whether bytes are resumed from; where they are refused, the file is as it was."""
+    """Return True if training resumes from these bytes; otherwise the file must be unchanged."""
     path.write_bytes(data)
     try:
         fit(path, resume=True)
@@ -157,23 +159,25 @@ def resumes(path: Path, data: bytes) -> bool:
 
 
 @given(data=st.data())
-def test_a_damaged_checkpoint_is_resumed_from_or_refused(folder: Path, data: st.DataObject) -> None:
-    """Its bytes, and its state."""
+def test_fit_resumes_from_or_refuses_a_damaged_checkpoint(
+    folder: Path, data: st.DataObject
+) -> None:
+    """The bytes of the file are damaged, or its state."""
     whole = folder / "checkpoint"
     if not whole.exists():
         fit(whole, resume=False)
     content = json.loads(whole.read_text())
     assert resumes(folder / "torn", whole.read_bytes())
-    resumes(folder / "torn", data.draw(damaged(whole.read_bytes())))
+    resumes(folder / "torn", data.draw(damaged_bytes(whole.read_bytes())))
     resumes(
         folder / "torn",
-        json.dumps({**content, "state": data.draw(changed(content["state"]))}).encode(),
+        json.dumps({**content, "state": data.draw(changed_documents(content["state"]))}).encode(),
     )
 
 
-# States of optimisers and schedules ---------------------------------------------------------------
+# States of optimizers and schedulers --------------------------------------------------------------
 
-Part = Any  # an optimiser or a schedule
+Part = Any  # an optimizer or a scheduler
 
 
 def _optimizer(kind: Callable[..., optim.Optimizer], **options: Any) -> Callable[[], Any]:
@@ -193,12 +197,12 @@ def _schedule(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Call
     return made
 
 
-def _in_turn(optimizer: optim.Optimizer) -> schedules.SequentialLR:
+def _sequential(optimizer: optim.Optimizer) -> schedules.SequentialLR:
     parts = [schedules.ConstantLR(optimizer), schedules.ExponentialLR(optimizer, 0.9)]
     return schedules.SequentialLR(optimizer, parts, [2])
 
 
-def _at_once(optimizer: optim.Optimizer) -> schedules.ChainedScheduler:
+def _chained(optimizer: optim.Optimizer) -> schedules.ChainedScheduler:
     parts = [schedules.StepLR(optimizer, 2), schedules.ExponentialLR(optimizer, 0.9)]
     return schedules.ChainedScheduler(parts)
 
@@ -221,13 +225,13 @@ PARTS: dict[str, Callable[[], tuple[Part, optim.Optimizer]]] = {
     "PolynomialLR": _schedule(schedules.PolynomialLR, 5),
     "ReduceLROnPlateau": _schedule(schedules.ReduceLROnPlateau, patience=0),
     "StepLR": _schedule(schedules.StepLR, 2),
-    "SequentialLR": _schedule(_in_turn),
-    "ChainedScheduler": _schedule(_at_once),
+    "SequentialLR": _schedule(_sequential),
+    "ChainedScheduler": _schedule(_chained),
 }
 
 
 def step(part: Part, optimizer: optim.Optimizer) -> None:
-    """Take a step with gradients of a half, and one of the schedule."""
+    """Take a step of the optimizer with gradients of a half, and one of the scheduler."""
     for group in optimizer.param_groups:
         for p in group["params"]:
             p.grad = 0.5
@@ -239,7 +243,7 @@ def step(part: Part, optimizer: optim.Optimizer) -> None:
 
 
 def loads(made: Callable[[], tuple[Part, optim.Optimizer]], state: Any) -> bool:
-    """Return whether a state is loaded; what is refused changes nothing, what is not can go on."""
+    """Return True if a state is loaded and usable; otherwise check that nothing changed."""
     part, optimizer = made()
     before = repr((part.state_dict(), optimizer.state_dict()))
     with warnings.catch_warnings():
@@ -263,20 +267,22 @@ def loads(made: Callable[[], tuple[Part, optim.Optimizer]], state: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", PARTS)
-@FEW
+@FEWER_EXAMPLES
 @given(data=st.data())
-def test_a_damaged_state_is_loaded_whole_or_refused(name: str, data: st.DataObject) -> None:
-    """A state of three steps of each optimiser and schedule is loaded; changed ones may be."""
+def test_load_state_dict_of_a_damaged_state_is_refused_or_complete(
+    name: str, data: st.DataObject
+) -> None:
+    """The state after three steps is loaded; a damaged state is refused or loaded completely."""
     part, optimizer = PARTS[name]()
     for _ in range(3):
         step(part, optimizer)
     whole = part.state_dict()
     assert loads(PARTS[name], whole)
     assert not loads(PARTS[name], {**whole, next(iter(whole)): "x"})
-    loads(PARTS[name], data.draw(changed(whole)))
+    loads(PARTS[name], data.draw(changed_documents(whole)))
 
 
-def test_every_optimiser_and_schedule_has_a_state() -> None:
-    """None is left out."""
+def test_load_state_dict_is_tested_for_every_optimizer_and_scheduler() -> None:
+    """PARTS lists all of them."""
     own = {name for name in optim.__all__ if name[0].isupper()} - {"Optimizer"}
     assert PARTS.keys() == own | set(schedules.__all__) - {"LRScheduler"}

@@ -1,4 +1,4 @@
-"""no_grad and enable_grad: per thread and task, nested, as decorators, whatever is raised."""
+"""no_grad and enable_grad: per thread and task, nested, as decorators, with exceptions."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 import scalargrad as sg
 from scalargrad import OperandError, Value, enable_grad, exp, is_grad_enabled, jit, no_grad, ops
 
 
 def is_recorded() -> bool:
-    """Return whether an operation made here keeps its operands, and check it is asked so."""
+    """Return True if an operation keeps its operands, and check that is_grad_enabled agrees."""
     recorded = bool((Value(2.0) * 3.0).parents)
     assert recorded == is_grad_enabled()
     return recorded
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_behind() -> Iterator[None]:
-    """After each test, recording is on again."""
+def _grad_mode_is_restored() -> Iterator[None]:
+    """Check that gradients are enabled again after each test."""
     yield
     assert is_recorded()
 
 
-def test_no_grad_keeps_no_graph() -> None:
-    """Inside the block every operation gives a leaf with the right data."""
+def test_no_grad_makes_leaves() -> None:
+    """In the block every operation gives a leaf with the right data."""
     x, y = Value(2.0), Value(3.0)
     with no_grad():
         made = [
@@ -48,7 +48,7 @@ def test_no_grad_keeps_no_graph() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
-def test_what_is_raised_inside_passes_through(error: type[BaseException]) -> None:
+def test_no_grad_and_enable_grad_pass_exceptions_on(error: type[BaseException]) -> None:
     """An exception ends the block and is not swallowed."""
     for switch in (no_grad, enable_grad):
         with pytest.raises(error), switch():
@@ -56,8 +56,8 @@ def test_what_is_raised_inside_passes_through(error: type[BaseException]) -> Non
         assert is_recorded()
 
 
-def test_decorated_function_is_not_recorded() -> None:
-    """As a decorator the setting holds while the function runs, recursion and errors included."""
+def test_no_grad_and_enable_grad_as_decorators() -> None:
+    """The mode applies while the function runs, recursion and errors included."""
 
     @enable_grad()
     def slope(x: float) -> Any:
@@ -70,7 +70,7 @@ def test_decorated_function_is_not_recorded() -> None:
 
     @no_grad()
     def countdown(n: int) -> list[bool]:
-        """Say what is recorded at each depth."""
+        """Return the grad mode at each depth."""
         if n < 0:
             raise ValueError("below zero")
         return [is_recorded(), *(countdown(n - 1) if n else [])]
@@ -80,14 +80,14 @@ def test_decorated_function_is_not_recorded() -> None:
         countdown(-1)
     assert (countdown.__name__, countdown.__doc__) == (
         "countdown",
-        "Say what is recorded at each depth.",
+        "Return the grad mode at each depth.",
     )
     assert is_recorded()
 
 
 @pytest.mark.parametrize("switch", [no_grad, enable_grad, sg.detect_anomaly])
-def test_generators_and_coroutines_cannot_be_decorated(switch: Any) -> None:
-    """Their bodies run after the call has returned, so the setting would not hold: refused."""
+def test_no_grad_refuses_to_decorate_generators_and_coroutines(switch: Any) -> None:
+    """Their bodies run after the call has returned, when the mode no longer applies."""
 
     def generator() -> Iterator[int]:
         yield 1
@@ -103,28 +103,28 @@ def test_generators_and_coroutines_cannot_be_decorated(switch: Any) -> None:
             switch()(function)
 
 
-def test_other_threads_record_meanwhile() -> None:
-    """no_grad in one thread leaves another recording, and the other way about."""
+def test_no_grad_applies_to_its_own_thread_only() -> None:
+    """Another thread keeps its graph at the same time."""
     inside, finished = threading.Event(), threading.Event()
     seen: dict[str, bool] = {}
 
     def quiet() -> None:
         with no_grad():
             inside.set()
-            finished.wait(PATIENCE)
+            finished.wait(TIMEOUT)
             seen["quiet"] = is_recorded()
 
     thread = threading.Thread(target=quiet)
     thread.start()
-    assert inside.wait(PATIENCE)
+    assert inside.wait(TIMEOUT)
     seen["main"] = is_recorded()
     finished.set()
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     assert seen == {"main": True, "quiet": False}
 
 
-def test_tasks_have_their_own_setting() -> None:
-    """A task that waits inside no_grad does not stop the recording of another."""
+def test_no_grad_applies_to_its_own_task_only() -> None:
+    """A task that waits inside no_grad does not change the mode of another."""
 
     async def quiet(pause: asyncio.Event, resume: asyncio.Event) -> bool:
         with no_grad():
@@ -146,20 +146,20 @@ def test_tasks_have_their_own_setting() -> None:
     assert asyncio.run(both()) == (False, True)
 
 
-def test_a_compiled_function_does_not_answer_for_all_its_calls() -> None:
-    """Whether it is called within no_grad is not known to its program."""
+def test_is_grad_enabled_in_a_jit_function_is_an_error() -> None:
+    """A compiled function does not know the grad mode of its future calls."""
 
-    def scaled(x: Any, known: bool | None = None) -> Any:
+    def scale(x: Any, known: bool | None = None) -> Any:
         return x * (2.0 if (is_grad_enabled() if known is None else known) else 3.0)
 
     @no_grad()
     def plain(x: Any) -> Any:
-        return scaled(x)
+        return scale(x)
 
     with pytest.raises(sg.TraceError, match="is_grad_enabled"):
-        jit(scaled)(1.0)
-    compiled = jit(scaled)
+        jit(scale)(1.0)
+    compiled = jit(scale)
     for mode in (enable_grad, no_grad, enable_grad):
         with mode():
-            assert compiled(1.0, is_grad_enabled()) == scaled(1.0)
+            assert compiled(1.0, is_grad_enabled()) == scale(1.0)
     assert jit(plain)(1.0) == plain(1.0) == 3.0

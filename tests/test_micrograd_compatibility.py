@@ -1,4 +1,4 @@
-"""Programs written for micrograd, and for Values like it, run with the import line changed."""
+"""Compatibility: programs for micrograd, and Values like it, run with the import line changed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from scalargrad import GraphError, OperandError, TraceError, Value, draw, grad, 
 from scalargrad.export import to_json
 
 
-def test_readme_prints_its_published_numbers() -> None:
-    """The outcome of the forward pass and both gradients, to the four digits printed."""
+def test_micrograd_readme_prints_its_published_numbers() -> None:
+    """The result and both gradients agree to the four printed digits."""
     a, b = Value(-4.0), Value(2.0)
     g = headlines.readme_expression(a, b, Value.relu)
     g.backward()
@@ -27,8 +27,8 @@ def test_readme_prints_its_published_numbers() -> None:
     assert f"{b.grad:.4f}" == "645.5773"
 
 
-def test_neuron_by_hand() -> None:
-    """tanh(w·x + b) written with exp gives the gradients of tanh itself: 1, 0, 0.5 and -1.5."""
+def test_micrograd_neuron_with_exp_has_the_gradients_of_tanh() -> None:
+    """The gradients of tanh(w·x + b), written with exp, are 1, 0, 0.5 and -1.5."""
     x1, x2, w1, w2 = Value(2.0), Value(0.0), Value(-3.0), Value(1.0)
     b = Value(6.8813735870195432)
     n = x1 * w1 + x2 * w2 + b
@@ -40,8 +40,8 @@ def test_neuron_by_hand() -> None:
     assert found == pytest.approx([1.0, -1.5, 0.0, 0.5, 0.5], rel=1e-9)
 
 
-def test_program_that_walks_the_graph_itself() -> None:
-    """A topological sort over _prev, as micrograd's drawing code makes it, reaches every node."""
+def test_prev_of_a_graph_reaches_every_node() -> None:
+    """A topological sort over _prev, as in micrograd's drawing code, reaches every node."""
     x, y = Value(2.0), Value(3.0)
     root = (x * y + x) ** 2
     nodes: set[Value] = set()
@@ -75,12 +75,12 @@ def weights(leaf: Callable[[float], Any]) -> list[Any]:
 
 
 def loss_of(parameters: list[Any]) -> Any:
-    """Return the mean surprise of the model at each letter of a name."""
+    """Return the mean cross-entropy of the model over the letters of a name."""
     return gpt.loss(parameters, ANNA[:-1], ANNA[1:], METHODS)
 
 
-def test_character_model_has_the_slope_of_its_loss() -> None:
-    """Gradients of the whole model agree with central differences of its loss."""
+def test_character_model_gradients_agree_with_central_differences() -> None:
+    """The gradients of three parameters are those of central differences."""
     parameters = weights(Value)
     loss_of(parameters).backward()
     for w in parameters[::1500]:
@@ -94,7 +94,7 @@ def test_character_model_has_the_slope_of_its_loss() -> None:
 
 
 def train(leaf: Callable[[float], Any]) -> tuple[list[float], list[float]]:
-    """Take three steps of descent; return the losses and the last gradients."""
+    """Take three steps of gradient descent; return the losses and the last gradients."""
     parameters, losses, gradients = weights(leaf), list[float](), list[float]()
     for _ in range(3):
         loss = loss_of(parameters)
@@ -122,8 +122,8 @@ def test_character_model_trains_as_in_pytorch() -> None:
     assert gradients == pytest.approx(expected_gradients, rel=1e-8, abs=1e-10)
 
 
-def test_closures_that_would_not_be_called_are_refused() -> None:
-    """In a derived class too, where any other attribute may be assigned."""
+def test_assigning_backward_is_an_error() -> None:
+    """Also in a subclass, where other attributes may be assigned."""
 
     class Own(Value):
         def sine(self) -> Value:
@@ -142,12 +142,12 @@ def test_closures_that_would_not_be_called_are_refused() -> None:
 
 
 def sine(x: Value) -> Value:
-    """Add an operation as microgpt does: the number, the operands, and a slope for each."""
+    """Return a node made as in microgpt: a number, its operands and their local gradients."""
     return Value(math.sin(x.data), (x,), (math.cos(x.data),))
 
 
-def test_a_node_may_be_given_its_operands_and_slopes(tmp_path: Path) -> None:
-    """Its ``_children`` and ``_local_grads`` are read; (x·sin x)' = sin x + x·cos x."""
+def test_value_with_children_and_local_grads_is_a_node(tmp_path: Path) -> None:
+    """Its ``_children`` and ``_local_grads`` can be read; (x·sin x)' = sin x + x·cos x."""
     x = Value(0.5, "x")
     y = sine(x) * x
     y.backward()
@@ -165,7 +165,7 @@ def test_a_node_may_be_given_its_operands_and_slopes(tmp_path: Path) -> None:
 
 
 def twice(x: Value) -> Value:
-    """Be compiled, without a look at the number."""
+    """Return a node made without reading the number of its operand."""
     return Value(1.0, (x,), (2.0,))
 
 
@@ -177,20 +177,20 @@ def twice(x: Value) -> Value:
         lambda x: jit(lambda x, c: Value(x, (c,), (3.0,)))(x, Value(2.0)),
     ],
 )
-def test_slopes_without_a_formula_are_refused_where_one_is_needed(use: Any) -> None:
-    """With what has one, or a leaf to be pickled; a second derivative would have been 0."""
+def test_value_with_fixed_local_grads_is_refused_where_a_formula_is_needed(use: Any) -> None:
+    """Second derivatives, steps, export, pickling and jit need a formula."""
     with pytest.raises((GraphError, OperandError, TraceError), match=r"custom|detach"):
         use(0.5)
 
 
 @pytest.mark.parametrize(
-    ("given", "named"),
+    ("arguments", "keywords"),
     [
         *((((Value(2.0),), "tanh"), {}), (((Value(2.0),), (1.0, 2.0)), {})),
         *((((2.0,), (1.0,)), {}), ((), {"_children": (Value(2.0),), "_op": "tanh"})),
     ],
 )
-def test_operands_without_slopes_are_refused(given: Any, named: Any) -> None:
-    """Micrograd's arguments, by place or by name, lead to those that are taken."""
+def test_value_with_children_but_no_local_grads_is_an_error(arguments: Any, keywords: Any) -> None:
+    """Micrograd's arguments, by position or by name, lead to the accepted ones."""
     with pytest.raises(OperandError, match="local_grads"):
-        Value(1.0, *given, **named)
+        Value(1.0, *arguments, **keywords)

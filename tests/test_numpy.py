@@ -1,4 +1,4 @@
-"""NumPy: arrays and Values meet element by element, in arrays of objects."""
+"""NumPy: elementwise operations of arrays and Values, in arrays of objects."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ FUNCTIONS += ["exp2", "rint", "fabs", "deg2rad", "rad2deg", "degrees", "radians"
 
 
 @pytest.mark.parametrize("operate", BINARY, ids=lambda f: f.__name__)
-def test_array_and_value_give_an_array_of_values(operate: Any) -> None:
-    """An array times v, and v times it, are arrays of nodes; a scalar on the left is a number."""
+def test_value_operators_with_an_array_give_an_array_of_values(operate: Any) -> None:
+    """The array may be on either side; with a scalar on the left the result is a Value."""
     v, numbers = Value(2.0), np.array([[1.0, 2.0], [3.0, 4.0]])
     for found, expected in (
         (operate(numbers, v), operate(numbers, 2.0)),
@@ -49,8 +49,8 @@ def test_array_and_value_give_an_array_of_values(operate: Any) -> None:
         assert (type(node), node.data) == (Value, operate(3.0, 2.0))
 
 
-def test_products_and_reductions_of_object_arrays() -> None:
-    """Dot products, matrices of numbers, sums and means are differentiable in all entries."""
+def test_matmul_sum_and_mean_of_object_arrays_are_differentiable() -> None:
+    """Dot products, products with matrices of numbers, sums and means have gradients."""
     a, b, c, d = (Value(float(x)) for x in (1, 2, 3, 4))
     y = np.array([a, b]) @ np.array([c, d])
     y.backward()
@@ -61,8 +61,8 @@ def test_products_and_reductions_of_object_arrays() -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_of_numpy_are_differentiable(name: str) -> None:
-    """A function written for NumPy gives its numbers, and the slopes of central differences."""
+def test_numpy_unary_functions_are_differentiable(name: str) -> None:
+    """The value is that of NumPy, the slopes are those of central differences."""
     function, x = getattr(np, name), np.array([1.3, 1.6] if name == "arccosh" else [0.3, 0.6])
     found, slopes = value_and_grad(lambda v: function(v).sum())(x)
     assert found == pytest.approx(function(x).sum(), rel=1e-14)
@@ -71,8 +71,8 @@ def test_functions_of_numpy_are_differentiable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["hypot", "arctan2", "remainder", "mod", "floor_divide"])
-def test_functions_of_two_numbers_are_differentiable(name: str) -> None:
-    """Both operands of NumPy's function receive the slopes of central differences."""
+def test_numpy_binary_functions_are_differentiable(name: str) -> None:
+    """Both operands receive the slopes of central differences."""
     function, x, y = getattr(np, name), np.array([1.3, -2.6]), np.array([0.7, 1.1])
     found, slopes = value_and_grad(lambda v, w: function(v, w).sum(), (0, 1))(x, y)
     assert found == pytest.approx(function(x, y).sum(), rel=1e-14)
@@ -85,8 +85,8 @@ def test_functions_of_two_numbers_are_differentiable(name: str) -> None:
     assert slopes[1].tolist() == pytest.approx(by_y.tolist(), rel=1e-8, abs=1e-9)
 
 
-def test_spread_and_length_along_an_axis() -> None:
-    """np.var, np.std, np.linalg.norm and np.round work on rows of Values, as on rows of numbers."""
+def test_numpy_var_std_norm_and_round_of_values() -> None:
+    """They work on rows of Values as on rows of numbers."""
     numbers = np.array([[1.0, 2.0, 4.5], [3.0, -1.0, 0.25]])
     for function in (np.var, np.std, np.linalg.norm):
         found = function(np.array([[Value(x) for x in row] for row in numbers]), axis=1)
@@ -107,8 +107,8 @@ def test_spread_and_length_along_an_axis() -> None:
         lambda v: np.array([v]).astype(float),
     ],
 )
-def test_conversion_to_an_array_of_floats_is_refused(convert: Any) -> None:
-    """An array of floats would drop the gradients; the message says which kind does not."""
+def test_array_of_floats_from_values_is_an_error(convert: Any) -> None:
+    """It would drop the gradients; the message names dtype=object."""
     with pytest.raises(OperandError, match="dtype=object"):
         convert(Value(1.0))
     numbers = np.zeros(2)
@@ -117,15 +117,15 @@ def test_conversion_to_an_array_of_floats_is_refused(convert: Any) -> None:
     assert numbers.tolist() == [0.0, 0.0]
 
 
-def test_maximum_of_object_arrays_chooses_values() -> None:
+def test_numpy_maximum_and_argmax_of_object_arrays() -> None:
     """np.maximum compares data and returns the Values themselves."""
     v, w = Value(1.0), Value(2.0)
     assert np.maximum(np.array([v]), np.array([w]))[0] is w
     assert np.argmax(np.array([v, w])) == 1
 
 
-def test_a_computed_index_takes_a_row_of_an_array() -> None:
-    """For arrays of rows of numbers, one an axis deeper too; beside a list, whose row is a list."""
+def test_take_of_an_array_returns_an_array() -> None:
+    """A computed index selects a row, or a matrix; from a list it selects a list."""
     table = np.arange(6.0).reshape(3, 2)
     row: Any = take(table, Value(2.0))
     assert isinstance(row, np.ndarray)
@@ -133,12 +133,12 @@ def test_a_computed_index_takes_a_row_of_an_array() -> None:
     deeper: Any = take(np.arange(8.0).reshape(2, 2, 2), Value(-2.0))
     assert deeper.shape == (2, 2)
     assert [float(x.data) for x in deeper.ravel()] == [0.0, 1.0, 2.0, 3.0]
-    listed: Any = take([[0.0, 1.0], [2.0, 3.0]], Value(1.0))
-    assert [x.data for x in listed] == [2.0, 3.0]
+    from_list: Any = take([[0.0, 1.0], [2.0, 3.0]], Value(1.0))
+    assert [x.data for x in from_list] == [2.0, 3.0]
 
 
-def test_masked_arrays_keep_the_gradient() -> None:
-    """The slope of x·1 + x·4, without the 2 that is masked, is 5: NumPy reads no float from x."""
+def test_masked_arrays_of_values_keep_the_gradient() -> None:
+    """The slope of x·1 + x·4, without the masked 2, is 5."""
     masked: Any = np.ma
     weights = masked.masked_array([1.0, 2.0, 4.0], mask=[False, True, False])
     assert grad(lambda x: (x * weights).sum())(3.0) == 5.0
@@ -148,8 +148,8 @@ def test_masked_arrays_keep_the_gradient() -> None:
         masked.exp(Value(1.0))  # it gave a float
 
 
-def test_an_array_of_one_number_is_led_to_the_number_in_it() -> None:
-    """np.where on single numbers returns one, and "return one number" sounds as if it were done."""
+def test_grad_of_an_array_result_suggests_item() -> None:
+    """np.where of single numbers returns an array of one number; .item() returns the number."""
 
     def larger(p: Any) -> Any:
         return np.where(p[0] > p[1], p[0], p[1])
@@ -167,14 +167,14 @@ def test_an_array_of_one_number_is_led_to_the_number_in_it() -> None:
         lambda p: p[0] * np.isnan(p[1]),
     ],
 )
-def test_where_numpy_takes_floats_alone_a_note_says_what_to_write(f: Any) -> None:
-    """Once, though two derivatives are taken; errors that are not NumPy's have no note."""
+def test_numpy_functions_of_floats_only_raise_with_a_note(f: Any) -> None:
+    """The note is added once, for nested derivatives too, and only to errors of NumPy."""
     with pytest.raises(TypeError, match="ufunc") as caught:
         grad(lambda p: sum(grad(f)(p)))(np.array([1.0, 2.0]))
     [note] = caught.value.__notes__
     assert "isnan" in note
-    named: list[Any] = [lambda v: np.fmod([v], v), lambda v: v.clamp(min=1e-8)]
-    for function in named:
+    refused: list[Any] = [lambda v: np.fmod([v], v), lambda v: v.clamp(min=1e-8)]
+    for function in refused:
         with pytest.raises(OperandError, match="write"):
             function(Value(1.0))
     with pytest.raises(TypeError, match="missing") as caught:
@@ -182,7 +182,7 @@ def test_where_numpy_takes_floats_alone_a_note_says_what_to_write(f: Any) -> Non
     assert not hasattr(caught.value, "__notes__")
 
 
-def subtracts_in_place(x: Any) -> Any:
+def subtract_in_place(x: Any) -> Any:
     """Subtract an array of Values from one of floats, in place."""
     q = np.zeros(2)
     q -= x * np.ones(2)
@@ -194,24 +194,24 @@ def subtracts_in_place(x: Any) -> Any:
     [grad, jit, lambda f: jit(grad(f)), partial(partial, root), partial(partial, minimize)],
     ids=["grad", "jit", "jit_grad", "root", "minimize"],
 )
-def test_a_ufunc_type_error_of_an_in_place_operation_has_a_note(transform: Any) -> None:
-    """NumPy names dtypes only; the note names what to write."""
+def test_in_place_operation_of_an_array_of_floats_raises_with_a_note(transform: Any) -> None:
+    """NumPy names dtypes only; the note suggests the remedy."""
     with pytest.raises(TypeError, match="Cannot cast ufunc 'subtract' output") as caught:
-        transform(subtracts_in_place)(1.0)
+        transform(subtract_in_place)(1.0)
     [note] = caught.value.__notes__
     assert "dtype=object" in note
     assert "q = q - …" in note
 
 
-def test_fit_says_what_to_write_for_an_in_place_operation_of_a_model() -> None:
-    """Its message has NumPy's and the remedy."""
+def test_fit_suggests_a_remedy_for_an_in_place_operation() -> None:
+    """Its message contains that of NumPy and the remedy."""
 
     class Model(nn.Module):
         def __init__(self) -> None:
             self.w = Parameter(1.0)
 
         def forward(self, x: Any) -> Any:
-            return subtracts_in_place(self.w * x[0])
+            return subtract_in_place(self.w * x[0])
 
     model = Model()
     sgd = optim.SGD(model.parameters())

@@ -1,4 +1,4 @@
-"""The package: what it offers, what it loads when, and what it says of what is not installed."""
+"""The package: its names, its lazy imports, and its messages for missing packages."""
 
 from __future__ import annotations
 
@@ -16,41 +16,40 @@ import scalargrad
 from scalargrad import errors, ops
 
 
-def printed(program: str, *options: str) -> str:
-    """Return what a program prints in a process of its own."""
+def run_program(program: str, *options: str) -> str:
+    """Return the output of a program in its own process."""
     done = subprocess.run(
         [sys.executable, *options, "-c", program], capture_output=True, text=True, check=True
     )
     return done.stdout
 
 
-def test_all_that_is_offered_is_listed_in_the_package() -> None:
+def test_all_lists_every_public_name() -> None:
     """`from scalargrad import *` brings operations and errors, and shadows no builtin."""
-    raised = {
+    error_names = {
         name
         for name, kind in vars(errors).items()
         if isinstance(kind, type) and issubclass(kind, errors.ScalargradError)
     }
-    offered = {name for name in dir(scalargrad) if not name.startswith("_")}
+    public = {name for name in dir(scalargrad) if not name.startswith("_")}
     operations = set(ops.__all__) - {"TABLE"}
-    assert offered >= operations
-    assert offered | raised == set(scalargrad.__all__) | {"abs", "pow", "sum"}
+    assert public >= operations
+    assert public | error_names == set(scalargrad.__all__) | {"abs", "pow", "sum"}
     assert not set(scalargrad.__all__) & vars(builtins).keys()
     assert {"Value", "draw", "walk", "DomainError"} <= set(scalargrad.__all__)
-    for name in scalargrad.__all__:
-        assert getattr(scalargrad, name) is getattr(scalargrad, name)
+    assert [name for name in scalargrad.__all__ if not hasattr(scalargrad, name)] == []
     with pytest.raises(AttributeError, match="gradd"):
         scalargrad.gradd  # type: ignore[attr-defined] # noqa: B018
 
 
-def test_importing_the_core_loads_nothing_heavy() -> None:
-    """NumPy, Matplotlib, Rich, Graphviz and the parser stay unloaded until they are used."""
+def test_import_of_the_package_loads_no_heavy_module() -> None:
+    """NumPy, Matplotlib, Rich, Graphviz and the parser are not loaded until they are used."""
     heavy = ["numpy", "matplotlib", "rich", "typer", "graphviz", "resvg_py", "dataclasses"]
     heavy.append("scalargrad.expression")
     if sys.version_info < (3, 14):  # from then on, Python's own NamedTuple loads it
         heavy.append("ast")
     program = f"import sys, scalargrad; print([m for m in {heavy!r} if m in sys.modules])"
-    assert printed(f"import sys; sys.path[:0] = {sys.path!r}; {program}", "-S").strip() == "[]"
+    assert run_program(f"import sys; sys.path[:0] = {sys.path!r}; {program}", "-S").strip() == "[]"
 
 
 WITHOUT_NUMPY = """
@@ -66,14 +65,14 @@ for name in ("jit", "watch"):
 """
 
 
-def test_what_needs_numpy_says_so_where_it_is_missing() -> None:
-    """The base installation has everything else, and the message is the command to type."""
-    assert printed(WITHOUT_NUMPY).splitlines() == [
+def test_jit_and_watch_without_numpy_say_how_to_install_it() -> None:
+    """Everything else works without NumPy."""
+    assert run_program(WITHOUT_NUMPY).splitlines() == [
         f"{name} needs numpy: python -m pip install numpy" for name in ("jit", "watch")
     ]
 
 
-def test_the_version_is_the_newest_of_the_changelog() -> None:
+def test_version_is_the_newest_of_the_changelog() -> None:
     """The package, from which wheel and sdist take their version, and the changelog agree."""
     changelog = Path(__file__).parent.parent.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
     (newest, *_) = re.findall(r"^## \[(\S+)\]", changelog, re.MULTILINE)
@@ -87,8 +86,8 @@ def test_the_version_is_the_newest_of_the_changelog() -> None:
         ("maximum", "(*values)"),
     ],
 )
-def test_operations_show_how_they_are_called(name: str, call: str) -> None:
-    """`help`, editors and the operation's own text give its parameters."""
+def test_operation_signature_repr_and_help_agree(name: str, call: str) -> None:
+    """`help`, editors and repr show the same parameters."""
     op = getattr(scalargrad, name)
     assert str(inspect.signature(op)) == call
     assert repr(op) == f"<operation {name}{call}>"

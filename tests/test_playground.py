@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.conftest import AS_THE_PROFILE_SAYS
-from tests.patience import PATIENCE
-from tests.seen import LOOKS, unseen_controls
+from tests.conftest import FIREFOX_CONTEXT_OPTIONS
+from tests.timeouts import TIMEOUT
+from tests.visibility import DISPLAY_SETTINGS, find_hidden_controls
 
 from scalargrad import parse, walk
 from scalargrad.puzzles import PUZZLES
@@ -130,9 +130,9 @@ def server() -> Iterator[Server]:
 def playground(request: pytest.FixtureRequest, server: Server) -> Iterator[Playground]:
     """Open the playground by an address, once in each browser."""
     browser = request.getfixturevalue(request.param)
-    usual = {} if request.param == "browser" else AS_THE_PROFILE_SAYS
+    usual = {} if request.param == "browser" else FIREFOX_CONTEXT_OPTIONS
     context = browser.new_context(viewport={"width": 1440, "height": 900}, **usual)
-    context.set_default_timeout(1000 * PATIENCE)
+    context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda sent: asked.append(sent.url))
@@ -254,14 +254,14 @@ def test_playground_page_refers_to_the_program_for_another_branch(playground: Pl
     assert banner.endswith("Change the number in the program and press Run.")
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("look", DISPLAY_SETTINGS, ids=str)
 @pytest.mark.parametrize("fragment", [ADDRESS, "#puzzle=3", f"#py={quote('1/0')}"])
 def test_playground_controls_are_visible(
     fragment: str, look: dict[str, Any], browser: Any, server: Server
 ) -> None:
     """With a formula, a puzzle and an error; the page is no wider than its window."""
     context = browser.new_context(reduced_motion="reduce", **look)
-    context.set_default_timeout(1000 * PATIENCE)
+    context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -272,7 +272,7 @@ def test_playground_controls_are_visible(
         page.get_by_role("status").filter(has_text="read it").wait_for()
         page.get_by_role("button", name="Run", exact=True).click()
         page.locator("#error, #verdict").get_by_text(re.compile("line 1|Hint")).wait_for()
-    assert unseen_controls(page, 7) == []
+    assert find_hidden_controls(page, 7) == []
     assert complaints == []  # not even about a missing icon
     context.close()
 

@@ -1,4 +1,4 @@
-"""Random graphs with shared nodes: ways to differentiate them agree, and with PyTorch."""
+"""Random graphs with shared nodes: eager, compiled and PyTorch's derivatives agree."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from scalargrad import Value, gradients, jit
 
 pytestmark = pytest.mark.differential
 
-#: The smooth operations of the table, as far as PyTorch has them.
+#: Smooth operations that PyTorch has too.
 SMOOTH = (  # noqa: SIM905 - forty lines otherwise
     "add sub mul div pow neg square reciprocal exp expm1 log log1p log2 log10 sqrt sin cos tan "
     "asin acos atan atan2 sinh cosh tanh asinh acosh atanh hypot erf erfc sigmoid softplus silu "
     "gelu gelu_tanh identity sum mean logsumexp dot"
 ).split()
-#: What a graph may still do to an error: beyond this, both sides are rounding noise.
+#: Maximum amplification of an error in a graph; beyond it, both sides are rounding noise.
 AMPLIFICATION = 1e4
 
-#: An operand: a number, or the place of a node, squashed into an interval or as it is.
+#: An operand: a number, or the index of a node with an optional interval to squash it into.
 Operand = tuple[int | float, tuple[float, float] | None]
 Operations = Callable[[str], Callable[..., Any]]
 
 
 @dataclass
 class Graph:
-    """A graph, and how it was built from its leaves."""
+    """A graph, and the steps that built it from its leaves."""
 
     leaves: list[Value]
     root: Value
     steps: list[tuple[str, list[Operand]]]
 
 
-def built(leaves: list[Any], steps: list[tuple[str, list[Operand]]], operations: Operations) -> Any:
+def build_graph(
+    leaves: list[Any], steps: list[tuple[str, list[Operand]]], operations: Operations
+) -> Any:
     """Return the sum of the last three nodes of a graph."""
     nodes = [*leaves]
     for name, operands in steps:
@@ -62,12 +64,12 @@ def operand(
 
 
 def ours(name: str) -> Callable[..., Any]:
-    """Return an operation of the table."""
+    """Return an operation of the registry."""
     return TABLE[name].of
 
 
 def amplification(root: Value) -> float:
-    """Return how much larger an error of a node can become on its way to the root."""
+    """Return the factor by which an error of a node can grow up to the root."""
     grown: dict[Value, float] = {}
     for node in topological_order(root):
         pairs = zip(node.parents, node.local_grads, strict=True)
@@ -81,7 +83,7 @@ def amplification(root: Value) -> float:
 
 @st.composite
 def graphs(draw: st.DrawFn, max_nodes: int) -> Graph:
-    """Draw a graph whose operands are any earlier nodes or numbers."""
+    """Draw a graph whose operands are earlier nodes or numbers."""
     numbers = st.floats(-2.0, 2.0).map(lambda x: round(x, 3))
     leaves = [Value(x) for x in draw(st.lists(numbers, min_size=1, max_size=4))]
     nodes: list[Any] = [*leaves]
@@ -101,36 +103,38 @@ def graphs(draw: st.DrawFn, max_nodes: int) -> Graph:
                 operands.append((place, (low, high)))
         nodes.append(op.of(*(operand(nodes, *x, ours) for x in operands)))
         steps.append((op.name, operands))
-    root = built(leaves, steps, ours)
+    root = build_graph(leaves, steps, ours)
     assume(amplification(root) < AMPLIFICATION)
     return Graph(leaves, root, steps)
 
 
-def close(expected: list[float], tolerance: float) -> Any:
-    """Return an approximation relative to the largest number expected."""
+def approx_scaled(expected: list[float], tolerance: float) -> Any:
+    """Return an approximation relative to the largest expected number."""
     scale = max(1.0, *(abs(x) for x in expected))
     return pytest.approx(expected, rel=tolerance, abs=tolerance * scale)
 
 
 @given(graphs(max_nodes=6))
-def test_every_operation_is_compiled(graph: Graph) -> None:
-    """A compiled graph of any operations has the eager value, gradient and second derivatives."""
-    compiled: Any = jit(lambda leaves: built(leaves, graph.steps, ours))
+def test_jit_of_random_graphs_agrees_with_eager(graph: Graph) -> None:
+    """Value, gradient and second derivatives of any operations agree."""
+    compiled: Any = jit(lambda leaves: build_graph(leaves, graph.steps, ours))
     root = compiled(graph.leaves)
     assert root.data == pytest.approx(graph.root.data, rel=1e-10, abs=1e-10)
     first = gradients(graph.root, graph.leaves, create_graph=True)
     mine = gradients(root, graph.leaves, create_graph=True)
-    assert [g.data for g in mine] == close([g.data for g in first], 1e-9)
+    assert [g.data for g in mine] == approx_scaled([g.data for g in first], 1e-9)
     assume(all(amplification(g) < AMPLIFICATION for g in first))
     for found, expected in zip(mine, first, strict=True):
-        assert gradients(found, graph.leaves) == close(gradients(expected, graph.leaves), 1e-8)
+        assert gradients(found, graph.leaves) == approx_scaled(
+            gradients(expected, graph.leaves), 1e-8
+        )
 
 
-def of_torch(torch: Any) -> Operations:
-    """Return PyTorch's operations by the names of the table.
+def torch_operations(torch: Any) -> Operations:
+    """Return PyTorch's operations by the names of the registry.
 
-    Not its pow: at an exponent of 0 its gradient forgets the base, so that the mixed second
-    derivative, 1/x, comes out as 0.
+    Its pow is replaced: at an exponent of 0 its gradient does not depend on the base, so that the
+    mixed second derivative, 1/x, would be 0.
     """
     functional = torch.nn.functional
 
@@ -139,7 +143,7 @@ def of_torch(torch: Any) -> Operations:
         products = torch.dot(torch.stack(xs[:half]), torch.stack(xs[half : 2 * half]))
         return products + sum(xs[2 * half :])
 
-    named: dict[str, Callable[..., Any]] = {
+    by_name: dict[str, Callable[..., Any]] = {
         "pow": lambda x, y: torch.exp(y * torch.log(x)),
         "gelu": functional.gelu,
         "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
@@ -153,13 +157,15 @@ def of_torch(torch: Any) -> Operations:
     }
 
     def operation(name: str) -> Callable[..., Any]:
-        f = named.get(name) or getattr(torch, name)
+        f = by_name.get(name) or getattr(torch, name)
         return lambda *xs: f(*(torch.as_tensor(x, dtype=torch.float64) for x in xs))
 
     return operation
 
 
-def theirs(y: Any, tensors: list[Any], torch: Any, create_graph: bool = False) -> list[Any]:
+def torch_gradients(
+    y: Any, tensors: list[Any], torch: Any, create_graph: bool = False
+) -> list[Any]:
     """Return PyTorch's gradients, zero where there is no path."""
     if not y.requires_grad:
         return [torch.zeros((), dtype=torch.float64) for _ in tensors]
@@ -171,19 +177,19 @@ def theirs(y: Any, tensors: list[Any], torch: Any, create_graph: bool = False) -
 
 @pytest.mark.wide
 @given(graphs(max_nodes=12))
-def test_values_gradients_and_second_derivatives_are_pytorchs(graph: Graph) -> None:
-    """Value and both sweeps agree within 1e-10, every row of the Hessian within 1e-9."""
+def test_gradients_of_random_graphs_agree_with_pytorch(graph: Graph) -> None:
+    """Value and gradients agree within 1e-10, every row of the Hessian within 1e-9."""
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
     tensors = [torch.tensor(x.data, dtype=torch.float64, requires_grad=True) for x in graph.leaves]
-    root = built(tensors, graph.steps, of_torch(torch))
+    root = build_graph(tensors, graph.steps, torch_operations(torch))
     assert graph.root.data == pytest.approx(root.item(), rel=1e-10, abs=1e-10)
-    torch_first = theirs(root, tensors, torch, create_graph=True)
-    expected = close([g.item() for g in torch_first], 1e-10)
+    torch_first = torch_gradients(root, tensors, torch, create_graph=True)
+    expected = approx_scaled([g.item() for g in torch_first], 1e-10)
     assert gradients(graph.root, graph.leaves) == expected
     graph.root.backward()
     assert [x.grad for x in graph.leaves] == expected
     first = gradients(graph.root, graph.leaves, create_graph=True)
     assume(all(amplification(g) < AMPLIFICATION for g in first))
     for g, t in zip(first, torch_first, strict=True):
-        rows = [h.item() for h in theirs(t, tensors, torch)]
-        assert gradients(g, graph.leaves) == close(rows, 1e-9)
+        rows = [h.item() for h in torch_gradients(t, tensors, torch)]
+        assert gradients(g, graph.leaves) == approx_scaled(rows, 1e-9)

@@ -1,4 +1,4 @@
-"""The reference names everything public, and packages say what is public."""
+"""The reference describes every public name, and packages list their public names."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ def documented() -> Iterator[Any]:
         yield from (getattr(module, word) for word in module.__all__)
 
 
-def test_every_public_name_is_in_the_reference() -> None:
-    """What a package lists in `__all__`, and so brings with `*`, is described and exists."""
-    for package in PACKAGES:
-        module = importlib.import_module(package)
-        found = {id(thing) for thing in documented()}
-        public = {name: getattr(module, name) for name in module.__all__}
-        parts = {name for name, thing in public.items() if isinstance(thing, ModuleType)}
-        assert {name for name, thing in public.items() if id(thing) not in found} <= parts
-        assert set(public) <= set(dir(module))
+@pytest.mark.parametrize("package", PACKAGES)
+def test_reference_describes_every_public_name(package: str) -> None:
+    """Every name in `__all__` of a package exists and is described."""
+    module = importlib.import_module(package)
+    found = {id(thing) for thing in documented()}
+    public = {name: getattr(module, name) for name in module.__all__}
+    parts = {name for name, thing in public.items() if isinstance(thing, ModuleType)}
+    assert {name for name, thing in public.items() if id(thing) not in found} <= parts
+    assert set(public) <= set(dir(module))
 
 
-def test_every_operation_is_in_the_reference() -> None:
-    """Each entry of the table is on the page of its family, and the pages hang together."""
+def test_reference_describes_every_operation() -> None:
+    """Each is on the page of its family, and the index lists every family."""
     found = {id(thing) for thing in documented()}
     assert not [name for name, op in TABLE.items() if id(op) not in found]
     index = (REFERENCE / "operations" / "index.rst").read_text(encoding="utf-8")
     assert all(f"\n   {family}\n" in index for family in FAMILIES)
 
 
-def test_the_error_catalogue_has_every_class() -> None:
-    """Each error and warning has a heading on the page, above a case that is run."""
+def test_errors_page_has_every_class() -> None:
+    """Each error and warning has a heading on the page."""
     page = (ROOT / "docs" / "explained" / "errors.md").read_text(encoding="utf-8")
     words = {w for line in page.splitlines() if line.startswith("## ") for w in line.split()}
     named = {word.strip(",()") for word in words}
     assert set(scalargrad.errors.__all__) - {"ScalargradError"} <= named
 
 
-def test_operations_are_shown_as_compiled_functions_run_them(
+def test_reference_shows_the_compiled_code_of_operations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As LLVM IR, but for reductions and code that fills more than a page."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 pytestmark = pytest.mark.wide
 
@@ -26,7 +26,7 @@ def site() -> Path:
 def page(browser: Any) -> Iterator[Any]:
     """Return a page of a browser without network, which records its requests."""
     context = browser.new_context(offline=True)
-    context.set_default_timeout(1000 * PATIENCE)
+    context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
@@ -71,7 +71,7 @@ def test_site_pages_load_only_existing_files_without_network(
 def search(browser: Any) -> Iterator[Any]:
     """Return a page of a browser without network that is shared by the tests."""
     context = browser.new_context(offline=True)
-    context.set_default_timeout(1000 * PATIENCE)
+    context.set_default_timeout(1000 * TIMEOUT)
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     yield page

@@ -1,4 +1,4 @@
-"""Memory: nothing that was computed stays behind, and the collector is left as it was."""
+"""Memory: results leave nothing behind, and the state of the collector is restored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.garbage import collector_off
+from tests.garbage_collection import gc_disabled
 
 from scalargrad import TraceError, Value, grad, jit, sin, tanh, value_and_grad, vmap
 from scalargrad.losses import mse_loss
@@ -19,7 +19,7 @@ Load = Callable[[int], Iterator[None]]
 
 
 def steps(count: int) -> Iterator[None]:
-    """Take steps of gradient descent, compiled, one call for each."""
+    """Take steps of compiled gradient descent, one call for each."""
     step = jit(lambda w, x: w - 0.01 * grad(lambda v: (v * x - 1.0) ** 2)(w))
     w = 0.5
     for k in range(count):
@@ -28,7 +28,7 @@ def steps(count: int) -> Iterator[None]:
 
 
 def graphs(count: int) -> Iterator[None]:
-    """Build graphs of 600 nodes, sweep them and let them go."""
+    """Build graphs of 600 nodes, differentiate them and drop them."""
     for k in range(count):
         x = Value(0.5 + 1e-6 * k)
         y = x
@@ -38,10 +38,10 @@ def graphs(count: int) -> Iterator[None]:
         yield
 
 
-def growth(load: Load, count: int, at: Callable[[], int]) -> float:
-    """Return by which share what `at` measures grew in the second half of a load.
+def relative_growth(load: Load, count: int, at: Callable[[], int]) -> float:
+    """Return the relative growth of a measure in the second half of a load.
 
-    Both times the load is under way, and has what it keeps: at its end that would be let go of.
+    Both measurements are during the load, because its end frees what it keeps.
     """
     found = [at() for k, _ in enumerate(load(count), 1) if k in {count // 2, count}]
     halfway, end = found
@@ -49,25 +49,25 @@ def growth(load: Load, count: int, at: Callable[[], int]) -> float:
 
 
 @pytest.mark.parametrize(("load", "calls"), [(steps, 4_000), (graphs, 40)])
-def test_objects_do_not_add_up(load: Load, calls: int) -> None:
-    """The second half of a load leaves behind no more than the first."""
+def test_jit_and_backward_do_not_accumulate_objects(load: Load, calls: int) -> None:
+    """The second half of a load leaves no more objects than the first."""
 
     def objects() -> int:
         gc.collect()
         return len(gc.get_objects())
 
-    assert growth(load, calls, objects) < 0.01
+    assert relative_growth(load, calls, objects) < 0.01
 
 
-def of_the_package() -> int:
-    """Return how many objects of the package's classes there are."""
+def count_package_objects() -> int:
+    """Return the number of objects of the package's classes."""
     made = [str(type(x).__module__) for x in gc.get_objects()]
     return sum(module.startswith("scalargrad") for module in made)
 
 
-@pytest.mark.parametrize("taken", [1, 20])
-def test_a_compiled_function_is_freed_with_all_it_took(taken: int) -> None:
-    """No search for cycles is needed, neither for its programs nor for what compiled them."""
+@pytest.mark.parametrize("calls", [1, 20])
+def test_jit_function_is_freed_with_its_programs(calls: int) -> None:
+    """Reference counting frees its programs and the objects of their compilation."""
 
     def step(w: list[Any], xs: Any) -> Any:
         each = vmap(lambda x: tanh(sum(a * b for a, b in zip(w, x, strict=True))) + x[0])
@@ -76,27 +76,27 @@ def test_a_compiled_function_is_freed_with_all_it_took(taken: int) -> None:
 
     def run() -> None:
         compiled = jit(step)
-        for _ in range(taken):
+        for _ in range(calls):
             compiled([0.1, 0.2, 0.3], [[1.0, 2.0, 3.0], [0.5, 0.1, 0.2]])
 
-    run()  # compiles what all programs share
-    with collector_off():
-        before = of_the_package()
+    run()  # compiles code that all programs share
+    with gc_disabled():
+        collector_is_on = count_package_objects()
         run()
-        assert of_the_package() == before
+        assert count_package_objects() == collector_is_on
 
 
 @pytest.fixture(params=[True, False])
-def before(request: pytest.FixtureRequest) -> Iterator[bool]:
-    """Switch the collector on or off, and back afterwards."""
+def collector_is_on(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Enable or disable the collector, and restore its state afterwards."""
     found = gc.isenabled()
     (gc.enable if request.param else gc.disable)()
     yield request.param
     (gc.enable if found else gc.disable)()
 
 
-def test_the_collector_rests_meanwhile_and_is_left_as_it_was(before: bool) -> None:
-    """By compiling, by a step of training, and by what cannot be compiled or trained."""
+def test_jit_and_fit_pause_the_collector_and_restore_its_state(collector_is_on: bool) -> None:
+    """Compilation and training steps restore it, also after an error."""
     during: list[bool] = []
 
     @jit
@@ -112,12 +112,12 @@ def test_the_collector_rests_meanwhile_and_is_left_as_it_was(before: bool) -> No
         return mse_loss(predictions, targets)
 
     assert square(Value(3.0)).data == 9.0
-    assert gc.isenabled() is before
+    assert gc.isenabled() is collector_is_on
     with pytest.raises(TraceError):
         jit(lambda x: x.data)(Value(3.0))
-    assert gc.isenabled() is before
+    assert gc.isenabled() is collector_is_on
     model = Linear(1, 1, rng=0)
     with pytest.raises(ValueError, match="enough"):
         fit(model, [[1.0]], [[2.0]], loss=loss, optimizer=SGD(model.parameters()), quiet=True)
-    assert gc.isenabled() is before
+    assert gc.isenabled() is collector_is_on
     assert not any(during[1:])  # after the trial

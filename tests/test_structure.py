@@ -1,4 +1,4 @@
-"""The structure of files: no dead names, no circles, tests that outlive a rewrite."""
+"""Structure of the files: public imports in tests, live references, no import cycles."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "scalargrad"
 
 
-#: What tests import: what the reference documents, the operations as a whole, the command line.
-OFFERED = {*PACKAGES, "scalargrad.ops", "scalargrad.cli"}
-#: What these list, as some of it is called like the module it stands in.
-NAMES = {f"{x}.{name}" for x in OFFERED for name in getattr(import_module(x), "__all__", ())}
-#: The one place of inner names, and how many it may list.
-INNER, MOST = ROOT / "tests" / "inner.py", 40
-NESTS = ROOT / "tests" / "compiler" / "nests.py"  # which no public name reaches yet
+#: Modules that tests may import: those in the reference, all operations, the command line.
+PUBLIC_MODULES = {*PACKAGES, "scalargrad.ops", "scalargrad.cli"}
+#: Names that these modules list; some have the name of their module.
+NAMES = {f"{x}.{name}" for x in PUBLIC_MODULES for name in getattr(import_module(x), "__all__", ())}
+#: The only file that imports inner names.
+INNER = ROOT / "tests" / "inner.py"
+#: Maximum number of inner names.
+MAX_INNER_NAMES = 40
+NESTS = ROOT / "tests" / "compiler" / "nests.py"  # has no public names yet
 
 
 def module_of(name: str) -> str:
-    """Return the module that a dotted name leads to, or into."""
+    """Return the module of a dotted name."""
     while not (path := SOURCE.parent / name.replace(".", "/")).is_dir():
         if path.with_suffix(".py").exists():
             break
@@ -34,61 +36,61 @@ def module_of(name: str) -> str:
     return name
 
 
-def inner(names: Iterable[str]) -> set[str]:
-    """Return the modules that dotted names lead to which are of the package and not offered."""
+def inner_modules(names: Iterable[str]) -> set[str]:
+    """Return the modules of the package among dotted names that are not public."""
     return {
         module_of(x) for x in names if re.match(r"scalargrad\b", x) and x not in NAMES
-    } - OFFERED
+    } - PUBLIC_MODULES
 
 
-def complaints(text: str) -> list[str]:
-    """Return what a file of tests takes of the package, or sets in it, that is not offered."""
-    taken, targets = dict[str, str](), list[str]()
+def find_inner_uses(text: str) -> list[str]:
+    """Return the inner modules that a test file imports or patches."""
+    imported, targets = dict[str, str](), list[str]()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            taken |= {x.asname or x.name: x.name for x in node.names}
+            imported |= {x.asname or x.name: x.name for x in node.names}
         elif isinstance(node, ast.ImportFrom):
-            taken |= {x.asname or x.name: f"{node.module}.{x.name}" for x in node.names}
+            imported |= {x.asname or x.name: f"{node.module}.{x.name}" for x in node.names}
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setattr":
             where = node.args[0]  # a dotted name, or one as text
             if isinstance(where, ast.Constant):
                 targets.append(str(where.value))
             else:
                 first, dot, rest = ast.unparse(where).partition(".")
-                targets.append(taken.get(first, first) + dot + rest)
-    wrong = [f"imports {module}" for module in sorted(inner(taken.values()))]
-    return wrong + [f"sets a name of {module}" for module in sorted(inner(targets))]
+                targets.append(imported.get(first, first) + dot + rest)
+    wrong = [f"imports {module}" for module in sorted(inner_modules(imported.values()))]
+    return wrong + [f"sets a name of {module}" for module in sorted(inner_modules(targets))]
 
 
-def test_tests_import_what_is_documented() -> None:
-    """So that a rewrite of an inner part changes no test; a few inner names stand in one file."""
+def test_tests_import_documented_names() -> None:
+    """A rewrite of an inner part needs no change of a test; one file lists the exceptions."""
     found = {
         path.relative_to(ROOT).as_posix(): wrong
         for path in sorted((ROOT / "tests").rglob("*.py"))
-        if path not in {INNER, NESTS} and (wrong := complaints(path.read_text("utf-8")))
+        if path not in {INNER, NESTS} and (wrong := find_inner_uses(path.read_text("utf-8")))
     }
     assert found == {}
     (names,) = re.findall(r"__all__ = \[(.*?)\]", INNER.read_text("utf-8"), re.DOTALL)
-    assert len(names.split()) <= MOST
+    assert len(names.split()) <= MAX_INNER_NAMES
 
 
-#: What is read for references: code, prose and scripts, but no pages and sites made from them.
+#: Folders whose texts are searched for references.
 FOLDERS = ("src", "tests", "docs", "notebooks", "benchmarks", "examples", "fuzz")
 KINDS = {".py", ".md", ".ipynb", ".js", ".css", ".html", ".toml"}
-MADE = {ROOT / "docs" / "pages", ROOT / "docs" / "_build"}
+GENERATED = {ROOT / "docs" / "pages", ROOT / "docs" / "_build"}
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield the text files of the project, with their paths."""
+    """Yield the text files of the project with their paths."""
     found = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     found += [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")]
     for path in found:
-        if path.suffix in KINDS and MADE.isdisjoint(path.parents) and path != Path(__file__):
+        if path.suffix in KINDS and GENERATED.isdisjoint(path.parents) and path != Path(__file__):
             yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
 
 
-def names_something(reference: str) -> bool:
-    """Return whether a dotted name is a module, or a name that occurs in the text of one."""
+def reference_exists(reference: str) -> bool:
+    """Return True if a dotted name is a module, or a name that occurs in the text of one."""
     place = SOURCE
     for name in reference.split(".")[1:]:
         if (place / name).is_dir():
@@ -105,9 +107,9 @@ def names_something(reference: str) -> bool:
     return True
 
 
-def test_no_text_names_a_module_that_has_gone() -> None:
-    """Dotted names of two levels or more, in code, comments and prose, lead somewhere."""
-    there = [
+def test_dotted_names_in_texts_exist() -> None:
+    """Dotted names of two levels or more, in code, comments and prose, exist."""
+    present = [
         "scalargrad.codegen.formulas",
         "scalargrad.nn",
         "scalargrad.graph.topological_order",
@@ -117,13 +119,13 @@ def test_no_text_names_a_module_that_has_gone() -> None:
         "scalargrad.ops.printing",
         "scalargrad.graph.no_such",
     ]
-    assert [names_something(x) for x in there + gone] == [True] * 3 + [False] * 3
+    assert [reference_exists(x) for x in present + gone] == [True] * 3 + [False] * 3
     dotted = re.compile(r"(?<![\w./-])scalargrad(?:\.[A-Za-z_]\w*){2,}")
     found = {
         f"{path}: {reference}"
         for path, text in texts()
         for reference in dotted.findall(text)
-        if not names_something(reference)
+        if not reference_exists(reference)
     }
     assert found == set()
 
@@ -167,8 +169,8 @@ def test_packages_list_modules_and_names_that_exist() -> None:
             assert re.search(defined, code, re.MULTILINE), f"{package}: {name}"
 
 
-def test_no_text_names_a_file_that_has_gone() -> None:
-    """Where a file is named with its folder, such a file exists."""
+def test_file_names_in_texts_exist() -> None:
+    """Where a text names a file with its folder, the file exists."""
     named = re.compile(r"(?<![\w/.*{}<>-])(?:[\w-]+/)+\w+\.(?:py|js|css|ipynb)\b")
     exist = {"/" + x.relative_to(ROOT).as_posix() for f in FOLDERS for x in (ROOT / f).rglob("*.*")}
     ends = {path[i:] for path in exist for i, letter in enumerate(path) if letter == "/"}
@@ -176,8 +178,8 @@ def test_no_text_names_a_file_that_has_gone() -> None:
     assert {x for x in found if f"/{x.partition(': ')[2]}" not in ends} == set()
 
 
-def test_files_do_not_import_each_other_in_a_circle() -> None:
-    """But for hand-overs listed for the linter; what is imported for type checking is left out."""
+def test_imports_have_no_cycles() -> None:
+    """Except for imports listed in the import contract, and those for type checking."""
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     [layers] = tools["importlinter"]["contracts"]
     graph = grimp.build_graph("scalargrad", exclude_type_checking_imports=True, cache_dir=None)

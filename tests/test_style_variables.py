@@ -1,4 +1,4 @@
-"""Style variables: whatever a style sheet, a template or a script uses is defined."""
+"""Style variables: every variable used in a style sheet, template or script is defined."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 SHOW = ROOT / "src/scalargrad/show"
 LOOK = SHOW / "html/look.css"
 
-#: For each kind of page, the folders and files it is put together from.
+#: For each kind of page, the folders and files that it consists of.
 PAGES: dict[str, list[Path]] = {
     "step page": [SHOW / "html", SHOW / "steps/page"],
     "training page": [SHOW / "html", SHOW / "training"],
@@ -25,10 +25,10 @@ _USED = re.compile(r"var\(\s*(--[\w-]+)")
 _DEFINED = re.compile(r"(?<![\w(-])(--[\w-]+)[\"']?\s*[:,]")  # --x: 1px, setProperty("--x", …)
 
 
-def files_of(places: list[Path]) -> Iterator[Path]:
-    """Yield the style sheets, templates and scripts in folders, and the files themselves."""
-    for place in places:
-        for path in [place, *place.rglob("*")]:
+def files_of(paths: list[Path]) -> Iterator[Path]:
+    """Yield the style sheets, templates and scripts in folders, and single files."""
+    for root in paths:
+        for path in [root, *root.rglob("*")]:
             if path.suffix in {".css", ".html", ".js", ".mjs", ".py"}:
                 yield path
 
@@ -36,11 +36,11 @@ def files_of(places: list[Path]) -> Iterator[Path]:
 @pytest.mark.parametrize(
     "page", [pytest.param(x, marks=[pytest.mark.wide] if x == "site" else []) for x in PAGES]
 )
-def test_every_var_of_a_style_is_defined(page: str) -> None:
-    """Else a colour falls back to none: white text on white, which no test by role would notice."""
+def test_style_variables_of_a_page_are_defined(page: str) -> None:
+    """An undefined color would be white text on white, which no other test notices."""
     texts = [path.read_text(encoding="utf-8") for path in files_of(PAGES[page])]
     used = {name for text in texts for name in _USED.findall(text)}
-    if page == "site":  # whose theme defines the rest
+    if page == "site":  # its theme defines the others
         furo = find_spec("furo")
         if furo is None:
             pytest.skip("the site's theme, furo, is not installed")
@@ -52,9 +52,9 @@ def test_every_var_of_a_style_is_defined(page: str) -> None:
     assert used - defined == set()
 
 
-def test_every_file_with_a_style_variable_is_checked() -> None:
-    """A new page with styles of its own belongs in PAGES."""
-    checked = {path for places in PAGES.values() for path in files_of(places)}
+def test_style_variables_are_checked_in_every_file() -> None:
+    """A new page with its own styles belongs in PAGES."""
+    checked = {path for paths in PAGES.values() for path in files_of(paths)}
     for folder in ("src", "docs", "notebooks", "examples"):
         for path in files_of([ROOT / folder]):
             is_built = {"_build", "pages", "images"} & {*path.relative_to(ROOT).parts}

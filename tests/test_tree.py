@@ -1,4 +1,4 @@
-"""Trees of numbers, as arguments of grad: taken apart, rebuilt, and matched with one another."""
+"""Trees of numbers as arguments of grad: flattened, rebuilt, and matched with one another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.inner import flatten
-from tests.seeds import FEW
+from tests.random_seeds import FEWER_EXAMPLES
 
 from scalargrad import OperandError, Value, grad, jit, jvp, value_and_grad, vjp
 
@@ -31,21 +31,21 @@ trees = st.recursive(
 
 
 @pytest.mark.differential
-@FEW
+@FEWER_EXAMPLES
 @given(trees)
-def test_a_tree_rebuilt_from_its_own_leaves_is_equal(tree: Any) -> None:
-    """Types included; each rebuilding makes containers of its own, with one place for each leaf."""
+def test_flatten_and_rebuild_give_an_equal_tree(tree: Any) -> None:
+    """Types included; each rebuild makes new containers, with one position for each leaf."""
     leaves, rebuild = flatten(tree, "the tree")
     assert repr(rebuild(iter(leaves))) == repr(tree)
-    places = iter(range(len(leaves) + 1))
-    rebuilt = rebuild(places)
-    assert next(places) == len(leaves)
+    indices = iter(range(len(leaves) + 1))
+    rebuilt = rebuild(indices)
+    assert next(indices) == len(leaves)
     assert flatten(rebuilt, "the tree")[0] == list(range(len(leaves)))
     if leaves and isinstance(tree, list | dict):
         assert rebuilt is not rebuild(iter(leaves))
 
 
-def test_slopes_and_tangents_of_trees() -> None:
+def test_grad_jvp_and_vjp_of_trees() -> None:
     """Dicts of any class give plain dicts in order; sequences and arrays match one another."""
     value, slopes = value_and_grad(lambda t: t["b"] * 2.0 + t["a"])(OrderedDict(b=1.0, a=2.0))
     assert (value, type(slopes), list(slopes.items())) == (4.0, dict, [("b", 2.0), ("a", 1.0)])
@@ -64,8 +64,8 @@ def test_slopes_and_tangents_of_trees() -> None:
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32, np.int16, bool, object])
-def test_arrays_are_rebuilt_as_float64(dtype: type) -> None:
-    """An array of any real type comes back as float64; with Values in it, as one of objects."""
+def test_grad_of_an_array_is_a_float64_array(dtype: type) -> None:
+    """For any real dtype; rebuilt with Values in it, an array has dtype object."""
     array: Any = np.array([[1, 0, 1]], dtype=dtype)
     slopes = grad(lambda x: (x * np.array([0.1, 0.2, 0.3])).sum())(array)
     assert (slopes.dtype, slopes.tolist()) == (np.float64, [[0.1, 0.2, 0.3]])
@@ -85,15 +85,15 @@ def test_arrays_are_rebuilt_as_float64(dtype: type) -> None:
         np.ma.array([[1.0, 2.0]], mask=False),
     ],
 )
-def test_arrays_are_read_row_by_row(array: Any) -> None:
-    """Transposed, strided, broadcast and masked arrays keep their places, whatever their memory."""
+def test_flatten_reads_arrays_row_by_row(array: Any) -> None:
+    """Transposed, strided, broadcast and masked arrays keep the positions of their elements."""
     leaves, rebuild = flatten(array, "the array")
     assert leaves == [x for row in array.tolist() for x in row]
     assert rebuild(iter(leaves)).tolist() == array.tolist()
 
 
-def test_places_of_an_array_may_take_any_tree() -> None:
-    """Arrays become further axes, trees of one shape a tree of arrays, other trees cells."""
+def test_rebuild_of_an_array_accepts_trees_as_elements() -> None:
+    """Arrays become further axes, equal trees a tree of arrays, other trees elements."""
     _, rebuild = flatten(np.ones((2, 1)), "the array")
     stacked = rebuild(iter([np.zeros(3), np.ones(3)]))
     assert (stacked.shape, stacked.dtype) == ((2, 1, 3), np.float64)
@@ -103,48 +103,54 @@ def test_places_of_an_array_may_take_any_tree() -> None:
     assert (cells.shape, cells.tolist()) == ((2, 1), [[[1.0, 2.0]], [{"a": 1.0}]])
 
 
-# Refusals -------------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------
 
 
-def test_what_is_no_number_is_named_with_its_place() -> None:
-    """NumPy would make an integer of nanoseconds of a date, and a tuple of a record."""
-    cases: list[tuple[Any, str]] = [
-        (None, "argument 0 is None"),
-        ([1.0, "a"], r"0\[1\] is 'a'"),
-        ({"w": [1.0, {"b": None}]}, r"0\['w'\]\[1\]\['b'\] is None"),
-        (np.array([1.0, 2j]), r"0\.flat\[0\] is \(1\+0j\)"),
-        (np.array([Value(1.0), None]), r"0\.flat\[1\] is None"),
-        ({1.0}, r"0 is \{1\.0\}"),
-        ((x for x in (1.0,)), "generator"),
-        (np.array([(1.0, 2)], dtype=[("height", float), ("count", int)]), "ndarray"),
-        (np.array(["2020-01-01"], dtype="datetime64[ns]"), "ndarray"),
-        (np.array([3], dtype="timedelta64[ns]"), "ndarray"),
-    ]
-    for tree, place in cases:
-        with pytest.raises(OperandError, match=place):
-            grad(lambda x: x)(tree)
+#: Trees with an element that is not a number, and the description of its position.
+NOT_NUMBERS: dict[str, tuple[Any, str]] = {
+    "None": (None, "argument 0 is None"),
+    "text": ([1.0, "a"], r"0\[1\] is 'a'"),
+    "None in a dict": ({"w": [1.0, {"b": None}]}, r"0\['w'\]\[1\]\['b'\] is None"),
+    "complex": (np.array([1.0, 2j]), r"0\.flat\[0\] is \(1\+0j\)"),
+    "None in an array": (np.array([Value(1.0), None]), r"0\.flat\[1\] is None"),
+    "set": ({1.0}, r"0 is \{1\.0\}"),
+    "generator": ((x for x in (1.0,)), "generator"),
+    "records": (np.array([(1.0, 2)], dtype=[("height", float), ("count", int)]), "ndarray"),
+    "dates": (np.array(["2020-01-01"], dtype="datetime64[ns]"), "ndarray"),
+    "time differences": (np.array([3], dtype="timedelta64[ns]"), "ndarray"),
+}
 
 
-def test_trees_of_different_shapes_do_not_match() -> None:
-    """Another length, other keys, a number for a list or a list for a number are refused."""
-    cases: list[tuple[Any, Any]] = [
-        ([1.0, 2.0], [1.0]),
-        (1.0, [1.0]),
-        ([1.0], 1.0),
-        ({"a": 1.0}, {"b": 1.0}),
-        ([1.0], {0: 1.0}),
-        ([[1.0, 2.0]], np.ones((2, 1))),
-        (np.ones(2), 1.0),
-        ({"a": [1.0, None]}, {"a": [1.0, 2.0]}),
-    ]
-    for tangent, argument in cases:
-        with pytest.raises(OperandError, match="tangents"):
-            jvp(lambda x: 1.0, (argument,), (tangent,))
+@pytest.mark.parametrize("name", NOT_NUMBERS)
+def test_grad_names_the_position_of_an_element_that_is_not_a_number(name: str) -> None:
+    """NumPy would convert a date to an integer of nanoseconds, and a record to a tuple."""
+    tree, position = NOT_NUMBERS[name]
+    with pytest.raises(OperandError, match=position):
+        grad(lambda x: x)(tree)
+
+
+@pytest.mark.parametrize(
+    ("tangent", "argument"),
+    [
+        pytest.param([1.0, 2.0], [1.0], id="another length"),
+        pytest.param(1.0, [1.0], id="number for a list"),
+        pytest.param([1.0], 1.0, id="list for a number"),
+        pytest.param({"a": 1.0}, {"b": 1.0}, id="other keys"),
+        pytest.param([1.0], {0: 1.0}, id="list for a dict"),
+        pytest.param([[1.0, 2.0]], np.ones((2, 1)), id="transposed"),
+        pytest.param(np.ones(2), 1.0, id="array for a number"),
+        pytest.param({"a": [1.0, None]}, {"a": [1.0, 2.0]}, id="None"),
+    ],
+)
+def test_jvp_refuses_tangents_of_another_shape(tangent: Any, argument: Any) -> None:
+    """The error names the tangents."""
+    with pytest.raises(OperandError, match="tangents"):
+        jvp(lambda x: 1.0, (argument,), (tangent,))
 
 
 @dataclasses.dataclass(frozen=True)
 class Spring:
-    """Parameters as an engineer keeps them, with what is no number."""
+    """A user's parameters, with a field that is not a number."""
 
     stiffness: float
     mass: float
@@ -153,15 +159,15 @@ class Spring:
 
 @dataclasses.dataclass(slots=True)
 class Car:
-    """A dataclass in another, with a list and a field that is set afterwards."""
+    """A dataclass in another, with a list and a field that is set after the constructor."""
 
     front: Spring
     loads: list[float]
     height: float = dataclasses.field(init=False, default=1.0)
 
 
-def test_dataclasses_are_trees() -> None:
-    """The frequency² is k/m, so that its slopes at k = 8, m = 2 are 1/2 and -2; text stays."""
+def test_grad_jvp_and_vjp_of_dataclasses() -> None:
+    """The slopes of k/m at k = 8, m = 2 are 1/2 and -2; text is kept."""
 
     def square(x: Spring) -> float:
         return x.stiffness / x.mass
@@ -172,20 +178,20 @@ def test_dataclasses_are_trees() -> None:
     spring, slopes = Spring(8.0, 2.0), Spring(0.5, -2.0)
     car, expected = Car(spring, [3.0, 7.0]), Car(Spring(1.5, -6.0), [4.0, 0.0])
     expected.height = 12.0
-    for way in (lambda f: f, jit):
-        assert way(grad(square))(spring) == slopes
-        assert way(value_and_grad(total))(car) == (12.0, expected)
-        assert way(jvp)(square, (spring,), (Spring(2.0, 1.0),)) == (4.0, -1.0)
-        assert way(grad(lambda x: grad(square)(x).mass))(spring) == Spring(-0.25, 2.0)
+    for wrap in (lambda f: f, jit):
+        assert wrap(grad(square))(spring) == slopes
+        assert wrap(value_and_grad(total))(car) == (12.0, expected)
+        assert wrap(jvp)(square, (spring,), (Spring(2.0, 1.0),)) == (4.0, -1.0)
+        assert wrap(grad(lambda x: grad(square)(x).mass))(spring) == Spring(-0.25, 2.0)
     value, pull = vjp(lambda k: Spring(k, k * k), 3.0)
     assert (value, pull(Spring(1.0, 10.0))) == (Spring(3.0, 9.0), (61.0,))
     assert (spring, car.loads) == (Spring(8.0, 2.0), [3.0, 7.0])
 
 
 @pytest.mark.wide
-def test_the_remedy_for_pandas_works() -> None:
-    """The message says what of a Series is an array."""
-    pandas = pytest.importorskip("pandas", reason="a Series is what is given")
+def test_grad_of_a_pandas_series_suggests_to_numpy() -> None:
+    """The suggested array is accepted."""
+    pandas = pytest.importorskip("pandas", reason="the argument is a Series")
     series = pandas.Series([1.0, 2.0])
     with pytest.raises(OperandError, match=r"to_numpy\(\)"):
         grad(lambda x: (x**2).sum())(series)

@@ -1,4 +1,4 @@
-"""Types: what a type checker believes of the public names is what they return."""
+"""Types: the static types of public names are the types of their results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import assert_type
 from scalargrad import Parameter, Value, jit, no_grad, ops
 
 
-def test_operators_and_methods_give_values() -> None:
+def test_types_of_value_operators_and_methods() -> None:
     """Arithmetic with Values and numbers is a Value, a comparison a bool."""
     v, w = Value(2.0), Parameter(3.0)
     for node in (
@@ -28,7 +28,7 @@ def test_operators_and_methods_give_values() -> None:
     assert assert_type(max([v, w]), Value) is w
 
 
-def test_operations_on_values_give_values() -> None:
+def test_types_of_operations_on_values() -> None:
     """An operation with a Value among its operands is a Value."""
     v = Value(0.5)
     for node in (
@@ -46,8 +46,8 @@ def test_operations_on_values_give_values() -> None:
     assert [type(p) for p in assert_type(ops.softmax([v, v]), list[Value])] == [Value, Value]
 
 
-def test_operations_on_numbers_give_floats() -> None:
-    """With numbers alone an operation is a float, for ints too."""
+def test_types_of_operations_on_numbers() -> None:
+    """An operation of numbers is a float, for ints too."""
     for number in (
         assert_type(ops.exp(1), float),
         assert_type(ops.add(1.0, 2), float),
@@ -61,8 +61,8 @@ def test_operations_on_numbers_give_floats() -> None:
     assert assert_type(ops.log_softmax([0.0]), list[float]) == [0.0]
 
 
-def test_decorated_function_keeps_its_type() -> None:
-    """no_grad as a decorator changes neither parameters nor result."""
+def test_types_of_a_function_with_no_grad() -> None:
+    """The decorator changes neither parameters nor result."""
 
     @no_grad()
     def evaluate(x: Value, times: int) -> Value:
@@ -71,8 +71,8 @@ def test_decorated_function_keeps_its_type() -> None:
     assert assert_type(evaluate(Value(2.0), times=3), Value).parents == ()
 
 
-def test_a_compiled_method_has_the_types_of_the_method() -> None:
-    """Without its object, as an ordinary method has."""
+def test_types_of_a_method_with_jit() -> None:
+    """It is bound like an ordinary method."""
 
     class Line:
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Value and Parameter: what they hold, how they compare, and what they refuse."""
+"""Value and Parameter: contents, comparisons, copies and errors."""
 
 from __future__ import annotations
 
@@ -30,72 +30,108 @@ NOT_NUMBERS: list[Any] = [
 ]
 ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 ORDER = [operator.lt, operator.le, operator.gt, operator.ge]
+COMPARISONS = [*ORDER, operator.eq, operator.ne]
 
 
-# What a Value holds -----------------------------------------------------------------------------
+def describe(x: Any) -> str:
+    """Return an object as a test id, with its type."""
+    return f"{getattr(x, '__name__', x)} {type(x).__name__}"
 
 
-def test_every_kind_of_real_number_is_taken_for_a_float() -> None:
-    """As data, at first and assigned, as operand on either side, and compared with."""
-    for number in REAL_NUMBERS:
-        x, y, z = Value(number), Value(2.0), Value(2.0)
-        y.data = z.data = number  # converted where it is computed with
-        results: list[Any] = [y * 3.0, sg.dot([z], [3.0]), y < 5.0]
-        assert type(x.data) is type(y.data) is float
-        assert x.data == y.data == z.data == float(number)
-        assert all(type(r) is bool or type(r.data) is float for r in results)
-        y.data = 2.0
-        for operate in ARITHMETIC:
-            for node, expected, place in (
-                (operate(y, number), operate(2.0, float(number)), 1),
-                (operate(number, y), operate(float(number), 2.0), 0),
-            ):
-                assert (type(node), node.data) == (Value, expected)
-                assert type(node.parents[place]) is float
-                assert node.parents[1 - place] is y
-        for compare in (*ORDER, operator.eq, operator.ne):
-            assert bool(compare(y, number)) == compare(2.0, float(number))
-            assert bool(compare(number, y)) == compare(float(number), 2.0)
-            assert bool(compare(x, number)) == compare(1.0, 1.0)
+# Contents ---------------------------------------------------------------------------------------
 
 
-def test_what_is_no_real_number_is_named() -> None:
-    """As data, gradient, operand or in a comparison; it changes nothing, and equals nothing."""
-    for thing in NOT_NUMBERS:
-        x = Value(1.0)
-        with pytest.raises(OperandError) as caught:
-            Value(thing)
-        assert repr(thing)[:50] in str(caught.value)
-        w: Any = Value(1.0, "wanted")
-        w.data = Decimal(3) if isinstance(thing, Fraction) else thing  # a fraction is converted
-        uses = (
-            lambda w: w * 2.0,
-            ops.exp,
-            lambda w: w < 1.0,
-            lambda w: sg.sum([w]),
-            lambda w: w == 1.0,
-        )
-        for use in (*uses, Value.backward, jit(lambda w: w * 2.0)):
-            with pytest.raises(OperandError, match="wanted"):
-                use(w)
-        if thing is not None:  # PyTorch's habit
-            x.grad = thing
-            with pytest.raises(OperandError):
-                (x * 2.0).backward()
-            x.grad = 0.0
-        for operate in (*ARITHMETIC, *ORDER):
-            for pair in ((x, thing), (thing, x)):
-                if (operate, type(pair[0])) == (operator.pow, Fraction):
-                    continue  # Fraction makes itself a float before it asks the exponent
-                with pytest.raises(OperandError) as caught:
-                    operate(*pair)
-                assert type(thing).__name__ in str(caught.value)
-        assert not x == thing  # noqa: SIM201 - both operators are meant
-        assert x != thing
+every_real_number = pytest.mark.parametrize("number", REAL_NUMBERS, ids=describe)
 
 
-def test_wrapping_or_assigning_a_value_is_refused() -> None:
-    """It would cut the graph without a word."""
+@every_real_number
+def test_value_data_may_be_any_kind_of_real_number(number: Any) -> None:
+    """The number is converted to float by the constructor, or when it is computed with."""
+    x, y, z = Value(number), Value(2.0), Value(2.0)
+    y.data = z.data = number
+    results: list[Any] = [y * 3.0, sg.dot([z], [3.0]), y < 5.0]
+    assert type(x.data) is type(y.data) is float
+    assert x.data == y.data == z.data == float(number)
+    assert all(type(r) is bool or type(r.data) is float for r in results)
+
+
+@pytest.mark.parametrize("operate", ARITHMETIC, ids=lambda f: f.__name__)
+@every_real_number
+def test_value_operand_may_be_any_kind_of_real_number(number: Any, operate: Any) -> None:
+    """On either side it becomes a float among the parents."""
+    y = Value(2.0)
+    for node, expected, place in (
+        (operate(y, number), operate(2.0, float(number)), 1),
+        (operate(number, y), operate(float(number), 2.0), 0),
+    ):
+        assert (type(node), node.data) == (Value, expected)
+        assert type(node.parents[place]) is float
+        assert node.parents[1 - place] is y
+
+
+@pytest.mark.parametrize("compare", COMPARISONS, ids=lambda f: f.__name__)
+@every_real_number
+def test_value_is_compared_with_any_kind_of_real_number(number: Any, compare: Any) -> None:
+    """The outcome is that of floats."""
+    x, y = Value(number), Value(2.0)
+    assert bool(compare(y, number)) == compare(2.0, float(number))
+    assert bool(compare(number, y)) == compare(float(number), 2.0)
+    assert bool(compare(x, number)) == compare(1.0, 1.0)
+
+
+every_other_object = pytest.mark.parametrize("thing", NOT_NUMBERS, ids=describe)
+
+
+@every_other_object
+def test_value_data_must_be_a_real_number(thing: Any) -> None:
+    """The constructor names the object; assigned data is refused when it is used."""
+    with pytest.raises(OperandError) as caught:
+        Value(thing)
+    assert repr(thing)[:50] in str(caught.value)
+    w: Any = Value(1.0, "wanted")
+    w.data = Decimal(3) if isinstance(thing, Fraction) else thing  # a fraction is converted
+    uses = (
+        lambda w: w * 2.0,
+        ops.exp,
+        lambda w: w < 1.0,
+        lambda w: sg.sum([w]),
+        lambda w: w == 1.0,
+    )
+    for use in (*uses, Value.backward, jit(lambda w: w * 2.0)):
+        with pytest.raises(OperandError, match="wanted"):
+            use(w)
+
+
+@every_other_object
+def test_value_grad_must_be_a_real_number(thing: Any) -> None:
+    """An assigned gradient is refused by backward; None is cleared, as in PyTorch."""
+    x = Value(1.0)
+    x.grad = thing
+    if thing is None:
+        (x * 2.0).backward()
+        assert x.grad == 2.0
+        return
+    with pytest.raises(OperandError):
+        (x * 2.0).backward()
+
+
+@every_other_object
+def test_value_operand_must_be_a_real_number(thing: Any) -> None:
+    """In arithmetic and order comparisons, on either side, the error names its type."""
+    x = Value(1.0)
+    for operate in (*ARITHMETIC, *ORDER):
+        for pair in ((x, thing), (thing, x)):
+            if (operate, type(pair[0])) == (operator.pow, Fraction):
+                continue  # Fraction converts itself to float first
+            with pytest.raises(OperandError) as caught:
+                operate(*pair)
+            assert type(thing).__name__ in str(caught.value)
+    assert not x == thing  # noqa: SIM201 - both operators are meant
+    assert x != thing
+
+
+def test_value_refuses_a_value_as_data() -> None:
+    """Wrapping or assigning a Value would silently cut the graph."""
     p = Value(1.0)
     with pytest.raises(OperandError, match="detach"):
         Value(p)  # type: ignore[arg-type, unused-ignore]
@@ -112,8 +148,8 @@ def test_wrapping_or_assigning_a_value_is_refused() -> None:
     assert len(str(caught.value)) < 300
 
 
-def test_leaf_and_node_hold_what_they_were_given() -> None:
-    """Parents are Values or plain floats, in order; a number operand has no local gradient."""
+def test_value_parents_local_grads_and_label() -> None:
+    """Parents are Values or floats, in order; a number operand has no local gradient."""
     x = Value(3.0, "x")
     assert (x.data, x.grad, x.label, Value(2.0).label) == (3.0, 0.0, "x", "")
     assert (x.op, x.parents, x.local_grads) == (None, (), ())
@@ -121,14 +157,14 @@ def test_leaf_and_node_hold_what_they_were_given() -> None:
     assert (y.op, y.parents, y.local_grads) == (ops.sub, (2.0, x), (None, -1.0))
     assert (z.parents, z.local_grads, z.item()) == ((x, x), (3.0, 3.0), 9.0)
     assert (+x is x, (-x).data, abs(-x).data) == (True, -3.0, 3.0)
-    for kind in (Value, Parameter):  # an optimiser written by hand keeps its state there
+    for kind in (Value, Parameter):  # a user's optimizer may store its state there
         w = kind(1.0)
         w.m = [0.5]  # type: ignore[attr-defined]
         assert copy.deepcopy(w).m == pickle.loads(pickle.dumps(w)).m == [0.5]  # type: ignore[attr-defined]
 
 
-def test_repr_is_micrograds_with_the_label() -> None:
-    """Without a label it is micrograd's to the letter; a format says how the number is written."""
+def test_value_repr_is_micrograds_with_the_label() -> None:
+    """Without a label it is micrograd's repr; a format specification formats the number."""
     assert repr(Value(2.0)) == "Value(data=2.0, grad=0.0)"
     assert repr(Value(2, "{'a'}\n")) == "Value(data=2.0, grad=0.0, label=\"{'a'}\\n\")"
     v = Parameter(0.123456, "w")
@@ -136,8 +172,8 @@ def test_repr_is_micrograds_with_the_label() -> None:
     assert f"{v:.3f} {v:8.2e}" == "0.123 1.23e-01"
 
 
-def test_detach_gives_a_leaf_that_blocks_gradients() -> None:
-    """It has the same data and label and no graph; zero_grad clears one's own gradient."""
+def test_detach_returns_a_leaf_that_blocks_gradients() -> None:
+    """The leaf has the same data and label and no graph; zero_grad clears only its own gradient."""
     x = Value(3.0)
     y = x * x
     y.label = "y"
@@ -151,7 +187,7 @@ def test_detach_gives_a_leaf_that_blocks_gradients() -> None:
 
 
 class Vector(list[Any]):
-    """Numbers that a user's class computes with, element by element."""
+    """A user's class of numbers with elementwise operators."""
 
     def __rsub__(self, number: Any) -> Vector:
         """Take each from a number."""
@@ -163,8 +199,8 @@ class Vector(list[Any]):
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, jit])
-def test_a_class_of_a_users_meets_values_by_its_own_operators(wrap: Any) -> None:
-    """A Value on the left leaves it to them, as a float does; without one it is Python's error."""
+def test_value_defers_to_the_operators_of_a_users_class(wrap: Any) -> None:
+    """Its reflected operators are called, as for a float; without them it is Python's TypeError."""
     difference = value_and_grad(wrap(lambda x: sum(x - Vector([1.0, 4.0]))))
     power = value_and_grad(wrap(lambda x: sum(x ** Vector([1.0, 4.0]))))
     assert (difference(2.0), power(2.0)) == ((-1.0, 2.0), (18.0, 33.0))
@@ -174,12 +210,12 @@ def test_a_class_of_a_users_meets_values_by_its_own_operators(wrap: Any) -> None
         operator.matmul(Value(2.0), 2.0)
 
 
-# Comparison and truth ---------------------------------------------------------------------------
+# Comparisons and truth values -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [Value, Parameter])
-def test_values_equal_one_another_by_identity(kind: type[Value]) -> None:
-    """Two Values of the same data are different nodes, in sets, as keys and in lists."""
+def test_value_equality_of_two_values_is_identity(kind: type[Value]) -> None:
+    """Two Values with equal data are different nodes in sets, as keys and in lists."""
     a, b, nowhere = kind(1.0), kind(1.0), kind(math.nan)
     assert (a == a, a != b, nowhere == nowhere) == (True, True, True)
     assert hash(a) == object.__hash__(a)
@@ -197,21 +233,21 @@ def test_values_equal_one_another_by_identity(kind: type[Value]) -> None:
 
 @pytest.mark.differential
 @given(a=st.floats(), b=st.floats())
-def test_comparisons_are_those_of_data(a: float, b: float) -> None:
-    """With numbers on either side, NaN included; of two Values, order alone."""
+def test_value_comparisons_compare_data(a: float, b: float) -> None:
+    """Numbers may be on either side, NaN included; two Values are compared by order only."""
     for number in (a, b, -a):
         for x, y in ((Value(a), number), (Parameter(a), np.float64(number))):
             assert bool(x == y) is (a == number)
             assert bool(y != x) is (a != number)
+    pairs: list[Any] = [(Value(a), Value(b)), (Value(a), b), (a, Value(b))]
     for compare in ORDER:
-        pairs: list[Any] = [(Value(a), Value(b)), (Value(a), b), (a, Value(b))]
         for pair in (*pairs, (Value(a), np.float64(b))):
             assert compare(*pair) is compare(a, b)
 
 
 @pytest.mark.parametrize("thing", [3, Decimal(3), Fraction(3, 2), 3j, 1.5 + 0j, np.complex128(3)])
-def test_equality_with_a_number_is_that_of_floats(thing: Any) -> None:
-    """With numbers that are not computed with as well, on either side and in a list."""
+def test_value_equality_with_a_number_is_that_of_floats(thing: Any) -> None:
+    """The number may be on either side or in a list, and of a kind refused as an operand."""
     for number in (3.0, 1.5):
         expected = bool(number == thing)
         x = Value(number)
@@ -219,38 +255,52 @@ def test_equality_with_a_number_is_that_of_floats(thing: Any) -> None:
         assert bool(x != thing) is bool(thing != x) is not expected
 
 
-def test_comparisons_beside_an_array_are_taken_element_by_element() -> None:
-    """Arrays of numbers beside a Value, and of Values beside a number, give arrays of bools."""
+@pytest.mark.parametrize("compare", COMPARISONS, ids=lambda f: f.__name__)
+def test_value_comparisons_with_arrays_are_elementwise(compare: Any) -> None:
+    """Arrays of numbers or of Values give arrays of bools."""
     numbers = np.array([1.0, 2.0, 3.0])
     values = np.array([Value(x) for x in numbers])
-    for compare in (*ORDER, operator.eq, operator.ne):
-        assert compare(Value(2.0), numbers).tolist() == compare(2.0, numbers).tolist()
-        assert compare(numbers, Value(2.0)).tolist() == compare(numbers, 2.0).tolist()
-        assert compare(values, 2.0).tolist() == compare(numbers, 2.0).tolist()
-    assert (values == numbers).tolist() == [True, True, True]
+    assert compare(Value(2.0), numbers).tolist() == compare(2.0, numbers).tolist()
+    assert compare(numbers, Value(2.0)).tolist() == compare(numbers, 2.0).tolist()
+    assert compare(values, 2.0).tolist() == compare(numbers, 2.0).tolist()
+    assert compare(values, numbers[::-1]).tolist() == compare(numbers, numbers[::-1]).tolist()
 
 
-def test_the_truth_of_a_value_is_that_of_its_data() -> None:
+def test_value_bool_is_that_of_its_data() -> None:
     """Zero is false, of either sign; nan is true."""
     truths = [bool(Value(x)) for x in (0.0, -0.0, 1e-300, math.nan, -1.0)]
     assert truths == [False, False, True, True, True]
 
 
-def test_conversion_that_would_drop_the_gradient_is_refused() -> None:
-    """By float(), math and statistics, as an index or a size: TypeErrors that name .data."""
-    cases: list[Any] = [
-        *(float, int, complex, math.sin, math.floor, math.trunc, np.float64, range),
-        *([1, 2, 3].__getitem__, lambda v: statistics.mean([v, 1.0])),
-    ]
-    for convert in cases:
-        with pytest.raises(OperandError, match=r"\.data"):
-            convert(Value(2.0))
-        with pytest.raises(sg.TraceError, match="mean"):
-            jit(lambda x: statistics.mean([x, 1.0]))(2.0)
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "float": float,
+    "int": int,
+    "complex": complex,
+    "math.sin": math.sin,
+    "math.floor": math.floor,
+    "math.trunc": math.trunc,
+    "np.float64": np.float64,
+    "range": range,
+    "index": [1, 2, 3].__getitem__,
+    "statistics.mean": lambda v: statistics.mean([v, 1.0]),
+}
 
 
-def test_prev_and_op_are_micrograds() -> None:
-    """_prev is the set of operands, constants wrapped; _op the operation's label; read-only."""
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_value_refuses_conversions_that_drop_the_gradient(name: str) -> None:
+    """The error of a conversion, or of use as an index or a size, names .data."""
+    with pytest.raises(OperandError, match=r"\.data"):
+        CONVERSIONS[name](Value(2.0))
+
+
+def test_statistics_mean_of_a_traced_value_is_an_error() -> None:
+    """The error of a compiled function names the function of Python that was called."""
+    with pytest.raises(sg.TraceError, match="mean"):
+        jit(lambda x: statistics.mean([x, 1.0]))(2.0)
+
+
+def test_value_prev_and_op_are_micrograds() -> None:
+    """_prev is the set of operands, constants wrapped; _op the symbol; both are read-only."""
     x, y = Value(2.0), Value(3.0)
     assert ((x * y)._prev, (x * x)._prev, x._prev) == ({x, y}, {x}, set())
     (constant,) = (x + 1)._prev - {x}
@@ -272,7 +322,7 @@ COPIERS: list[Callable[[Any], Any]] = [
 
 
 class Bounded(Parameter):
-    """A class of a user's that adds an attribute and a slot, and makes objects in its own way."""
+    """A user's class with an attribute, a slot and another constructor."""
 
     __slots__ = ("low",)
 
@@ -282,8 +332,8 @@ class Bounded(Parameter):
 
 
 @pytest.mark.parametrize("copier", COPIERS)
-def test_leaf_survives_copying_and_pickling(copier: Callable[[Any], Any]) -> None:
-    """Data, gradient, label, class and what it adds are kept, and the copy is another node."""
+def test_value_leaf_can_be_copied_and_pickled(copier: Callable[[Any], Any]) -> None:
+    """Data, gradient, label, class and attributes are kept, and the copy is another node."""
     for kind in (Value, Parameter):
         leaf = kind(-0.0, "{w} · 'x'")
         leaf.grad = -2.0
@@ -300,8 +350,8 @@ def test_leaf_survives_copying_and_pickling(copier: Callable[[Any], Any]) -> Non
     assert first[0] is second[0]
 
 
-def test_computed_numbers_are_neither_copied_nor_pickled() -> None:
-    """The copy of y would read the x that is not copied; without recording they are leaves."""
+def test_value_interior_node_cannot_be_copied_or_pickled() -> None:
+    """A copy of y would depend on the x that is not copied; under no_grad results are leaves."""
     x = Value(2.0, "x")
     y = x * 3.0
     for copied in (copy.copy, copy.deepcopy, pickle.dumps):
@@ -313,8 +363,8 @@ def test_computed_numbers_are_neither_copied_nor_pickled() -> None:
         assert pickle.loads(pickle.dumps(y * 2.0)).data == 12.0
 
 
-def copied_states(states: list[Any]) -> Any:
-    """Return what three steps of diffusion leave, each on a deep copy of the one before."""
+def diffuse(states: list[Any]) -> Any:
+    """Return a sum over three steps of diffusion, each on a deep copy of the step before."""
     states = copy.deepcopy(states)
     for _ in range(3):
         new = copy.deepcopy(states)
@@ -325,11 +375,11 @@ def copied_states(states: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, jit])
-def test_gradients_flow_through_copies_of_what_a_function_is_given(wrap: Any) -> None:
-    """But the copy of a Parameter that it closes over is another node, which none reaches."""
-    found = wrap(grad(copied_states))([1.0, 2.0, 4.0, 3.0])
+def test_grad_flows_through_copies_of_arguments(wrap: Any) -> None:
+    """A copy of a captured Parameter is another node, which receives no gradient."""
+    found = wrap(grad(diffuse))([1.0, 2.0, 4.0, 3.0])
     assert found == pytest.approx([3.232962, 3.59335, 4.364414, 7.725274])
-    assert sg.gradcheck(copied_states, [1.0, 2.0, 4.0, 3.0])
+    assert sg.gradcheck(diffuse, [1.0, 2.0, 4.0, 3.0])
     w = Parameter(3.0)
     f = wrap(lambda x: copy.deepcopy(w) * x + w)
     result = f(2.0)

@@ -15,8 +15,8 @@ from benchmarks.moons.problem import Problem, Step
 OPTIONS = ("-O3", "-march=native", "-ffast-math", "-fPIC")
 
 
-def by_hand(problem: Problem) -> Step:
-    """Return the step, compiled for this machine; FileNotFoundError where there is no compiler."""
+def c_step(problem: Problem) -> Step:
+    """Return the step, compiled for this machine; FileNotFoundError if no compiler is found."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise FileNotFoundError("no C compiler: install gcc to compare with C")
@@ -34,7 +34,7 @@ def by_hand(problem: Problem) -> Step:
     arrays = [np.array(x) for x in (problem.parameters, columns, problem.labels)]
     addresses = [a.ctypes.data for a in arrays]
 
-    def run(_kept: object = arrays) -> float:
+    def run(_references: object = arrays) -> float:
         return float(function(*addresses, problem.rate))
 
     return run

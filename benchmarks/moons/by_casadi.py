@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.moons.problem import Problem, Step, loss
 
 
-def scalar(problem: Problem) -> Step:
+def scalar_step(problem: Problem) -> Step:
     """Return the step; its function reads and writes arrays directly."""
     casadi: Any = importlib.import_module("casadi")  # its type hints say otherwise
 
@@ -31,7 +31,7 @@ def scalar(problem: Problem) -> Step:
     for place, view in enumerate(views[1:]):
         buffer.set_res(place, view)
 
-    def run(_kept: object = (step, buffer, views)) -> float:
+    def run(_references: object = (step, buffer, views)) -> float:
         trigger()
         state[:] = after
         return float(found[0])

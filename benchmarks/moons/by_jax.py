@@ -1,7 +1,7 @@
 """JAX: vectorised by hand, and the scalar code on JAX's own tracers; both compiled by `jax.jit`.
 
-The parameters are arrays that stay where JAX keeps them and are given up to the next call
-(donated); each step waits until all that it computes is there.
+The parameters stay in JAX's arrays and are donated to the next call; each step waits until all its
+results are computed.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ def descent(
     return step, [(jax.numpy.array(w), jax.numpy.array(b)) for w, b in layers]
 
 
-def called(function: Any, *arguments: Any) -> Callable[[], Any]:
-    """Return a call of a function, compiled, that waits for its results."""
+def call_compiled(function: Any, *arguments: Any) -> Callable[[], Any]:
+    """Compile a function, and return a call of it that waits for its results."""
     jax = in_doubles()
     run = jax.jit(function)
     return lambda: jax.block_until_ready(run(*arguments))
 
 
-def stepped(step: Any, state: Any) -> Step:
-    """Return what runs a step, compiled, from state to state."""
+def run_steps(step: Any, state: Any) -> Step:
+    """Compile a step, and return a run that makes one step from the state of the last."""
     jax = in_doubles()
     compiled = jax.jit(step, donate_argnums=0)
 
@@ -66,21 +66,21 @@ def stepped(step: Any, state: Any) -> Step:
     return run
 
 
-def vectorised(problem: Problem) -> Step:
+def vectorised_step(problem: Problem) -> Step:
     """Return the step on matrices."""
-    return stepped(*_on_matrices(problem))
+    return run_steps(*_on_matrices(problem))
 
 
-def scanned(problem: Problem) -> Step:
-    """Return the same step, many of them in one program."""
+def step_by_scan(problem: Problem) -> Step:
+    """Return the same step, 200 of them in one program."""
     step, state = _on_matrices(problem)
     scan = in_doubles().lax.scan
 
-    def repeated(state: Any) -> Any:
+    def repeat(state: Any) -> Any:
         state, values = scan(lambda state, _: step(state), state, length=200)
         return state, values[-1]
 
-    run = stepped(repeated, state)
+    run = run_steps(repeat, state)
     setattr(run, "steps", 200)  # noqa: B010 - a function to mypy
     return run
 
@@ -97,11 +97,11 @@ def _on_matrices(problem: Problem) -> tuple[Any, Any]:
     return descent(loss_of, problem.points, layers(problem.parameters), unit, problem.rate)
 
 
-def scalar(problem: Problem) -> Step:
-    """Return the step from the same scalar code as scalargrad's.
+def scalar_step(problem: Problem) -> Step:
+    """Return the step, computed by the same scalar code as scalargrad's.
 
-    The parameters are one array: as 337 arrays they take longer to hand over than to compute with.
-    A maximum compiles far sooner than `jax.nn.relu`, whose slope is a selection.
+    The parameters are one array: passing 337 arrays takes longer than computing with them. A
+    maximum compiles far sooner than `jax.nn.relu`, whose slope is a selection.
     """
     jax = in_doubles()
     np = jax.numpy
@@ -119,4 +119,4 @@ def scalar(problem: Problem) -> Step:
         value, gradient = jax.value_and_grad(objective)(parameters)
         return state - problem.rate * np.stack(gradient), value
 
-    return stepped(step, np.array(problem.parameters))
+    return run_steps(step, np.array(problem.parameters))

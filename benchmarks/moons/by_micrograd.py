@@ -7,12 +7,12 @@ from functools import partial
 from benchmarks.moons.problem import Problem, Step, loss, on_values
 
 
-def published(problem: Problem) -> Step:
-    """Return the step on micrograd's Values; it has ReLU and no other unit of ours."""
+def micrograd_step(problem: Problem) -> Step:
+    """Return the step on micrograd's Values; of our hidden units, it has ReLU only."""
     from micrograd.engine import Value
 
     if problem.activation != "relu":
-        raise ValueError(f"micrograd as published has no {problem.activation}")
+        raise ValueError(f"micrograd has no {problem.activation}")
     parameters = [Value(x) for x in problem.parameters]
 
     value = partial(loss, parameters, problem.points, problem.labels, Value.relu, Value.relu)

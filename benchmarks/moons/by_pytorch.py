@@ -46,7 +46,7 @@ def descent(
     return run
 
 
-def vectorised(problem: Problem) -> Step:
+def vectorised_step(problem: Problem) -> Step:
     """Return the step on matrices."""
     ys = in_doubles().tensor(problem.labels)
 

@@ -1,4 +1,4 @@
-"""scalargrad: the scalar code, compiled by `jit` in several ways of using it."""
+"""The scalar code in scalargrad, compiled by `jit`, with several kinds of call."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from benchmarks.moons.problem import Problem, Step, loss, on_values
 
 
 def descent(loss_of: Callable[..., Any], rate: float) -> Callable[..., Any]:
-    """Return a step of gradient descent: parameters, nested or not, in, loss and parameters out.
+    """Return a step of gradient descent from (nested) parameters to the loss and new parameters.
 
-    What else it is given, it hands on to the loss.
+    Further arguments are passed on to the loss.
     """
     slopes = sg.value_and_grad(loss_of)
 
-    def moved(parameters: Any, gradient: Any) -> Any:
+    def update(parameters: Any, gradient: Any) -> Any:
         if isinstance(parameters, list | tuple):
-            return type(parameters)(map(moved, parameters, gradient))
+            return type(parameters)(map(update, parameters, gradient))
         return parameters - rate * gradient
 
     def step(parameters: Any, *data: Any) -> tuple[Any, Any]:
         value, gradient = slopes(parameters, *data)
-        return value, moved(parameters, gradient)
+        return value, update(parameters, gradient)
 
     return step
 
@@ -36,26 +36,26 @@ def step_with_data_of(problem: Problem) -> Callable[..., Any]:
 
 
 def step_of(problem: Problem) -> Callable[..., Any]:
-    """Return the same step of the parameters alone.
+    """Return the same step as a function of the parameters alone.
 
-    The data are in tuples, which cannot change, so that no call compares them with what they were.
+    The data are tuples, which are immutable, so calls need not check them for changes.
     """
     points, labels = tuple(map(tuple, problem.points)), tuple(problem.labels)
     step = step_with_data_of(problem)
     return lambda parameters: step(parameters, points, labels)
 
 
-class Scanned:
-    """A step that is made many times in one call of `scan`, which keeps its state in memory.
+class ScanSteps:
+    """A step that is repeated in one call of `scan`, which keeps its state in memory.
 
     Parameters
     ----------
     step : callable
-        Takes what is carried; returns the loss and the next to carry.
+        A function of the carry that returns the loss and the next carry.
     carry
-        What the first step takes.
+        The carry of the first step.
     steps : int
-        How many are made in a call.
+        The number of steps per call.
     """
 
     def __init__(
@@ -66,40 +66,40 @@ class Scanned:
         self._carry = carry
 
     def __call__(self) -> float:
-        """Make so many steps, and return the last one's loss."""
+        """Make the steps, and return the loss of the last one."""
         self._carry, losses = sg.scan(self._step, self._carry, length=self.steps)
         return float(losses[-1])
 
 
-def scanned(problem: Problem) -> Step:
-    """Return the whole step, with the data written into the function."""
-    return Scanned(step_of(problem), problem.parameters)
+def step_by_scan(problem: Problem) -> Step:
+    """Return the whole step by `scan`, with the data as constants of the function."""
+    return ScanSteps(step_of(problem), problem.parameters)
 
 
-def passed_in(problem: Problem) -> Step:
-    """Return the whole step, with the data as arguments, which it hands on unchanged."""
+def step_by_scan_with_data(problem: Problem) -> Step:
+    """Return the whole step by `scan`, with the data in the carry, which does not change them."""
     step = step_with_data_of(problem)
 
-    def carried(carry: Any) -> tuple[Any, Any]:
+    def carry_step(carry: Any) -> tuple[Any, Any]:
         parameters, points, labels = carry
         value, updated = step(parameters, points, labels)
         return value, (updated, points, labels)
 
-    return Scanned(carried, (problem.parameters, problem.points, problem.labels))
+    return ScanSteps(carry_step, (problem.parameters, problem.points, problem.labels))
 
 
-def called(problem: Problem, kind: Callable[[Any], Any] = list) -> Step:
-    """Return the whole step, called as a function: floats of this kind in, and out."""
-    return called_with(step_of(problem), kind(problem.parameters))
+def step_by_calls(problem: Problem, kind: Callable[[Any], Any] = list) -> Step:
+    """Return the whole step, called as a function, with parameters of this kind."""
+    return step_with_arguments(step_of(problem), kind(problem.parameters))
 
 
-def called_with(step: Callable[..., Any], state: Any, *given: Any) -> Step:
-    """Return a step, compiled, which takes the state that it returned before beside its loss."""
+def step_with_arguments(step: Callable[..., Any], state: Any, *data: Any) -> Step:
+    """Compile a step, and return a run that makes one step from the state of the last."""
     compiled = sg.jit(step)
 
     def run() -> float:
         nonlocal state
-        value, state = compiled(state, *given)
+        value, state = compiled(state, *data)
         return float(value)
 
     return run
@@ -111,7 +111,7 @@ def loss_of(problem: Problem, parameters: list[sg.Parameter]) -> Callable[[], An
     return lambda: loss(parameters, problem.points, problem.labels, unit, sg.relu)
 
 
-def decorated(problem: Problem) -> Step:
+def step_with_compiled_loss(problem: Problem) -> Step:
     """Return micrograd's own loop with one decorator on the loss, parameters as Values."""
     parameters = [sg.Parameter(x) for x in problem.parameters]
     return on_values(sg.jit(loss_of(problem, parameters)), parameters, problem.rate)

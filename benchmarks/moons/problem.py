@@ -1,4 +1,4 @@
-"""The problem of all peers: points, parameters, and the loss written number by number."""
+"""The problem of all peers: points, parameters, and the loss as scalar code."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PENALTY = 1e-4
 
 
 class Problem(NamedTuple):
-    """The demo's points, labels (1 or -1) and first parameters, the hidden units and a rate.
+    """The demo's points, labels (1 or -1), first parameters, hidden units and learning rate.
 
-    The rate is so small that however often a peer is called, all compute the same numbers.
+    The rate is so small that all peers compute the same numbers after any number of calls.
     """
 
     points: list[list[float]]
@@ -45,7 +45,7 @@ def moons(activation: str = "relu", count: int = 100, rate: float = 1e-14) -> Pr
 
 
 def network(parameters: Sequence[Any], x: Sequence[Any], activate: Unit) -> Any:
-    """Compute the score of one point, number by number."""
+    """Compute the score of one point in scalar code."""
     remaining = iter(parameters)
     for nout in WIDTHS[1:]:
         outputs = []
@@ -70,23 +70,23 @@ def loss(
     return data_loss + PENALTY * sum(p * p for p in parameters)
 
 
-def swept(value: Any) -> float:
-    """Sweep back from a Value of any library, and return its number."""
+def run_backward(value: Any) -> float:
+    """Run backward from a Value of any library, and return its number."""
     value.backward()
     return float(value.data)
 
 
 def on_values(loss: Callable[[], Any], parameters: Sequence[Any], rate: float) -> Step:
-    """Return micrograd's own loop: its step on Values of a library, forward, backward, update."""
+    """Return micrograd's own loop with Values of any library: forward, backward, update."""
 
     def run() -> float:
         value = loss()
         for p in parameters:
             p.grad = 0.0
-        found = swept(value)
+        number = run_backward(value)
         for p in parameters:
             p.data -= rate * p.grad
-        return found
+        return number
 
     return run
 
@@ -94,7 +94,7 @@ def on_values(loss: Callable[[], Any], parameters: Sequence[Any], rate: float) -
 def layers(
     parameters: Sequence[float], widths: Sequence[int] = WIDTHS
 ) -> Iterator[tuple[list[list[float]], list[float]]]:
-    """Cut the parameters into a weight matrix (nout rows) and biases for each layer.
+    """Split the parameters into a weight matrix (nout rows) and biases for each layer.
 
     Examples
     --------

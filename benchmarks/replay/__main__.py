@@ -1,9 +1,9 @@
 """Run the corpus on two checkouts, and compare: ``python -m benchmarks.replay BASE CHANGE``.
 
-BASE and CHANGE are folders of checkouts, or revisions of this repository. Both are run by this
-checkout's programs and runner, in this Python's environment, in alternating processes. Times are
-processor times. Printed are the medians of the rounds with their ratio CHANGE / BASE, the times of
-the phases of compilation, and the programs for which other candidate forms were taken or rejected.
+BASE and CHANGE are folders of checkouts, or revisions of this repository. This checkout's programs
+and runner are used for both, in this Python's environment, alternately and in new processes. Times
+are processor times. The output has the medians of the rounds and their ratio CHANGE / BASE, the
+times of the phases of compilation, and the candidate forms that are accepted on one side only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.replay.phases import PHASES
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
-#: A ratio beyond this is printed, if all rounds of one side took longer than all of the other.
+#: A ratio above this is printed if all rounds of one side took longer than all of the other.
 SLOWER = 1.1
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -35,7 +35,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 @contextmanager
 def checkout(name: str) -> Iterator[Path]:
-    """Yield the folder of a checkout; that of a revision is temporary."""
+    """Return the folder of a checkout; for a revision, create one and remove it at the end."""
     if (Path(name) / "src" / "scalargrad").is_dir():
         yield Path(name).resolve()
         return
@@ -48,8 +48,8 @@ def checkout(name: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", folder], check=True)
 
 
-def run(folder: Path, file: str, pattern: str, limit: float) -> list[dict[str, Any]]:
-    """Run the programs of one file on one checkout, with nothing known from earlier runs."""
+def run_file(folder: Path, file: str, pattern: str, limit: float) -> list[dict[str, Any]]:
+    """Run the programs of one file on one checkout, with an empty cache of compiled programs."""
     with tempfile.TemporaryDirectory() as cache:
         path = os.pathsep.join([str(folder / "src"), str(ROOT)])
         done = subprocess.run(
@@ -77,7 +77,7 @@ def numbers(x: Any) -> Iterator[float]:
 
 
 def difference(base: Any, change: Any) -> str:
-    """Say how two outcomes differ, or nothing if they do not."""
+    """Describe how two outcomes differ; '' if they are equal."""
     if base == change:
         return ""
     a, b = list(numbers(base)), list(numbers(change))
@@ -94,7 +94,7 @@ def _short(outcome: Any) -> str:
 
 
 def ratio(base: Sequence[float], change: Sequence[float]) -> tuple[float, bool]:
-    """Return the ratio of medians, and whether one side is slower beyond doubt."""
+    """Return the ratio of medians, and whether one side is slower in all rounds."""
     found = statistics.median(change) / statistics.median(base)
     apart = min(change) > max(base) or max(change) < min(base)
     return found, apart and not 1 / SLOWER <= found <= SLOWER
@@ -111,23 +111,23 @@ def compare(base: Rows, change: Rows) -> bool:
             agree = False
             continue
         found = [difference(a[0]["outcome"], x["outcome"]) for x in b]
-        said = [x for x in found if x][:1]
-        said += other_candidates(a[0], b[0])
+        changes = [x for x in found if x][:1]
+        changes += other_candidates(a[0], b[0])
         if a[0].get("warned") != b[0].get("warned"):
-            said.append(f"warnings {a[0].get('warned')} are now {b[0].get('warned')}")
+            changes.append(f"warnings {a[0].get('warned')} are now {b[0].get('warned')}")
         if len({str(x[call]) for x in b for call in ("outcome", "again") if call in x}) > 1:
-            said.append("calls of the change differ among themselves")
-        agree = agree and not said
+            changes.append("calls of the change differ among themselves")
+        agree = agree and not changes
         for kind in ("first", "call"):
             if all(kind in x for x in (*a, *b)):
                 before = [x[kind] for x in a]
                 r, apart = ratio(before, [x[kind] for x in b])
                 ratios[kind].append(r)
                 if apart:
-                    said.append(f"{kind} {r:.2f} x ({statistics.median(before):.2g} s)")
-                    said += slowest_phase(a, b) if kind == "first" else []
-        if said:
-            print(f"{name}: {'; '.join(said)}")
+                    changes.append(f"{kind} {r:.2f} x ({statistics.median(before):.2g} s)")
+                    changes += slowest_phase(a, b) if kind == "first" else []
+        if changes:
+            print(f"{name}: {'; '.join(changes)}")
     for kind, found_ratios in ratios.items():
         q = statistics.quantiles(found_ratios, n=10) if len(found_ratios) > 1 else found_ratios
         print(
@@ -139,7 +139,7 @@ def compare(base: Rows, change: Rows) -> bool:
 
 
 def other_candidates(base: dict[str, Any], change: dict[str, Any]) -> list[str]:
-    """Say which candidates are taken and rejected that were not, if both sides name theirs."""
+    """Describe the candidates that only one side takes or rejects, if both sides name theirs."""
     before, now = (x.get("candidates") or [] for x in (base, change))
     if before == now or not before or not now:
         return []
@@ -162,7 +162,7 @@ def _phases(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def slowest_phase(base: Sequence[dict[str, Any]], change: Sequence[dict[str, Any]]) -> list[str]:
-    """Say which phase of the first calls has gained or lost most."""
+    """Describe the phase of the first calls whose time has changed most."""
     before, now = _phases(base), _phases(change)
     if not (before and now):
         return []
@@ -180,13 +180,13 @@ def print_phases(base: Rows, change: Rows) -> None:
 
 
 def main() -> int:
-    """Replay, compare, and return 1 if outcomes differ."""
+    """Run both checkouts, compare, and return 1 if outcomes differ."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replay", description=__doc__)
     parser.add_argument("base", help="a folder or a revision")
     parser.add_argument("change", help="a folder or a revision")
-    parser.add_argument("--only", default="*", help="programs, as 'statistics.*'")
+    parser.add_argument("--only", default="*", help="programs, such as 'statistics.*'")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds for a file at most")
+    parser.add_argument("--limit", type=float, default=600.0, help="maximum seconds for a file")
     chosen = parser.parse_args()
     start = chosen.only.partition(".")[0]
     files = sorted(x.stem for x in CORPUS.glob("[!_]*.py") if fnmatch(x.stem, start))
@@ -196,7 +196,7 @@ def main() -> int:
         for count in range(chosen.rounds):
             for file in files:
                 for k in (0, 1) if count % 2 == 0 else (1, 0):
-                    for row in run(folders[k], file, chosen.only, chosen.limit):
+                    for row in run_file(folders[k], file, chosen.only, chosen.limit):
                         sides[k][row["name"]].append(row)
             print(f"round {count + 1} of {chosen.rounds} done", file=sys.stderr, flush=True)
     return 0 if compare(*sides) else 1

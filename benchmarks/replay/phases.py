@@ -1,7 +1,7 @@
-"""Times of the phases of compilation, and the candidates that were taken and rejected.
+"""Times of the phases of compilation, and the candidate forms that were taken and rejected.
 
-Functions of the package that is measured are replaced by ones that also note the time. A revision
-that lacks one of them has no time of that phase.
+Functions of the measured package are replaced by functions that also record the time. If a revision
+lacks one of them, that phase has no time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from inspect import isgeneratorfunction
 from typing import Any
 
 _NESTS = "scalargrad.compiler.nests"
-#: The functions of each phase, in the order of compilation: module, and name in it. What one calls
-#: of another phase counts there alone.
+#: The functions of each phase, in the order of compilation: module and name. If a function calls
+#: one of another phase, that time counts for the other phase only.
 PHASES: dict[str, list[tuple[str, str]]] = {
     "record": [("scalargrad.compiler.call.specializations", "Specializations.record")],
     "find loops": [(f"{_NESTS}.compile_nests", "trees")],
@@ -34,16 +34,15 @@ PHASES: dict[str, list[tuple[str, str]]] = {
 }
 
 
-class Watch:
-    """Notes the processor time of each phase, and the candidates.
+class PhaseTimer:
+    """Records the processor time of each phase, and the candidates.
 
     Attributes
     ----------
     seconds : dict
         The time of each phase since the last `clear`.
     candidates : list of dict
-        For each program that was compiled since then, the form taken, and those rejected, with
-        reasons.
+        The form of each program compiled since then, and the rejected forms with reasons.
     """
 
     def __init__(self) -> None:
@@ -53,11 +52,11 @@ class Watch:
         self._since = 0.0
         for phase, functions in PHASES.items():
             for module, name in functions:
-                self._replace(module, name, partial(self._timed, phase=phase))
-        self._replace(f"{_NESTS}.compile_nests", "choose", self._noting_choices)
+                self._replace(module, name, partial(self._add_timing, phase=phase))
+        self._replace(f"{_NESTS}.compile_nests", "choose", self._record_choices)
 
     def clear(self) -> None:
-        """Forget what was noted."""
+        """Discard the recorded times and candidates."""
         self.seconds.clear()
         self.candidates = []
 
@@ -69,14 +68,14 @@ class Watch:
                 owner = getattr(owner, part)
             setattr(owner, last, by(getattr(owner, last)))
 
-    def _timed(self, function: Any, phase: str) -> Any:
+    def _add_timing(self, function: Any, phase: str) -> Any:
         if isgeneratorfunction(function):
 
             @wraps(function)
             def generate(*args: Any, **kwargs: Any) -> Iterator[Any]:
                 items = function(*args, **kwargs)
                 while True:
-                    with self._within(phase):
+                    with self._phase(phase):
                         try:
                             item = next(items)
                         except StopIteration:
@@ -87,29 +86,29 @@ class Watch:
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self._within(phase):
+            with self._phase(phase):
                 return function(*args, **kwargs)
 
         return call
 
     @contextmanager
-    def _within(self, phase: str) -> Iterator[None]:
-        """Count the time of the ``with`` block for a phase, and not for the enclosing phase."""
-        self._pass()
+    def _phase(self, phase: str) -> Iterator[None]:
+        """Count the time of the ``with`` block for a phase, and not for an enclosing phase."""
+        self._add_elapsed()
         self._open.append(phase)
         try:
             yield
         finally:
-            self._pass()
+            self._add_elapsed()
             self._open.pop()
 
-    def _pass(self) -> None:
+    def _add_elapsed(self) -> None:
         now = time.process_time()
         if self._open:
             self.seconds[self._open[-1]] += now - self._since
         self._since = now
 
-    def _noting_choices(self, function: Any) -> Any:
+    def _record_choices(self, function: Any) -> Any:
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             found = function(*args, **kwargs)

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.measuring import seconds
 from benchmarks.replay import PROGRAMS
-from benchmarks.replay.phases import Watch
+from benchmarks.replay.phases import PhaseTimer
 
 #: Minimum duration, in seconds, of a batch of calls that is timed.
 BATCH = 0.01
@@ -48,7 +48,7 @@ def to_json(x: Any) -> Any:
     return found
 
 
-def run_program(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
+def run_program(make: Callable[[], Any], timer: PhaseTimer) -> dict[str, Any]:
     """Run a program and return its outcome and times.
 
     These are the time of the first two calls, with those of the phases of compilation and the
@@ -56,7 +56,7 @@ def run_program(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
     included because a path through branches is compiled the second time it is taken.
     """
     function, args = make()
-    watch.clear()
+    timer.clear()
     found: dict[str, Any] = {}
 
     def first() -> None:
@@ -73,7 +73,7 @@ def run_program(make: Callable[[], Any], watch: Watch) -> dict[str, Any]:
         warnings.simplefilter("always")
         try:
             found["first"] = seconds(first, 1, time.process_time)
-            found["phases"], found["candidates"] = dict(watch.seconds), watch.candidates
+            found["phases"], found["candidates"] = dict(timer.seconds), timer.candidates
             once = max(seconds(run, 1, time.process_time), 1e-7)
             count = max(1, round(BATCH / once))
             found["call"] = statistics.median(batch() for _ in range(BATCHES))
@@ -87,12 +87,12 @@ def main(file: str, pattern: str = "*") -> None:
     """Run the programs of a file whose names fit a pattern, after one that is not counted."""
     corpus = "benchmarks.replay.corpus"
     importlib.import_module(f"{corpus}.statistics")
-    watch = Watch()
-    run_program(PROGRAMS["statistics.garch"], watch)
+    timer = PhaseTimer()
+    run_program(PROGRAMS["statistics.garch"], timer)
     importlib.import_module(f"{corpus}.{file}")
     for name, make in PROGRAMS.items():
         if name.startswith(f"{file}.") and fnmatch(name, pattern):
-            print(json.dumps({"name": name, **run_program(make, watch)}), flush=True)
+            print(json.dumps({"name": name, **run_program(make, timer)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ It answers an eval's messages, a line of JSON each, on its standard output:
 
     gradbench run --eval "gradbench repo eval gmm" --tool "python -m examples.gradbench.tool"
 
-in a clone of this repository, with GradBench's command beside it. The problems are those of
-`benchmarks/gradbench.py`, on one core. Modes of differentiation, which the evals particle and
-saddle tell apart, are all the same here.
+in a clone of this repository, with GradBench's command installed. The problems are those of
+`benchmarks/gradbench.py`, on one core. The evals particle and saddle name modes of differentiation;
+here they all use the same one.
 
 References
 ----------
@@ -41,7 +41,7 @@ def array(x: Any) -> Any:
 
 
 def of_lstm(given: Any) -> Task:
-    """Take the layers' parameters apart."""
+    """Return the problem and the layers' parameters."""
     layers, bits = len(given["main_params"]) // 2, len(given["extra_params"][0])
     main = array(given["main_params"]).reshape(layers, 2, 4, bits)
     state = array(given["state"]).reshape(layers, 2, bits)
@@ -51,14 +51,14 @@ def of_lstm(given: Any) -> Task:
 
 
 def of_gmm(given: Any) -> Task:
-    """Take the parts of a mixture."""
+    """Return the problem and the parameters of a mixture."""
     sizes = {name: given[name] for name in ("d", "k", "n", "m", "gamma")}
     problem = gradbench.gmm(**sizes, data=array(given["x"]))
     return problem, tuple(array(given[name]) for name in ("alpha", "mu", "q", "l"))
 
 
 def of_ba(given: Any) -> Task:
-    """Repeat the one observation that is given; all are computed."""
+    """Return the problem and its one observation, repeated; all copies are computed."""
     count = given["p"]
     one = array([*given["cam"], *given["x"], given["w"]])
     problem = gradbench.ba(count, features=np.tile(array(given["feat"]), (count, 1)))
@@ -66,13 +66,13 @@ def of_ba(given: Any) -> Task:
 
 
 def of_kmeans(given: Any) -> Task:
-    """Take points and centroids."""
+    """Return the problem and the centroids."""
     points, centroids = array(given["points"]), array(given["centroids"])
     problem = gradbench.kmeans(len(centroids), len(points), points.shape[1], points=points)
     return problem, (centroids,)
 
 
-#: What each module of GradBench asks for.
+#: The problem and the arguments of each module of GradBench.
 MODULES: dict[str, Callable[[Any], Task]] = {
     "ba": of_ba,
     "det": lambda x: (gradbench.det(x["ell"]), (array(x["A"]).reshape(x["ell"], -1),)),
@@ -87,7 +87,7 @@ MODULES: dict[str, Callable[[Any], Task]] = {
 }
 
 
-def written(module: str, function: str, given: Any, found: Any) -> Any:
+def format_output(module: str, function: str, given: Any, found: Any) -> Any:
     """Return a result in the form that an eval reads."""
     if module == "gmm" and function == "jacobian":
         return {name: x.tolist() for name, x in zip(("alpha", "mu", "q", "l"), found, strict=True)}
@@ -114,11 +114,11 @@ def written(module: str, function: str, given: Any, found: Any) -> Any:
 
 
 def evaluate(message: Any) -> dict[str, Any]:
-    """Run a function as often as asked, and return its result and its times."""
+    """Run a function as often as the message demands, and return its result and its times."""
     module, function, given = message["module"], message["function"], message["input"]
     problem, arguments = MODULES[module](given)
-    asked = problem.primal if function in PRIMALS else problem.ours
-    run = sg.jit(asked) if problem.is_whole else problem.ours()
+    requested = problem.primal if function in PRIMALS else problem.ours
+    run = sg.jit(requested) if problem.is_whole else problem.ours()
     timings: list[int] = []
     while len(timings) < given["min_runs"] or sum(timings) < 1e9 * given["min_seconds"]:
         start = time.perf_counter_ns()
@@ -126,13 +126,13 @@ def evaluate(message: Any) -> dict[str, Any]:
         timings.append(time.perf_counter_ns() - start)
     return {
         "success": True,
-        "output": written(module, function, given, found),
+        "output": format_output(module, function, given, found),
         "timings": [{"name": "evaluate", "nanoseconds": each} for each in timings],
     }
 
 
 def answer(message: Any) -> dict[str, Any]:
-    """Return what a message is answered, without its number."""
+    """Return the answer to a message, without its number."""
     if message["kind"] == "start":
         return {"tool": "scalargrad"}
     if message["kind"] == "define":
@@ -141,7 +141,7 @@ def answer(message: Any) -> dict[str, Any]:
         return {}
     try:
         return evaluate(message)
-    except Exception:  # noqa: BLE001 - an eval goes on after a failure
+    except Exception:  # noqa: BLE001 - an eval continues after a failure
         return {"success": False, "error": traceback.format_exc()}
 
 

@@ -19,11 +19,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)
 
-    def ran(*arguments: str, program: str = "scalargrad") -> tuple[int, str, str]:
+    def run_command(*arguments: str, program: str = "scalargrad") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", [program, *arguments])
         with pytest.raises(SystemExit) as stopped:
             main()
         captured, code = capsys.readouterr(), stopped.value.code
         return (code if isinstance(code, int) else 0), captured.out, captured.err
 
-    return ran
+    return run_command

@@ -1,4 +1,4 @@
-"""Calls of operations: operators, methods, choices, shape parameters, wrong arguments."""
+"""Calls of operations: operators, methods, where, number arguments, wrong arguments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METHODS = [name for name, op in TABLE.items() if getattr(op, "arity", 0) == 1]
 
 
 def outcome(make: Callable[..., Value], *operands: Any) -> tuple[str, ...]:
-    """Return what a node holds, bit for bit, or the message of its DomainError."""
+    """Return value, slopes and operands of a node, bit for bit, or its DomainError."""
     try:
         node = make(*operands)
     except DomainError as error:
@@ -41,8 +41,8 @@ def outcome(make: Callable[..., Value], *operands: Any) -> tuple[str, ...]:
 
 @pytest.mark.differential
 @given(a=st.floats() | st.sampled_from([0.0, -0.0, 1.0, 2.0, 0.5]), b=st.floats())
-def test_operators_and_methods_are_the_operations(a: float, b: float) -> None:
-    """They make the node, or raise the error, of the operation, on either side of a number."""
+def test_value_operators_and_methods_are_the_operations(a: float, b: float) -> None:
+    """They make the same node, or raise the same error, with a number on either side."""
     for name, sign in OPERATORS.items():
         for x, y in ((Value(a), Value(b)), (Value(a), b), (b, Value(a))):
             assert outcome(sign, x, y) == outcome(vars(ops)[name], x, y)
@@ -53,8 +53,8 @@ def test_operators_and_methods_are_the_operations(a: float, b: float) -> None:
     assert outcome(abs, Value(a)) == outcome(ops.abs, Value(a))
 
 
-def test_where_with_a_number_makes_no_node() -> None:
-    """With a number or bool as condition the chosen operand itself is the result."""
+def test_where_with_a_number_as_condition_makes_no_node() -> None:
+    """If the condition is a number or bool, the result is the selected operand itself."""
     v, w = Value(2.0), Value(3.0)
     assert where(True, v, w) is v
     assert where(v > 5, v, w) is w
@@ -67,7 +67,7 @@ def test_where_with_a_number_makes_no_node() -> None:
                 where(condition, *arms)
 
 
-#: What operations that choose among numbers, or add them up, are to Python and NumPy.
+#: Selections and reductions of plain numbers, with their results by Python and NumPy.
 OF_FLOATS: dict[str, tuple[Callable[[], Any], float]] = {
     "maximum": (lambda: sg.maximum(2.0, 3.0, -1.0), 3.0),
     "maximum of an int": (lambda: sg.maximum(0, -3.5), 0.0),
@@ -82,10 +82,10 @@ OF_FLOATS: dict[str, tuple[Callable[[], Any], float]] = {
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
-def test_maximum_where_and_reductions_of_floats_take_few_calls(name: str) -> None:
-    """A model used without gradients pays for calls of Python's: 40 ns each, and `max` takes 100.
+def test_maximum_where_and_reductions_of_floats_make_few_calls(name: str) -> None:
+    """A model evaluated without gradients pays for Python calls: 40 ns each, `max` 100 ns.
 
-    `where` is one, others ask besides whether all are plain numbers.
+    `where` is one call; the others also check that all operands are plain numbers.
     """
     compute, expected = OF_FLOATS[name]
     assert compute() == expected
@@ -100,9 +100,11 @@ def test_maximum_where_and_reductions_of_floats_take_few_calls(name: str) -> Non
     assert len(calls) <= 5  # one is `compute`
 
 
-@pytest.mark.parametrize("op", [sg.maximum, sg.minimum, lambda *xs: sg.sum([*xs])])
-def test_maximum_minimum_and_sum_of_plain_numbers_are_those_of_values(op: Any) -> None:
-    """Of ints, bools, NumPy's numbers, nan, infinities and an integer that no float can hold."""
+@pytest.mark.parametrize(
+    "op", [sg.maximum, sg.minimum, lambda *xs: sg.sum([*xs])], ids=["maximum", "minimum", "sum"]
+)
+def test_maximum_minimum_and_sum_of_numbers_agree_with_values(op: Any) -> None:
+    """They agree for ints, bools, NumPy numbers, nan and infinities; a huge integer is an error."""
     numbers: list[Any] = [
         -0.0,
         1,
@@ -120,22 +122,22 @@ def test_maximum_minimum_and_sum_of_plain_numbers_are_those_of_values(op: Any) -
         op(1.0, 10**400)
 
 
-def test_what_other_libraries_take_as_a_second_operand_is_written_out() -> None:
-    """What the message says gives the number of math.log(x, base), and PyTorch's softplus."""
+@pytest.mark.parametrize(
+    ("op", "number"),
+    [(sg.log, math.log(5.0, 3.0)), (sg.softplus, math.log1p(math.exp(3.0 * 5.0)) / 3.0)],
+    ids=["log", "softplus"],
+)
+def test_log_and_softplus_with_a_second_operand_suggest_the_formula(op: Any, number: float) -> None:
+    """The suggestion has the value of math.log(x, base), or of PyTorch's softplus with beta."""
     numbers = {"x": Value(5.0), "base": 3.0, "beta": 3.0}
-    cases: list[tuple[Any, float]] = [
-        (sg.log, math.log(5.0, 3.0)),
-        (sg.softplus, math.log1p(math.exp(3.0 * 5.0)) / 3.0),
-    ]
-    for op, number in cases:
-        with pytest.raises(OperandError) as caught:
-            op(Value(5.0), 3.0)
-        written = str(caught.value).rpartition(", or ")[2]
-        assert eval(written, {op.name: op, **numbers}).data == pytest.approx(number, rel=1e-14)
+    with pytest.raises(OperandError) as caught:
+        op(Value(5.0), 3.0)
+    suggestion = str(caught.value).rpartition(", or ")[2]
+    assert eval(suggestion, {op.name: op, **numbers}).data == pytest.approx(number, rel=1e-14)
 
 
-def test_operations_of_three_operands_know_who_records_each_time() -> None:
-    """Whatever was called before, they make leaves under no_grad, and jit records."""
+def test_clip_and_where_check_the_grad_mode_at_each_call() -> None:
+    """After any earlier calls they make leaves under no_grad, and jit traces them."""
     x, low, high = Value(0.3), Parameter(0.5), 1
     chosen: Any = where
     calls: list[Any] = [lambda a, b: sg.clip(a, b, high), lambda a, b: chosen(sg.gt(b, a), a, b)]

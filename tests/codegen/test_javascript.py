@@ -1,6 +1,6 @@
-"""JavaScript printed from the table, run in a real Chromium beside Python.
+"""JavaScript generated from operation definitions, run in Chromium and compared with Python.
 
-The cases are generated from the table: a new operation is tested here without a line being added.
+The cases are generated from the registry: a new operation is tested here without an added line.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from scalargrad import DomainError, Value, custom_op, ops
 
 pytestmark = pytest.mark.wide
 
-#: Agreement promised, relative; at the end of the float range, some of its smallest steps.
+#: Relative tolerance; absolute tolerance for subnormal numbers, in steps of the smallest float.
 RELATIVE, SMALLEST = 1e-12, 20 * 5e-324
-#: Numbers of operands tried where an operation takes any number; the last one, at one point.
+#: Numbers of operands with which variadic operations are tested, and one for a single point.
 ARITIES, LONG = (1, 2, 3, 6), 2000
 EXTREMES = (
     *(math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -3.0),
     *(5e-324, -5e-324, 1e308, -1e308, 2.0, 20.0, -40.0, 711.0, -744.0, 1e-9, 1e17),
 )
-SHOWN = 'const shown = (x) => (Object.is(x, -0) ? "-0" : String(x));'
+FORMAT = 'const format = (x) => (Object.is(x, -0) ? "-0" : String(x));'
 REPLAY = """(cases) => {
     const functions = %s;
     %s
@@ -44,13 +44,13 @@ REPLAY = """(cases) => {
         const a = operands.map(Number);
         const {value, partials, valid} = functions[key];
         const y = value(a);
-        return [shown(y), partials(y, a).map(shown), valid(a)];
+        return [format(y), partials(y, a).map(format), valid(a)];
     }));
 }"""
 
 
-class Answer(NamedTuple):
-    """What JavaScript makes of an operation at a point."""
+class Evaluation(NamedTuple):
+    """The result of an operation at a point, computed in JavaScript."""
 
     point: tuple[float, ...]
     value: float
@@ -59,7 +59,7 @@ class Answer(NamedTuple):
 
 
 def points(op: Operation) -> Iterator[tuple[float, ...]]:
-    """Yield points of the operation's domain, then every mixture of extreme numbers."""
+    """Yield points of the domain of an operation, then every combination of extreme numbers."""
     generator = random.Random(op.name)
     fixed = isinstance(op, Elementwise)
     for arity in (op.arity,) if isinstance(op, Elementwise) else ARITIES:
@@ -71,15 +71,15 @@ def points(op: Operation) -> Iterator[tuple[float, ...]]:
         yield tuple(generator.uniform(*op.domain.interval(i)) for i in range(LONG))
 
 
-def replay(page: Any, cases: Sequence[tuple[Operation, tuple[float, ...]]]) -> list[Answer]:
-    """Run printed functions in the page; numbers travel as text, which keeps -0 and nan."""
+def evaluate(page: Any, cases: Sequence[tuple[Operation, tuple[float, ...]]]) -> list[Evaluation]:
+    """Run generated functions in the page; numbers are sent as text, which keeps -0 and nan."""
     source = javascript_functions([(op, len(point)) for op, point in cases])
     sent = [(function_key(op, len(point)), [repr(x) for x in point]) for op, point in cases]
     spelled = json.dumps(sent).replace('"inf"', '"Infinity"').replace('"-inf"', '"-Infinity"')
-    answers = json.loads(page.evaluate(REPLAY % (source, SHOWN), spelled))
+    results = json.loads(page.evaluate(REPLAY % (source, FORMAT), spelled))
     return [
-        Answer(point, float(value), [float(x) for x in partials], valid)
-        for (_, point), (value, partials, valid) in zip(cases, answers, strict=True)
+        Evaluation(point, float(value), [float(x) for x in partials], valid)
+        for (_, point), (value, partials, valid) in zip(cases, results, strict=True)
     ]
 
 
@@ -92,51 +92,54 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def answers(page: Any) -> dict[str, list[Answer]]:
-    """Ask the page for every operation at all its points, in one call."""
+def evaluations(page: Any) -> dict[str, list[Evaluation]]:
+    """Evaluate every operation at all its points in the page, in one call."""
     cases = [(op, point) for op in TABLE.values() for point in points(op)]
-    found: dict[str, list[Answer]] = {name: [] for name in TABLE}
-    for (op, _), answer in zip(cases, replay(page, cases), strict=True):
-        found[op.name].append(answer)
+    found: dict[str, list[Evaluation]] = {name: [] for name in TABLE}
+    for (op, _), evaluation in zip(cases, evaluate(page, cases), strict=True):
+        found[op.name].append(evaluation)
     return found
 
 
 def agree(found: float, expected: float) -> bool:
-    """Return whether two floats are the same but for rounding; 0 and -0 are not."""
+    """Return True if two floats are equal up to rounding; 0 and -0 are different."""
     if not math.isfinite(expected) or expected == 0.0 == found:
         return repr(found) == repr(expected)
     return math.isclose(found, expected, rel_tol=RELATIVE, abs_tol=SMALLEST)
 
 
-def test_values_partials_and_domains_are_pythons(answers: dict[str, list[Answer]]) -> None:
-    """At points of the domain and at the extremes, to 1e-12; valid where Python does not raise."""
-    for name, op in TABLE.items():
-        for point, value, partials, valid in answers[name]:
-            node = op.of(*map(Value, point), checked=False)
-            assert agree(value, node.data), (name, point[:6], value, node.data)
-            assert len(partials) == len(node.local_grads)
-            assert all(map(agree, partials, node.local_grads)), (name, point[:6], partials[:6])
-            try:
-                op.of(*point)
-            except DomainError:
-                assert not valid, (name, point[:6])
-            else:
-                assert valid, (name, point[:6])
+@pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
+def test_javascript_functions_agree_with_python(
+    op: Operation, evaluations: dict[str, list[Evaluation]]
+) -> None:
+    """Values and partials agree to 1e-12; a point is valid if Python does not raise there."""
+    assert evaluations[op.name]
+    for point, value, partials, valid in evaluations[op.name]:
+        node = op.of(*map(Value, point), checked=False)
+        assert agree(value, node.data), (point[:6], value, node.data)
+        assert len(partials) == len(node.local_grads)
+        assert all(map(agree, partials, node.local_grads)), (point[:6], partials[:6])
+        try:
+            op.of(*point)
+        except DomainError:
+            assert not valid, point[:6]
+        else:
+            assert valid, point[:6]
 
 
 @pytest.mark.parametrize("name", ["erf", "erfc"])
-def test_error_function_is_exact_to_its_last_digits(name: str, page: Any) -> None:
-    """JavaScript has no error function; the table's is within 4e-15 of mpmath's everywhere."""
+def test_javascript_functions_of_erf_and_erfc_agree_with_mpmath(name: str, page: Any) -> None:
+    """JavaScript has no error function; the generated one is within 4e-15 of mpmath everywhere."""
     xs = [i / 64 for i in range(-7 * 64, 26 * 64)] + [1e-300, 1e-8, 0.9999999, 26.3]
-    for (x,), value, _, _ in replay(page, [(TABLE[name], (x,)) for x in xs]):
+    for (x,), value, _, _ in evaluate(page, [(TABLE[name], (x,)) for x in xs]):
         with mp.workdps(40):
             assert value == pytest.approx(float(getattr(mp, name)(x)), rel=4e-15, abs=0.0), x
 
 
-def test_sum_of_nothing_is_zero(page: Any) -> None:
-    """A reduction that Python defines for no operands is defined for none in JavaScript."""
-    for answer in replay(page, [(ops.sum, ()), (ops.dot, ())]):
-        assert (answer.value, answer.partials, answer.valid) == (0.0, [], True)
+def test_javascript_functions_of_no_operands(page: Any) -> None:
+    """Reductions that Python defines for no operands are defined in JavaScript."""
+    for found in evaluate(page, [(ops.sum, ()), (ops.dot, ())]):
+        assert (found.value, found.partials, found.valid) == (0.0, [], True)
 
 
 LANES = """(cases) => {
@@ -155,8 +158,8 @@ LANES = """(cases) => {
 }"""
 
 
-def test_lanes_are_the_same_operations_side_by_side(page: Any) -> None:
-    """For all operations, at points of their domains: forward, and 2 · partial added to 1/4."""
+def test_javascript_lanes_agree_with_python(page: Any) -> None:
+    """In each lane, forward gives the value, and backward adds 2 · partial to 1/4."""
     rows: dict[str, tuple[Operation, list[tuple[float, ...]]]] = {}
     for op in TABLE.values():
         for arity in (op.arity,) if isinstance(op, Elementwise) else ARITIES[1:]:
@@ -177,8 +180,8 @@ def test_lanes_are_the_same_operations_side_by_side(page: Any) -> None:
             assert given == pytest.approx(expected, rel=1e-12, abs=1e-12), key
 
 
-def test_text_is_small_and_the_same_for_the_same_operations() -> None:
-    """Order and repetition do not change it; it defines what is called, and no custom operation."""
+def test_javascript_functions_text_is_minimal_and_deterministic() -> None:
+    """Order and repetition do not change it; it defines what it calls, but no custom operation."""
     uses: list[tuple[Operation, int]] = [(ops.gelu, 1), (ops.pow, 2), (ops.sum, 3), (ops.sum, 2)]
     text = javascript_functions(uses)
     assert javascript_functions([*reversed(uses), *uses]) == text
@@ -195,7 +198,7 @@ def _sin(x: float) -> float:
 _sin.__name__ = "sin"
 
 
-def test_text_can_stand_in_a_script_element() -> None:
-    """Nothing in it opens or closes an element, or a comment."""
+def test_javascript_functions_text_is_safe_in_a_script_element() -> None:
+    """The text does not open or close an element, or a comment."""
     text = javascript_functions([(op, getattr(op, "arity", 3)) for op in TABLE.values()])
     assert not re.search(r"<[A-Za-z/!?]|-->", text)

@@ -39,7 +39,7 @@ from tests.compiler.search import NOT_COMPARED
 from scalargrad import TraceError, Value, disable_jit, gradients, nn
 
 #: Longest time that one program may take, in seconds.
-PATIENCE = 15
+TIMEOUT = 15
 #: Number of redrawn programs before a seed is given up.
 TRIES = 60
 
@@ -230,13 +230,13 @@ def compared(seed: int) -> tuple[Program | None, str]:
     """Return the program of a seed, and how it differs."""
 
     def interrupted(*_: Any) -> None:
-        raise Interrupted(f"longer than {PATIENCE} s")
+        raise Interrupted(f"longer than {TIMEOUT} s")
 
     _ALIVE.clear()
     with ExitStack() as stack:
         if hasattr(signal, "setitimer"):
             before = signal.signal(signal.SIGALRM, interrupted)
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+            signal.setitimer(signal.ITIMER_REAL, TIMEOUT)
             stack.callback(signal.signal, signal.SIGALRM, before)
             stack.callback(signal.setitimer, signal.ITIMER_REAL, 0)
         try:
@@ -246,7 +246,7 @@ def compared(seed: int) -> tuple[Program | None, str]:
         try:
             compiled = run(program, name, folder, code)
         except Interrupted:
-            return program, f"takes longer than {PATIENCE} s, and eagerly less"
+            return program, f"takes longer than {TIMEOUT} s, and eagerly less"
         except Skipped as skipped:
             return program, f"definitions fail: {skipped}"
         found = differing(program, eager, compiled)

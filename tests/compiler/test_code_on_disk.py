@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 import scalargrad as sg
 from scalargrad import jit, value_and_grad
@@ -51,7 +51,7 @@ def run(cache: Path, *arguments: str, script: str = SCRIPT, **environment: str) 
         capture_output=True,
         text=True,
         check=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.compiler.loops import calls_made
 from tests.inner import Domain
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 import scalargrad as sg
 from scalargrad import JitWarning, Value, exp, gt, jit, log, scan, tanh, value_and_grad, vmap, where
@@ -31,7 +31,7 @@ def test_jit_compiles_one_program_for_each_path() -> None:
         return 3 * x if x > 0 else -x
 
     compiled = jit(f)
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     # A path is compiled once compiling the one before has paid.
     while len(compiled.all_paths()) < 3 and time.monotonic() < end:
         for x in (20.0, 4.0, -1.0, 30.0, 5.0, -2.0, 10.0):
@@ -44,7 +44,7 @@ def test_jit_runs_more_than_four_paths_eagerly_with_one_warning() -> None:
     count = jit(lambda x: sum(1.0 for k in range(20) if x > k) + x)
 
     def call_until_warned() -> None:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while len(count.all_paths()) < 4 and time.monotonic() < end:
             assert [count(k + 0.5) for k in range(20)] == [2 * k + 1.5 for k in range(20)]
         for _ in range(3):

@@ -29,7 +29,7 @@ from tests.compiler.random_examples import difference
 from tests.compiler.random_programs import compare
 from tests.compiler.search import NOT_COMPARED
 from tests.inner import TABLE, Elementwise
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
 from scalargrad import GraphError, Value, grad, gradients, jit, value_and_grad, vmap
@@ -52,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize a test by its seeds, or by fresh ones if the profile says so."""
     if metafunc.function.__name__ in SEEDS:
         count, light = SEEDS[metafunc.function.__name__]
-        values: Sequence[Any] = seeds(count, light)
+        values: Sequence[Any] = seed_parameters(count, light)
         # The derivative with respect to a result of one piece may differ if another piece
         # differentiates through it (docs/explained/limits.md): in one of 2,400 fresh graphs.
         are_fixed = "pieces" in metafunc.function.__name__
@@ -101,7 +101,7 @@ def test_jit_sees_random_changes_of_containers(seed: int) -> None:
     assert not stale(seed)
 
 
-@pytest.mark.parametrize("first", seeds(3, 1))
+@pytest.mark.parametrize("first", seed_parameters(3, 1))
 def test_jit_sees_random_changes_of_captured_state(first: int) -> None:
     """250 programs that read captured state by every route, with a change between the calls."""
     seed = 250 * first  # others are searched from the command line

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.compiler.loops import close, draws
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
 from scalargrad import erf, exp, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
@@ -103,7 +103,7 @@ class Formula:
         return [generator.choice([a * b, a, -a, a * 0.3, a - b]) for a, b in pairs]
 
 
-@pytest.mark.parametrize("seed", seeds(4, light=1))
+@pytest.mark.parametrize("seed", seed_parameters(4, light=1))
 def test_digits_of_random_formulas_in_jit_depend_only_on_the_example(seed: int) -> None:
     """In batches of any size, with the shared numbers as first or last argument."""
     f = Formula(seed + 1)

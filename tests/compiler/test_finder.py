@@ -11,7 +11,7 @@ from tests.compiler import random_recordings
 from tests.compiler.nests import Instructions, Table, Tree, computes, recorded, trees
 from tests.compiler.random_recordings import Drawn
 from tests.compiler.search import NOT_COMPARED
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
 from benchmarks.replay.corpus import gpt
@@ -89,7 +89,7 @@ def test_finder_returns_one_loop_over_the_positions_of_a_gpt(positions: int, lay
     assert len(tree.statements) <= 50
 
 
-@pytest.mark.parametrize("seed", seeds(6, 2))
+@pytest.mark.parametrize("seed", seed_parameters(6, 2))
 def test_finder_returns_a_tree_that_expands_to_the_trace_of_random_loops(seed: int) -> None:
     """Operand for operand; the tree does not match a trace with another operand."""
     recording, _ = recorded(Drawn(seed), natural.draws(97, seed + 1))

@@ -155,7 +155,7 @@ def test_maximum_divides_the_gradient_of_ties_in_scan_and_vmap() -> None:
     assert jit(grad(lambda xs: sg.sum(vmap(last)(xs))))([0.5, 1.0, 2.0]) == slopes
 
 
-FEW = [-1.0, -0.5, 0.0, 0.5, 1.0, 2.0]
+FEWER_EXAMPLES = [-1.0, -0.5, 0.0, 0.5, 1.0, 2.0]
 
 
 class Recurrence:
@@ -163,15 +163,15 @@ class Recurrence:
 
     def __init__(self, seed: int) -> None:
         generator = random.Random(seed)
-        self.p = generator.choices(FEW, k=generator.randint(1, 3))
-        self.start = generator.choices(FEW, k=generator.randint(1, 3))
-        self.data = generator.choices(FEW, k=generator.choice([12, 41, 90]))
+        self.p = generator.choices(FEWER_EXAMPLES, k=generator.randint(1, 3))
+        self.start = generator.choices(FEWER_EXAMPLES, k=generator.randint(1, 3))
+        self.data = generator.choices(FEWER_EXAMPLES, k=generator.choice([12, 41, 90]))
         known = len(self.p) + len(self.start) + 1
         self.statements = [
             (
                 generator.randrange(6),
                 generator.choice("<>"),
-                generator.choice(FEW),
+                generator.choice(FEWER_EXAMPLES),
                 [generator.randrange(known + k) for _ in range(3)],
             )
             for k in range(generator.randint(2, 6))

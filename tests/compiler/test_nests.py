@@ -7,7 +7,7 @@ import pytest
 from tests.compiler import random_nests
 from tests.compiler.compiled_nests import LLVMNest
 from tests.compiler.nests import Builder
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 pytestmark = pytest.mark.behaviour
 
@@ -15,7 +15,7 @@ NUMBERS = np.random.default_rng(0).normal(size=200)
 
 
 @pytest.mark.differential
-@pytest.mark.parametrize("seed", [*seeds(8, 3), 40070])
+@pytest.mark.parametrize("seed", [*seed_parameters(8, 3), 40070])
 def test_random_nests_and_their_gradients_match_values(seed: int) -> None:
     """Against loops over Values; C, LLVM and NumPy agree."""
     assert not random_nests.compare(seed)

@@ -21,7 +21,7 @@ from tests.compiler.nests import (
 )
 from tests.compiler.scheduled import LayoutError, ScheduledInterpreter, ScheduleError
 from tests.compiler.search import NOT_COMPARED
-from tests.seeds import seeds
+from tests.random_seeds import seed_parameters
 
 from scalargrad import where
 
@@ -228,7 +228,9 @@ def layout_with(layout: Any, **changes: Any) -> Any:
     return type(layout)(**{**vars(layout), **changes})
 
 
-@pytest.mark.parametrize("seed", [*seeds(20, 5), pytest.param(49, marks=pytest.mark.wide)])
+@pytest.mark.parametrize(
+    "seed", [*seed_parameters(20, 5), pytest.param(49, marks=pytest.mark.wide)]
+)
 def test_passes_keep_the_outputs_of_random_programs(seed: int) -> None:
     """Each pass is verified; outputs before and after are equal; no element is read early."""
     assert random_passes.compare(seed) in {"", NOT_COMPARED}

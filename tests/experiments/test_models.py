@@ -40,7 +40,7 @@ def reference(model: GPT, tokens: list[int]) -> Any:
 
 
 @pytest.mark.wide
-def test_logits_are_those_of_pytorchs_attention() -> None:
+def test_gpt_logits_agree_with_pytorch() -> None:
     """Two layers of two heads over five tokens agree with torch to 1e-12."""
     model = GPT(11, **SMALL, rng=3)
     tokens = [0, 4, 10, 4, 7]
@@ -48,7 +48,7 @@ def test_logits_are_those_of_pytorchs_attention() -> None:
     assert ours == pytest.approx(reference(model, tokens).numpy(), abs=1e-12)
 
 
-def test_an_earlier_loss_does_not_reach_a_later_position() -> None:
+def test_gpt_loss_of_an_earlier_position_has_no_gradient_at_a_later_one() -> None:
     """The loss at position 3 gives position embedding 5 no gradient, and embedding 2 some."""
     model = GPT(11, **SMALL, rng=3)
     logits = model([0, 4, 10, 4, 7, 1])
@@ -58,8 +58,8 @@ def test_an_earlier_loss_does_not_reach_a_later_position() -> None:
     assert all(any(row) for row in rows[:4])
 
 
-def test_names_end_where_the_model_or_its_context_ends() -> None:
-    """A model that always says the end invents nothing; one that never does fills the context."""
+def test_alphabet_invent_ends_a_name_at_the_end_mark_or_the_context() -> None:
+    """A model that always predicts the end gives "", one that never does fills the context."""
     alphabet = Alphabet(["ab"])
     assert alphabet.examples(["ab"]) == ([[0, 1, 2]], [[1, 2, 0]])
     model = GPT(3, **SMALL, rng=0)
@@ -81,14 +81,14 @@ def test_names_end_where_the_model_or_its_context_ends() -> None:
 TRUTH = ClickModel(seed=0)
 
 
-def small(**options: Any) -> WideAndDeep:
-    """Make a model of a few users and items."""
+def small_recommender(**options: Any) -> WideAndDeep:
+    """Return a model of a few users and items."""
     return WideAndDeep(range(3), range(5), width=2, hidden=3, buckets=64, rng=0, **options)
 
 
 @pytest.mark.differential
-def test_training_is_the_same_with_and_without_compilation() -> None:
-    """As its notebook trains it: each part alone and both, to the rounding of sums."""
+def test_wide_and_deep_trains_equally_with_and_without_jit() -> None:
+    """Trained as in its notebook: the wide part alone and both, up to the rounding of sums."""
     shown, clicked = TRUTH.log(40, seed=1)
     for wide, deep in ((True, False), (True, True)):
         ends = []
@@ -111,9 +111,9 @@ def test_training_is_the_same_with_and_without_compilation() -> None:
         assert ends[1] == pytest.approx(ends[0], rel=1e-9, abs=1e-12)
 
 
-def test_ranking_orders_by_probability() -> None:
-    """In one compiled call, the same order as item by item, also after further training."""
-    model = small()
+def test_ranker_orders_by_probability() -> None:
+    """One compiled call gives the order of single predictions, also after further training."""
+    model = small_recommender()
     offers = [TRUTH.impression(2, item, "phone", 21, 5) for item in range(20)]
     normal_(model.crosses.weight, rng=0)
     *rows, last, history = model.encode(offers[0])

@@ -1,4 +1,4 @@
-"""The programs of the lectures: each trains, leaves its files, and finds what is published."""
+"""The programs of the lectures: each trains, writes its files, and has the published results."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from scalargrad.data import Dataset
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave little data, so that programs are quick."""
+def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the data sets by small ones, so that programs are quick."""
     digits, sentiment = data.digits(), data.sentiment()
     few_digits = data.Split(*(Dataset(x[:20], y[:20]) for x, y in digits))
     few_reviews = data.Split(*(Dataset(x[:8], y[:8]) for x, y in sentiment))
@@ -34,16 +34,16 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Return a list to which each figure is added that is saved."""
+def saved_figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list that each saved figure is added to."""
     saved: list[Any] = []
     save = Figure.savefig
 
-    def kept(figure: Any, *where: Any, **how: Any) -> None:
+    def save_and_record(figure: Any, *where: Any, **how: Any) -> None:
         saved.append(figure)
         save(figure, *where, **how)
 
-    monkeypatch.setattr(Figure, "savefig", kept)
+    monkeypatch.setattr(Figure, "savefig", save_and_record)
     return saved
 
 
@@ -52,7 +52,7 @@ def legend(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-@pytest.mark.usefixtures("few")
+@pytest.mark.usefixtures("small_data")
 @pytest.mark.parametrize(
     "name",
     [
@@ -60,8 +60,8 @@ def legend(axes: Any) -> list[str]:
         pytest.param("sentiment", marks=pytest.mark.wide),
     ],
 )
-def test_a_program_leaves_picture_model_history_and_checkpoint(
-    name: str, tmp_path: Path, pictures: list[Any]
+def test_experiment_writes_picture_model_history_and_checkpoint(
+    name: str, tmp_path: Path, saved_figures: list[Any]
 ) -> None:
     """Three epochs write four files whose content matches the report."""
     report: Report = getattr(experiments, name)(Plan(tmp_path, epochs=3, quiet=True))
@@ -73,7 +73,7 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert (len(losses), losses) == (3, report.history["loss"])
     assert report.summary[-1] == "stopped: all epochs done"
-    (figure,) = pictures
+    (figure,) = saved_figures
     if name == "sine":
         sine, cubic = legend(figure.axes[1])
         assert sine == "sin x"
@@ -91,19 +91,22 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(
         assert "hidden units" in figure.subfigs[-1].subfigs[-1].get_suptitle()
 
 
-@pytest.mark.usefixtures("few")
-def test_ctrl_c_in_a_program_keeps_its_files(
+@pytest.mark.usefixtures("small_data")
+def test_experiment_interrupted_by_ctrl_c_writes_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pressed as the progress of the hundredth epoch is shown: its files are written."""
+    """Ctrl-C arrives while the progress of the hundredth epoch is printed."""
 
-    def pressed(text: str) -> None:
+    def interrupt_at_epoch_100(text: str) -> None:
         if "epoch 100/200" in text and "\n" not in text:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr("time.monotonic", partial(next, itertools.count(0.0, 0.5)))
-        patch.setattr("sys.stdout", SimpleNamespace(write=pressed, flush=list, isatty=lambda: True))
+        patch.setattr(
+            "sys.stdout",
+            SimpleNamespace(write=interrupt_at_epoch_100, flush=list, isatty=lambda: True),
+        )
         report = experiments.sine(Plan(tmp_path, epochs=200))
     assert report.summary[-1] == "stopped: interrupted"
     assert len(report.history) == 100
@@ -111,20 +114,20 @@ def test_ctrl_c_in_a_program_keeps_its_files(
     assert all(path.exists() for path in report.files)
 
 
-def test_xor_is_learned(tmp_path: Path) -> None:
-    """With its own number of epochs the program gets all four points right."""
+def test_xor_experiment_learns_all_points(tmp_path: Path) -> None:
+    """With its own number of epochs the program classifies all four points correctly."""
     report = experiments.xor(Plan(tmp_path, quiet=True))
     assert report.summary[0] == "accuracy 100% on the 4 points"
     assert report.history["accuracy"][-1] == 1.0
 
 
 @pytest.mark.wide
-def test_the_large_digits_have_a_network_784_100_10(
+def test_digits28_experiment_has_a_network_784_100_10(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An epoch of one image at 28 × 28: 79,510 parameters, all in the saved model."""
-    few = data.Split(*(Dataset(x[:1], y[:1]) for x, y in data.digits(28)))
-    monkeypatch.setattr(data, "digits", lambda size=8: few if size == 28 else None)
+    """After an epoch of one image at 28 × 28, all 79,510 parameters are in the saved model."""
+    small_data = data.Split(*(Dataset(x[:1], y[:1]) for x, y in data.digits(28)))
+    monkeypatch.setattr(data, "digits", lambda size=8: small_data if size == 28 else None)
     with disable_jit():
         report = experiments.digits28(Plan(tmp_path, epochs=1, quiet=True))
     assert len(report.model.parameters()) == 79_510

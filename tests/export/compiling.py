@@ -14,11 +14,11 @@ import pytest
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
-def compiled(sources: Sequence[Path]) -> dict[str, Callable[[Sequence[float]], list[float]]]:
+def build_functions(sources: Sequence[Path]) -> dict[str, Callable[[Sequence[float]], list[float]]]:
     """Build a library from C or object files, and return its functions by name."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        pytest.skip("written C is compiled by gcc, which is not installed here")
+        pytest.skip("exported C is compiled by gcc, which is not installed here")
     library = sources[0].with_suffix(".so")
     command = [compiler, *STRICT, "-O0", "-shared", "-fPIC", *map(str, sources), "-lm"]
     done = subprocess.run(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.export.compiling import compiled
+from tests.export.compiling import build_functions
 from tests.inner import TABLE, Elementwise, Operation, flatten
 
 import scalargrad as sg
@@ -31,7 +31,7 @@ BINARY: list[Callable[[Any, Any], Any]] = [
     lambda x, y: sg.mean([x, y, 2.0]), lambda x, y: sg.remainder(x, 1.5 + y * y),
 ]  # fmt: skip
 
-both_kinds = pytest.mark.parametrize("kind", [".c", ".o"])
+both_suffixes = pytest.mark.parametrize("kind", [".c", ".o"])
 
 
 def random_program(seed: int, operations: int = 60) -> Callable[[list[Any]], Any]:
@@ -50,14 +50,14 @@ def random_program(seed: int, operations: int = 60) -> Callable[[list[Any]], Any
 
 
 def numbers_of(results: list[Any], leaves: list[Value]) -> list[float]:
-    """Return results and gradients in the order of the layout, computed eagerly."""
+    """Return results and gradients in the order of the export, computed eagerly."""
     rows = [sg.gradients(x, leaves) for x in results]
     return [x.data for x in results] + [slope for row in rows for slope in row]
 
 
-@both_kinds
-def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
-    """Values agree to the bit, also at another point than the traced one, and derivatives agree."""
+@both_suffixes
+def test_export_of_random_programs_agrees_with_python(tmp_path: Path, kind: str) -> None:
+    """Values are bit for bit those of jit, also at another point than the traced one."""
     points = random.Random(1)
     cases = {}
     for seed in range(10 if kind == ".c" else 4):
@@ -65,7 +65,7 @@ def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
         start = [Value(points.uniform(-2, 2)) for _ in range(3)]
         jit(run).export(tmp_path / f"{name}{kind}", start)
         cases[name] = run
-    functions = compiled([tmp_path / f"{name}{kind}" for name in cases])
+    functions = build_functions([tmp_path / f"{name}{kind}" for name in cases])
     for name, run in cases.items():
         leaves = [Value(points.uniform(-2, 2)) for _ in range(3)]
         wanted = numbers_of(run(leaves), leaves)
@@ -83,8 +83,8 @@ class Spring:
     turns: int = 3
 
 
-def test_inputs_are_the_numbers_given_in_their_order(tmp_path: Path) -> None:
-    """Including numbers in dataclasses, without static arguments and sizes."""
+def test_export_inputs_are_the_numbers_of_the_arguments_in_order(tmp_path: Path) -> None:
+    """Numbers in dataclasses are included, static arguments and sizes are not."""
     spring, ends = Spring(Value(2.0), [0.5, 1.5]), [1.0, (2.0, 3.0), 4.0]
 
     def energy(power: int, spring: Any, ends: list[Any]) -> Any:
@@ -93,7 +93,7 @@ def test_inputs_are_the_numbers_given_in_their_order(tmp_path: Path) -> None:
 
     export = jit(energy, static_argnames="power").export
     source, header = export(tmp_path / "energy.c", 2, spring, ends)
-    assert compiled([source])["energy"]([2.0, 0.5, 1.5, 1.0, 2.0, 3.0, 4.0]) == [18.0, 9.0]
+    assert build_functions([source])["energy"]([2.0, 0.5, 1.5, 1.0, 2.0, 3.0, 4.0]) == [18.0, 9.0]
     assert "d(result)/d(spring.stiffness)" in header.read_text()
 
 
@@ -104,21 +104,21 @@ EXTREMES = (
 
 
 def agree(found: float, wanted: float) -> bool:
-    """Return True if two floats agree up to rounding; 0 and -0 do not."""
+    """Return True if two floats are equal up to rounding; 0 and -0 are different."""
     if not math.isfinite(wanted) or wanted == 0.0 == found:
         return repr(abs(found) if wanted != wanted else found) == repr(wanted)
     return math.isclose(found, wanted, rel_tol=1e-12, abs_tol=20 * 5e-324)
 
 
 def points_of(op: Operation, arity: int) -> list[tuple[float, ...]]:
-    """Return points of an operation's domain, and mixtures of extreme numbers."""
+    """Return points of an operation's domain, and combinations of extreme numbers."""
     draw = random.Random(op.name)
     inside = [tuple(draw.uniform(*op.domain.interval(i)) for i in range(arity)) for _ in range(40)]
     mixed = itertools.product(EXTREMES[: 20 if arity < 3 else 6], repeat=arity)
     return [*inside, *(mixed if isinstance(op, Elementwise) else ())]
 
 
-def test_every_operation_agrees(tmp_path: Path) -> None:
+def test_export_of_every_operation_agrees_with_python(tmp_path: Path) -> None:
     """Values and derivatives agree in the domain and at the limits of floats."""
     sources, arities = [], {}
     for name, op in TABLE.items():
@@ -126,7 +126,7 @@ def test_every_operation_agrees(tmp_path: Path) -> None:
         start = [Value(x) for x in points_of(op, arity)[0]]
         function = jit(op.of if isinstance(op, Elementwise) else lambda *xs, op=op: op.of(*xs))
         sources.append(function.export(tmp_path / f"op_{name}.c", *start)[0])
-    functions = compiled(sources)
+    functions = build_functions(sources)
     for name, op in TABLE.items():
         compared = 0
         for point in points_of(op, arities[name]):
@@ -144,7 +144,7 @@ def test_every_operation_agrees(tmp_path: Path) -> None:
         assert compared >= 40, name
 
 
-def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
+def test_export_of_corpus_programs_agrees_with_python(tmp_path: Path) -> None:
     """Every twelfth program of the corpus that can be exported gives equal results."""
     for path in Path(importlib.import_module("benchmarks.replay.corpus").__path__[0]).glob(
         "[a-z]*.py"
@@ -162,15 +162,15 @@ def test_the_programs_of_the_corpus_agree(tmp_path: Path) -> None:
             wanted = flatten(function(*arguments), "results")[0]
         except (ScalargradError, TypeError, IndexError):  # random, objects, several calls, outside
             continue
-        found = compiled([source])[file](given)
+        found = build_functions([source])[file](given)
         wanted = [float(getattr(x, "data", x)) for x in wanted]
         assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-9, abs=1e-11), name
         compared += 1
     assert compared > 4
 
 
-@both_kinds
-def test_examples_of_vmap_are_loops_and_agree(tmp_path: Path, kind: str) -> None:
+@both_suffixes
+def test_export_of_vmap_is_a_loop_and_agrees_with_python(tmp_path: Path, kind: str) -> None:
     """Forty examples are a few lines of C; lookups and gradients agree."""
     points = np.linspace(-1.0, 1.0, 120).reshape(40, 3)
     classes = [k % 4 for k in range(40)]
@@ -189,16 +189,16 @@ def test_examples_of_vmap_are_loops_and_agree(tmp_path: Path, kind: str) -> None
     w, table = [Value(0.1 * k) for k in range(3)], [Value(1.0 + k) for k in range(4)]
     (source, _) = jit(loss).export(tmp_path / f"lanes{kind}", w, table, points, classes)
     numbers = [*(x.data for x in [*w, *table]), *points.ravel(), *map(float, classes)]
-    found = compiled([source])["lanes"](numbers)
+    found = build_functions([source])["lanes"](numbers)
     assert found[:8] == pytest.approx(numbers_of([eagerly(w, table)], [*w, *table]), rel=1e-12)
     assert found[8] == 1.0
     if kind == ".c":
         assert source.read_text().count("\n") < 1200
 
 
-@both_kinds
-def test_sums_and_tables_of_any_length_agree(tmp_path: Path, kind: str) -> None:
-    """A hundred terms, a table of constants, and scattered entries."""
+@both_suffixes
+def test_export_of_long_sums_and_lookups_agrees_with_python(tmp_path: Path, kind: str) -> None:
+    """A hundred terms, an array of constants, and scattered elements."""
     constants = [float(k * k) for k in range(20)]
 
     def f(xs: list[Any], k: Any) -> list[Any]:
@@ -209,7 +209,7 @@ def test_sums_and_tables_of_any_length_agree(tmp_path: Path, kind: str) -> None:
     xs = [math.sin(k) for k in range(100)]
     leaves = [Value(x) for x in xs]
     (source, _) = jit(f).export(tmp_path / f"long_sums{kind}", leaves, 2)
-    run = compiled([source])["long_sums"]
+    run = build_functions([source])["long_sums"]
     for k in (0, 3, -1):
         found = run([*xs, float(k)])
         expected = [sum(x * x for x in xs), constants[k], [xs[5], xs[3], xs[90], xs[7]][k]]
@@ -221,27 +221,31 @@ def test_sums_and_tables_of_any_length_agree(tmp_path: Path, kind: str) -> None:
     assert math.isnan(run([*xs, 7.0])[0])
 
 
-@both_kinds
-def test_a_branch_is_exported_with_whether_it_was_taken(tmp_path: Path, kind: str) -> None:
+@both_suffixes
+def test_export_of_a_branch_has_an_output_that_says_if_it_was_taken(
+    tmp_path: Path, kind: str
+) -> None:
     """The last output is 0 if another branch was taken; then all others are nan."""
 
     def branching(x: Any) -> Any:
         return x * x if x > 0 else -3.0 * x
 
     source, header = jit(branching).export(tmp_path / f"branch{kind}", Value(2.0))
-    run = compiled([source])["branch"]
+    run = build_functions([source])["branch"]
     assert run([5.0]) == [25.0, 10.0, 1.0]
     *others, taken = run([-5.0])
     assert taken == 0.0
     assert all(map(math.isnan, others))
     assert "2: whether the recorded branch was taken" in header.read_text()
     unseen = jit(lambda x: 1.0 / (1.0 + 1.0 / x)).export(tmp_path / f"unseen{kind}", 2.0)
-    run = compiled(unseen[:1])["unseen"]  # Python raises DomainError, though 1 / (1 + ∞) is 0
+    run = build_functions(unseen[:1])[
+        "unseen"
+    ]  # Python raises DomainError, though 1 / (1 + ∞) is 0
     assert run([1.0]) == [0.5, 1.0]
     assert math.isnan(run([0.0])[0])
 
 
-def test_what_is_closed_over_is_written_as_it_is_now(tmp_path: Path) -> None:
+def test_export_writes_captured_state_as_constants(tmp_path: Path) -> None:
     """Parameters of a model and numbers of an object are constants; arguments are inputs."""
 
     class Scale:
@@ -255,18 +259,18 @@ def test_what_is_closed_over_is_written_as_it_is_now(tmp_path: Path) -> None:
     model = sg.nn.Linear(2, 1, rng=0)
     for k, parameter in enumerate(model.parameters()):
         parameter.data = float(k + 1)
-    held = jit(model).export(tmp_path / "held.c", [0.0, 0.0])
-    closed = jit(lambda x: [*model(x)]).export(tmp_path / "closed.c", [0.0, 0.0])
-    given = jit(lambda model, x: model(x)).export(tmp_path / "given.c", model, [0.0, 0.0])
+    wrapped = jit(model).export(tmp_path / "wrapped.c", [0.0, 0.0])
+    captured = jit(lambda x: [*model(x)]).export(tmp_path / "captured.c", [0.0, 0.0])
+    argument = jit(lambda model, x: model(x)).export(tmp_path / "argument.c", model, [0.0, 0.0])
     scaled = Scale().apply.export(tmp_path / "scaled.c", 1.0)
-    functions = compiled([held[0], closed[0], given[0], scaled[0]])
+    functions = build_functions([wrapped[0], captured[0], argument[0], scaled[0]])
     model.parameters()[-1].data = 100.0
     assert functions.pop("scaled")([2.0]) == [6.0]
     assert [run([10.0, 20.0]) for run in functions.values()] == [[53.0]] * 3
 
 
-def test_odd_programs_compile(tmp_path: Path) -> None:
-    """Functions of nothing and of constants, and keys with the signs of comments."""
+def test_export_of_constants_empty_results_and_odd_keys(tmp_path: Path) -> None:
+    """Keys may contain the characters of comments and trigraphs."""
     files = [
         jit(lambda x: [1.5, -math.inf]).export(tmp_path / "constants.c", 1.0),
         jit(lambda x: x).export(tmp_path / "same.c", Value(1.0)),
@@ -275,17 +279,15 @@ def test_odd_programs_compile(tmp_path: Path) -> None:
             tmp_path / "signs.c", {"/*": 1.0, "??/": 2.0}
         ),
     ]
-    functions = compiled([sources[0] for sources in files])
+    functions = build_functions([sources[0] for sources in files])
     assert functions["constants"]([0.0]) == [1.5, -math.inf]
     assert functions["same"]([7.0]) == [7.0, 1.0]
     assert functions["signs"]([3.0, 4.0]) == [6.0, 4.0]
 
 
-@both_kinds
-def test_a_step_of_descent_is_a_loop_and_what_follows_its_gradient(
-    tmp_path: Path, kind: str
-) -> None:
-    """Also where the gradient is infinite and compared."""
+@both_suffixes
+def test_export_of_a_gradient_step_agrees_with_python(tmp_path: Path, kind: str) -> None:
+    """The gradient of a loop is compared, and may be infinite."""
 
     def loss(k: Any, x: Any) -> Any:
         for _ in range(500):
@@ -297,6 +299,6 @@ def test_a_step_of_descent_is_a_loop_and_what_follows_its_gradient(
         return sg.where(sg.gt(dx, 5.0), k, k - 0.1 * dk)
 
     source, _ = jit(step).export(tmp_path / f"descent{kind}", 0.7, 0.3)
-    run = compiled([source])["descent"]
+    run = build_functions([source])["descent"]
     assert run([0.9, 0.4])[0] == pytest.approx(step(0.9, 0.4), rel=1e-11)
     assert not math.isfinite(run([0.9, 0.0])[0])

@@ -20,12 +20,12 @@ from scalargrad.export import load
 
 
 @sg.custom_op(partials=lambda y, x: (1.0,))
-def mine(x: float) -> float:
+def custom_identity(x: float) -> float:
     """Return x: a custom operation, which cannot be exported."""
     return x
 
 
-def test_the_header_says_what_stands_where(tmp_path: Path) -> None:
+def test_export_header_lists_inputs_and_outputs(tmp_path: Path) -> None:
     """The header has the names of arguments and results in order, with their indices."""
 
     def f(w: Any, *points: Any, scale: Any) -> Any:
@@ -65,8 +65,8 @@ def pendulum(steps: int) -> Callable[..., Any]:
     return misfit
 
 
-def mapped(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
-    """Return a sum over examples with lookups, and some of their results."""
+def sum_with_lookups(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
+    """Return a sum over examples with lookups, plus some of the results."""
 
     def one(x: Any, k: Any) -> Any:
         return sg.softplus(sg.dot(w, x)) * sg.take(table, k) + sg.take([x[0], x[1]], k >= 2)
@@ -76,7 +76,7 @@ def mapped(w: list[Any], table: list[Any], points: Any, classes: Any) -> Any:
 
 
 def irregular(xs: list[Any]) -> Any:
-    """Return the result of hundreds of operations in random order, each of earlier ones."""
+    """Return the result of hundreds of operations in random order."""
     draw, known = random.Random(5), list(xs)
     for _ in range(600):
         x, y = draw.choice(known), draw.choice(known)
@@ -84,11 +84,11 @@ def irregular(xs: list[Any]) -> Any:
     return known[-1]
 
 
-#: Programs with arguments, and how many lines of C and bytes of object code they take at most.
-WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
+#: Programs with arguments, and the maximum number of lines of C and of bytes of object code.
+SIZES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
     "loop": (pendulum(2000), (Value(1.3), Value(0.1)), 650, 40_000),
     "lanes": (
-        mapped,
+        sum_with_lookups,
         ([Value(0.1)] * 3, [Value(1.0)] * 4, np.ones((40, 3)), [k % 4 for k in range(40)]),
         1200,
         100_000,
@@ -98,10 +98,10 @@ WRITTEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, int]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-def test_a_program_is_as_long_as_what_it_does_not_how_often(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", SIZES)
+def test_export_size_does_not_depend_on_trip_counts(tmp_path: Path, name: str) -> None:
     """Recurrences, examples and sums are loops; irregular programs are straight-line code."""
-    function, arguments, lines, size = WRITTEN[name]
+    function, arguments, lines, size = SIZES[name]
     source, header = jit(function).export(tmp_path / f"{name}.c", *arguments)
     text = source.read_text()
     assert f"void {name}(" in text
@@ -110,14 +110,14 @@ def test_a_program_is_as_long_as_what_it_does_not_how_often(tmp_path: Path, name
     code, header = jit(function).export(tmp_path / f"{name}.o", *arguments)
     assert code.stat().st_size < size
     assert ("static memory" in header.read_text()) is (name in {"loop", "lanes"})
-    if name == "sums":  # with numbers that are known, all of which are written
+    if name == "sums":  # every constant of a captured list is written
         table = [k + 1 / 3 for k in range(500)]
         source, _ = jit(lambda xs: sg.dot(xs, table)).export(tmp_path / "known.c", *arguments)
         assert {*map(repr, table)} <= {*re.split("[^0-9.]+", source.read_text())}
 
 
 @pytest.mark.parametrize("name", ["a-b.c", "double.c", "exp.c", "1st.c", ".c", "main.c", "f.rs"])
-def test_names_that_c_has_no_room_for_are_refused(tmp_path: Path, name: str) -> None:
+def test_export_refuses_names_that_are_not_valid_in_c(tmp_path: Path, name: str) -> None:
     """Keywords of C, names of its library, and suffixes of other languages."""
     with pytest.raises(OperandError):
         jit(lambda x: x).export(tmp_path / name, 1.0)
@@ -132,17 +132,21 @@ class Holder:
 
 
 @pytest.mark.parametrize("kind", [".c", ".o"])
-def test_what_a_file_cannot_hold_is_refused(tmp_path: Path, kind: str) -> None:
-    """Random numbers, custom operations, and results that are not numbers."""
+def test_export_refuses_random_numbers_custom_operations_and_objects(
+    tmp_path: Path, kind: str
+) -> None:
+    """No file is written."""
     rng = random.Random(0)
-    for function in (lambda x: x * sg.drawn(rng.random), mine, Holder):
+    for function in (lambda x: x * sg.drawn(rng.random), custom_identity, Holder):
         with pytest.raises(TraceError):
             jit(function).export(tmp_path / f"f{kind}", Value(1.0))
     assert not list(tmp_path.iterdir())
 
 
-def test_machine_code_takes_a_c_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says so, and names the format that needs no compiler."""
+def test_export_of_machine_code_needs_a_c_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the compiler, and the format that needs none."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     f = jit(lambda x, y: sg.tanh(x) * y)
     for kind in (".so", ".o"):
@@ -152,7 +156,7 @@ def test_machine_code_takes_a_c_compiler(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.wide
-def test_a_library_computes_the_same_bits_and_knows_its_way(tmp_path: Path) -> None:
+def test_load_of_an_exported_library_gives_the_bits_of_jit(tmp_path: Path) -> None:
     """SIMD lanes, lookups, constants and a branch; other branches and damage are errors."""
 
     def f(w: list[Any], table: list[float]) -> Any:
@@ -178,7 +182,7 @@ def test_a_library_computes_the_same_bits_and_knows_its_way(tmp_path: Path) -> N
 
 
 @pytest.mark.wide
-def test_other_libraries_call_an_exported_function(tmp_path: Path) -> None:
+def test_scipy_calls_an_exported_function(tmp_path: Path) -> None:
     """SciPy integrates it without calling Python; the integral is known."""
     scipy = pytest.importorskip("scipy", reason="SciPy is not installed")
     integrate = pytest.importorskip("scipy.integrate")
@@ -195,8 +199,8 @@ jit(lambda x: sum([x] * 2000) * x).export("f{}", 1.0)
 """
 
 
-def test_no_package_is_needed(tmp_path: Path) -> None:
-    """Without LLVM, machine code is compiled from C."""
+def test_export_works_without_llvmlite(tmp_path: Path) -> None:
+    """Machine code is compiled from C."""
     for kind in (".c", ".so"):
         subprocess.run(
             [sys.executable, "-c", WITHOUT.format(kind)],

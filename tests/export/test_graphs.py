@@ -18,7 +18,7 @@ from scalargrad.export import from_json, to_json, to_networkx, to_sympy
 
 
 @sg.custom_op(partials=lambda y, x: (1.0,))
-def mine(x: float) -> float:
+def custom_identity(x: float) -> float:
     """Return x: a custom operation, which other processes do not have."""
     return x
 
@@ -33,7 +33,7 @@ def example() -> Value:
     return y
 
 
-def described(root: Value) -> list[Any]:
+def describe(root: Value) -> list[Any]:
     """Return all data of a graph."""
     order = topological_order(root)
     place: dict[Any, int] = {node: k for k, node in enumerate(order)}
@@ -51,56 +51,60 @@ def described(root: Value) -> list[Any]:
     ]
 
 
-def test_a_graph_comes_back_to_the_bit() -> None:
-    """Including gradients; backward on the restored graph gives the same ones."""
+def test_to_json_and_from_json_round_trip_is_exact() -> None:
+    """Gradients are included; backward on the restored graph gives the same ones."""
     root = example()
     again = from_json(to_json(root))
-    assert described(again) == described(root)
+    assert describe(again) == describe(root)
     for node in topological_order(again):
         node.grad = 0.0
     again.backward(allow_nonfinite=True)
-    assert described(again) == described(root)
+    assert describe(again) == describe(root)
     assert to_json(from_json(to_json(root))) == to_json(root)
 
 
-def test_operations_that_are_not_in_the_table_are_refused() -> None:
-    """Custom operations and compiled functions cannot be exported."""
-    for made, why in (
-        (mine(Value(1.0)), "not an operation"),
+def test_to_json_refuses_custom_operations_and_compiled_functions() -> None:
+    """Another process could not restore them."""
+    for root, reason in (
+        (custom_identity(Value(1.0)), "not an operation"),
         (sg.jit(lambda x: x * x)(Value(2.0)), "graph"),
     ):
-        with pytest.raises(GraphError, match=why):
-            to_json(made)
+        with pytest.raises(GraphError, match=reason):
+            to_json(root)
 
 
-def broken(**changes: Any) -> str:
-    """Return the JSON of x · 2, changed."""
+def damaged_json(**changes: Any) -> str:
+    """Return the JSON of x · 2 with changes."""
     found = json.loads(to_json(Value(1.0) * 2.0))
     for name, (place, change) in changes.items():
         found[name][place] = {**found[name][place], **change}
     return json.dumps(found)
 
 
-def test_damaged_text_is_refused() -> None:
-    """Cut off, of another format, with operands that are not there."""
-    cases: list[str] = [
-        "[",
-        '{"graph": {"format": "another"}}',
-        broken(nodes=(0, {"kind": "other"})),
-        broken(nodes=(2, {"op": "no_such_op"})),
-        broken(nodes=(2, {"op": None})),
-        broken(edges=(0, {"source": 2})),
-        broken(edges=(1, {"key": 7})),
-        to_json(Value(1.0) * 2.0).replace('"root": 2', '"root": 1'),  # a constant has no graph
-    ]
-    for text in cases:
-        with pytest.raises(StateError):
-            from_json(text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[", id="incomplete"),
+        pytest.param('{"graph": {"format": "another"}}', id="another format"),
+        pytest.param(damaged_json(nodes=(0, {"kind": "other"})), id="kind"),
+        pytest.param(damaged_json(nodes=(2, {"op": "no_such_op"})), id="operation"),
+        pytest.param(damaged_json(nodes=(2, {"op": None})), id="no operation"),
+        pytest.param(damaged_json(edges=(0, {"source": 2})), id="cycle"),
+        pytest.param(damaged_json(edges=(1, {"key": 7})), id="operand"),
+        pytest.param(
+            to_json(Value(1.0) * 2.0).replace('"root": 2', '"root": 1'), id="constant as root"
+        ),
+    ],
+)
+def test_from_json_refuses_damaged_text(text: str) -> None:
+    """The graph is not restored in part."""
+    with pytest.raises(StateError):
+        from_json(text)
 
 
 @pytest.mark.wide
-def test_a_graph_is_node_link_data_and_validates() -> None:
-    """The schema of the package validates it."""
+def test_to_json_agrees_with_the_schema() -> None:
+    """The schema of the package accepts a graph, and refuses one without a label."""
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     schema = json.loads((Path(sg.__file__).parent / "export" / "graph.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -112,8 +116,8 @@ def test_a_graph_is_node_link_data_and_validates() -> None:
 
 
 @pytest.mark.wide
-def test_networkx_finds_paths_in_a_graph() -> None:
-    """Wires carry local gradients, whose products along all paths add up to the gradient."""
+def test_to_networkx_has_paths_with_local_gradients() -> None:
+    """The products of the local gradients along all paths add up to the gradient."""
     networkx = pytest.importorskip("networkx", reason="networkx is not installed")
     x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
     f = (x + y) * z + x * 3.0
@@ -137,7 +141,7 @@ def sympy() -> Any:
     return pytest.importorskip("sympy", reason="sympy is not installed")
 
 
-#: Expressions of SymPy, all defined at the positive numbers where they are tried.
+#: Expressions of SymPy that are defined at positive numbers.
 EXPRESSIONS = [
     *("x + y", "x - y", "x * y", "x / y", "x**y", "x**-3", "sqrt(x)", "x**Rational(1, 3)"),
     *("exp(-x)", "log(x)", "log(x, 2)", "sin(x)", "cos(x * y)", "tan(x / 3)", "asin(x / 3)"),
@@ -149,11 +153,11 @@ EXPRESSIONS = [
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("written", EXPRESSIONS)
-def test_what_lambdify_makes_is_differentiated(sympy: Any, written: str) -> None:
-    """Value and gradient are SymPy's own, to fifteen digits."""
+@pytest.mark.parametrize("formula", EXPRESSIONS)
+def test_sympy_lambdify_with_scalargrad_is_differentiable(sympy: Any, formula: str) -> None:
+    """Value and gradient agree with SymPy to thirteen digits."""
     symbols = sympy.symbols("x y", positive=True)
-    expression = sympy.sympify(written, dict(zip("xy", symbols, strict=True)))
+    expression = sympy.sympify(formula, dict(zip("xy", symbols, strict=True)))
     f = sympy.lambdify(symbols, expression, modules=[sg, "math"])
     value, slopes = value_and_grad(lambda x, y: f(x, y) + 0.0 * x, argnums=(0, 1))(1.25, 0.7)
 
@@ -169,7 +173,7 @@ def test_what_lambdify_makes_is_differentiated(sympy: Any, written: str) -> None
 
 
 @pytest.mark.wide
-def test_a_sign_that_would_lose_the_gradient_is_refused(sympy: Any) -> None:
+def test_sympy_sign_as_copysign_is_an_error(sympy: Any) -> None:
     """SymPy prints it as math.copysign, which does not accept Values."""
     x, y = sympy.symbols("x y")
     with pytest.raises(OperandError, match="gradient"):
@@ -177,24 +181,24 @@ def test_a_sign_that_would_lose_the_gradient_is_refused(sympy: Any) -> None:
 
 
 @pytest.mark.wide
-def test_every_operation_has_an_expression(sympy: Any) -> None:
-    """Its number, at points of the operation's domain, is the operation's."""
-    for name in TABLE.keys() - {"rint"}:
-        op, generator = TABLE[name], random.Random(name)
-        intervals = [op.domain.interval(i) for i in range(getattr(op, "arity", 4))]
-        points = [[generator.uniform(*x) for x in intervals] for _ in range(2)]
-        leaves = [Value(x, f"x{i}") for i, x in enumerate(points[0])]
-        symbols = [sympy.Symbol(x.label, real=True) for x in leaves]
-        function = sympy.lambdify(symbols, to_sympy(op.of(*leaves)), "mpmath")
-        with mpmath.workdps(30):
-            for at in points:
-                found = float(function(*map(mpmath.mpf, at)))
-                assert found == pytest.approx(op.of(*map(Value, at)).data, rel=1e-12), name
+@pytest.mark.parametrize("name", [name for name in TABLE if name != "rint"])
+def test_to_sympy_of_every_operation_has_its_value(sympy: Any, name: str) -> None:
+    """They agree at points of the operation's domain."""
+    op, generator = TABLE[name], random.Random(name)
+    intervals = [op.domain.interval(i) for i in range(getattr(op, "arity", 4))]
+    points = [[generator.uniform(*x) for x in intervals] for _ in range(2)]
+    leaves = [Value(x, f"x{i}") for i, x in enumerate(points[0])]
+    symbols = [sympy.Symbol(x.label, real=True) for x in leaves]
+    function = sympy.lambdify(symbols, to_sympy(op.of(*leaves)), "mpmath")
+    with mpmath.workdps(30):
+        for at in points:
+            found = float(function(*map(mpmath.mpf, at)))
+            assert found == pytest.approx(op.of(*map(Value, at)).data, rel=1e-12)
 
 
 @pytest.mark.wide
-def test_a_graph_is_simplified_and_differentiated_in_symbols(sympy: Any) -> None:
-    """The derivative of a sigmoid neuron agrees with backward; 5,000 additions work, too."""
+def test_to_sympy_can_be_simplified_and_differentiated(sympy: Any) -> None:
+    """The derivative of a sigmoid neuron agrees with backward; 5,000 additions are no problem."""
     w, x = Value(2.0, "w"), Value(-1.0, "x")
     root = sg.sigmoid(w * x - 3)
     root.backward()
@@ -213,8 +217,8 @@ def test_a_graph_is_simplified_and_differentiated_in_symbols(sympy: Any) -> None
 
 
 @pytest.mark.wide
-def test_what_sympy_does_not_know_is_refused(sympy: Any) -> None:
-    """Rounding to even, and custom operations."""
-    for root in (sg.rint(Value(1.5)), mine(Value(1.0))):
+def test_to_sympy_refuses_rint_and_custom_operations(sympy: Any) -> None:
+    """SymPy has no function for them."""
+    for root in (sg.rint(Value(1.5)), custom_identity(Value(1.0))):
         with pytest.raises(GraphError, match="SymPy"):
             to_sympy(root)

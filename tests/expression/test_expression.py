@@ -1,4 +1,4 @@
-"""The syntax that `parse` accepts, and the graphs that it builds."""
+"""parse: its syntax, and the graphs that it builds."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from tests.inner import leaves, topological_order
 import scalargrad as sg
 from scalargrad import DomainError, ExpressionError, Parameter, Value, gradients, parse, walk
 
-# What it reads --------------------------------------------------------------------------------
+# Syntax ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text", ["e**x * 2", "2 * e^x", "e ^ x ^ 1 * 2", "a = e^-x; 2 * e**-a / 1"]
 )
-def test_a_power_of_e_is_the_exponential(text: str) -> None:
-    """As lectures write it; a step would show 2.718 to a power."""
+def test_parse_reads_a_power_of_e_as_exp(text: str) -> None:
+    """Lectures write it so; a step would otherwise show 2.718 to a power."""
     f = parse(text, x=0.0)
     assert "exp(" in str(walk(f))
     assert "2.718^" not in str(walk(f))
 
 
-def test_arguments_as_lists_and_left_out() -> None:
-    """Reductions take numbers or one list, dot takes two; arguments with defaults may go."""
-    cases: list[tuple[str, float]] = [
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
         ("sum(x, 2, y)", 12.0),
         ("mean(x, 2, y)", 4.0),
         ("minimum([x, y])", 3.0),
@@ -40,23 +40,25 @@ def test_arguments_as_lists_and_left_out() -> None:
         ("elu(-x, 2)", 2 * math.expm1(-3.0)),
         ("clip(x, 5)", 5.0),
         ("clip(x, 0, 1)", 1.0),
-    ]
-    for text, number in cases:
-        assert parse(f"x = 3; y = 7; {text}").data == pytest.approx(number, rel=1e-15)
+    ],
+)
+def test_parse_arguments_of_operations(text: str, number: float) -> None:
+    """Reductions take numbers or one list, dot takes two; arguments with defaults are optional."""
+    assert parse(f"x = 3; y = 7; {text}").data == pytest.approx(number, rel=1e-15)
 
 
 @pytest.mark.parametrize("text", ["y = x", "y = +x", "y = where(1 > 0, x, 2)"])
 @pytest.mark.parametrize("label", ["x", ""])
-def test_a_second_name_is_a_node_of_its_own(text: str, label: str) -> None:
-    """Assigning what has a name already makes an identity node, and changes no label."""
+def test_parse_assignment_of_a_named_value_makes_an_identity_node(text: str, label: str) -> None:
+    """The label of the value is not changed."""
     x = Value(3.0, label)
     y = parse(text, x=x)
     assert (y.label, y.op, y.parents) == ("y", sg.identity, (x,))
     assert x.label == label
 
 
-def test_given_values_are_used_as_they_are() -> None:
-    """A Value or Parameter is used in the graph itself, and gets gradients."""
+def test_parse_uses_value_arguments_in_the_graph() -> None:
+    """A Value or Parameter is a node of the graph, and receives gradients."""
     w, x = Parameter(2.0, "weight"), Value(3.0)
     f = parse("w * x", w=w, x=x)
     f.backward()
@@ -73,20 +75,20 @@ def test_given_values_are_used_as_they_are() -> None:
         "\tq\t=\tx+y;\tf=q*x;",
     ],
 )
-def test_layout_of_statements(text: str) -> None:
+def test_parse_layout_of_statements(text: str) -> None:
     """Semicolons, line ends, comments, blank lines, common indentation, brackets over lines."""
     f = parse(text, x=2, y=5)
     assert (f.label, f.data) == ("f", 14.0)
 
 
-def test_a_chain_of_a_thousand_operations_is_read() -> None:
-    """Long sums nest to the left in the syntax tree, but are read without recursion."""
+def test_parse_of_a_long_chain_needs_no_recursion() -> None:
+    """A sum of 1,001 terms is nested to the left."""
     f = parse("x" + " + x" * 1000, x=1)
     assert f.data == 1001.0
     assert gradients(f, leaves(f)) == [1001.0]
 
 
-def test_numbers_and_constants() -> None:
+def test_parse_numbers_and_constants() -> None:
     """Constant expressions have no nodes; a single constant, or one with a name, is a leaf."""
     f = parse("x * pi + e", x=1)
     assert f.data == pytest.approx(math.pi + math.e, rel=1e-15)
@@ -102,8 +104,8 @@ def test_numbers_and_constants() -> None:
         parse("log(x)", x=-1)
 
 
-def test_names_in_any_script_and_numbers_of_any_kind() -> None:
-    """Names are compared in normal form, and are labels; none collides with a parameter."""
+def test_parse_names_in_any_script() -> None:
+    """Names are compared in normal form, and are labels; any name may be a keyword of parse."""
     three: Any = np.float32(3)
     f = parse("ŷ = σ * x̄ + 名", σ=2, x̄=three, 名=np.array(1.0))
     assert f.data == 7.0
@@ -133,7 +135,7 @@ _INFIX = st.sampled_from([" + ", "-", "*", " / ", "**"])
 _UNARY = st.sampled_from(["-{}", "+{}", "({})", "exp({})", "tanh({})", "sin({})", "abs({})"])
 
 
-def larger(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def larger_expressions(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Build expressions from smaller ones, most of them without brackets."""
     compared = st.builds("({} {} {})".format, part, _COMPARISONS, part)
     return st.one_of(
@@ -149,11 +151,11 @@ ATOMS = st.sampled_from(["x", "y", "z", "pi", "2.0", ".5", "1e-3", "3."])
 
 
 @pytest.mark.differential
-@given(st.recursive(ATOMS, larger, max_leaves=12))
+@given(st.recursive(ATOMS, larger_expressions, max_leaves=12))
 @example("-x**2.0**-y*z")
 @example("z**.5*-x/-y-(x < y)*2.0")
-def test_expressions_have_the_value_python_gives_them(text: str) -> None:
-    """Precedence, associativity and every operator agree with Python's own evaluation."""
+def test_parse_agrees_with_python(text: str) -> None:
+    """Precedence, associativity and every operator agree with Python's eval."""
     try:
         expected = eval(text, dict(_PYTHON))
     except (ArithmeticError, ValueError, TypeError):  # TypeError: from a complex power
@@ -167,9 +169,9 @@ def test_expressions_have_the_value_python_gives_them(text: str) -> None:
     assert found == pytest.approx(float(expected), rel=1e-12, abs=1e-300)
 
 
-def test_the_syntax_of_lectures_is_read() -> None:
-    """Powers with ^, which binds as ** does, the signs of pages, and the names of operations."""
-    cases: list[tuple[str, str]] = [
+@pytest.mark.parametrize(
+    ("lecture", "python"),
+    [
         ("w^2", "w**2"),
         ("w·x − 3×x ＋ w÷x\xa0", "w*x - 3*x + w/x"),
         ("w ≤ x", "w <= x"),
@@ -179,17 +181,16 @@ def test_the_syntax_of_lectures_is_read() -> None:
         ("min(w, x, 0)", "minimum(w, x, 0)"),
         ("σ(w*x)", "sigmoid(w*x)"),
         ("logistic(w) + ln(w)", "sigmoid(w) + log(w)"),
-    ]
-    for lecture, python in cases:
-        there, here = (
-            parse(f"f = {lecture} + 0*w*x", w=2, x=3),
-            parse(f"f = {python} + 0*w*x", w=2, x=3),
-        )
-        assert there.data == here.data
+    ],
+)
+def test_parse_reads_the_syntax_of_lectures(lecture: str, python: str) -> None:
+    """The power ^ has the precedence of **; typographic signs and other names are read."""
+    found, expected = (parse(f"f = {text} + 0*w*x", w=2, x=3) for text in (lecture, python))
+    assert found.data == expected.data
 
 
-def test_vectors_are_given_by_name() -> None:
-    """Hosseini's neuron, σ(w·x + w2), with its numbers; entries are named w0, w1."""
+def test_parse_vectors_by_name() -> None:
+    """The neuron of Hosseini, σ(w·x + w2); elements are named w0, w1."""
     f = parse("f = σ(dot(w, x, b) + 0*w0)", w=[2, -3], x=(-1, -2), b=-3)
     f.backward()
     assert f.data == pytest.approx(0.7310585786300049, rel=1e-12)
@@ -201,9 +202,11 @@ def test_vectors_are_given_by_name() -> None:
 
 
 @pytest.mark.differential
-@given(st.recursive(ATOMS, larger, max_leaves=8), st.data())
-def test_mutated_expressions_give_a_value_or_our_error(text: str, data: st.DataObject) -> None:
-    """A formula with some characters exchanged, left out or repeated is read or refused."""
+@given(st.recursive(ATOMS, larger_expressions, max_leaves=8), st.data())
+def test_parse_of_a_mutated_expression_is_a_value_or_an_expression_error(
+    text: str, data: st.DataObject
+) -> None:
+    """Some characters of a formula are exchanged, left out or repeated."""
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(text)))
         piece = data.draw(

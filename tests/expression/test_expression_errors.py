@@ -1,4 +1,4 @@
-"""Errors of `parse`: the position is marked, quickly, for any text."""
+"""Errors of parse: the position is marked, quickly, for any text."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from scalargrad import ExpressionError, OperandError, ScalargradError, Value, op
 
 
 def message(text: object, /, **values: Value | float) -> str:
-    """Return the message for an invalid expression."""
+    """Return the error message for an invalid expression."""
     with pytest.raises(ExpressionError) as caught:
         parse(text, **values)  # type: ignore[arg-type]
     return str(caught.value)
 
 
-def marked(said: str) -> str:
+def marked_text(text_of_error: str) -> str:
     """Return the rest of the line above the caret of a message."""
-    *_, line, caret = said.splitlines()
+    *_, line, caret = text_of_error.splitlines()
     assert caret.strip() == "^"
     return line[caret.index("^") :]
 
 
-def test_what_is_no_expression_at_all() -> None:
-    """Empty text, objects that are not text, and values that are not numbers or have no name."""
+def test_parse_refuses_empty_text_other_objects_and_wrong_values() -> None:
+    """Values must be numbers whose names are not those of constants or operations."""
     for empty in ("", " ", "\n\n", "# only a comment", "\t# so\n# too"):
         assert "empty" in message(empty)
     for thing in (None, 3, b"x", ["x"]):
@@ -45,18 +45,18 @@ def test_what_is_no_expression_at_all() -> None:
 # Position of the mark -------------------------------------------------------------------------
 
 
-def test_lines_and_columns_are_those_of_the_text() -> None:
-    """Line and column count from 1 in the text as given, indentation included."""
-    said = message("\n    q = x + 1\n    f = q * w", x=1)
-    assert said.startswith("line 3, column 13: w is not known here")
-    assert marked(said) == "w"
+def test_expression_error_has_line_and_column() -> None:
+    """They count from 1 in the original text, indentation included."""
+    text_of_error = message("\n    q = x + 1\n    f = q * w", x=1)
+    assert text_of_error.startswith("line 3, column 13: w is not known here")
+    assert marked_text(text_of_error) == "w"
 
 
 @pytest.mark.parametrize("before", ["é", "σ", "ｘ", "名", "e\u0301", "𝜃"])
-def test_the_caret_allows_for_wide_and_combining_characters(before: str) -> None:
+def test_expression_error_caret_is_right_for_wide_and_combining_characters(before: str) -> None:
     """The caret counts columns of a terminal, the message counts characters of the text."""
-    said = message(f"{before} + wrong", **{before: 1})
-    first, line, caret = said.splitlines()
+    text_of_error = message(f"{before} + wrong", **{before: 1})
+    first, line, caret = text_of_error.splitlines()
     composed = unicodedata.normalize("NFC", line[: line.index("wrong")])
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in composed)
     assert caret.index("^") == len(composed) + wide
@@ -66,57 +66,61 @@ def test_the_caret_allows_for_wide_and_combining_characters(before: str) -> None
 # Values ---------------------------------------------------------------------------------------
 
 
-def test_a_value_that_is_not_used_is_refused() -> None:
-    """A value the text never names is almost always a slip, so it is named."""
-    said = message("x + y1", x=1, y1=2, y2=3, y3=4)
-    assert "y2, y3: given a value, but not used" in said
-    assert "which uses x, y1" in said
+def test_parse_refuses_a_value_that_is_not_used() -> None:
+    """A value that the text does not name is nearly always a mistake."""
+    text_of_error = message("x + y1", x=1, y1=2, y2=3, y3=4)
+    assert "y2, y3: given a value, but not used" in text_of_error
+    assert "which uses x, y1" in text_of_error
 
 
-# Whatever the text ----------------------------------------------------------------------------
+# Any text -------------------------------------------------------------------------------------
 
 
-def test_hostile_text_is_refused() -> None:
-    """Deep, long and malformed text gives a short ExpressionError: no crash, no warning."""
-    cases: list[str] = [
-        "(" * 10_000,
-        "sin(" * 300 + "x" + ")" * 300,
-        "-" * 100_000 + "x",
-        "x" + "**x" * 6_000,
-        "where(x," * 99 + "x",
-        "f(a=" * 99,
-        "9" * 15_000,
-        "9**9**9**9**9",
-        "\0" * 5_000,
-        "\ud800",
-        "1if 1else 1",
-        "'\\d'",
-        "x; type X = 1",
-    ]
-    for text in cases:
-        with pytest.raises(ExpressionError) as caught:
-            parse(text, x=1)
-        assert len(str(caught.value)) < 1_000
+HOSTILE: dict[str, str] = {
+    "parentheses": "(" * 10_000,
+    "calls": "sin(" * 300 + "x" + ")" * 300,
+    "signs": "-" * 100_000 + "x",
+    "powers": "x" + "**x" * 6_000,
+    "open calls": "where(x," * 99 + "x",
+    "keywords": "f(a=" * 99,
+    "long number": "9" * 15_000,
+    "large number": "9**9**9**9**9",
+    "zero bytes": "\0" * 5_000,
+    "lone surrogate": "\ud800",
+    "numbers next to words": "1if 1else 1",
+    "escape": "'\\d'",
+    "statement": "x; type X = 1",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_parse_of_hostile_text_is_a_short_expression_error(name: str) -> None:
+    """Deep, long and malformed text causes no crash and no warning."""
+    with pytest.raises(ExpressionError) as caught:
+        parse(HOSTILE[name], x=1)
+    assert len(str(caught.value)) < 1_000
 
 
 @pytest.mark.parametrize("text", ["-" * 99 + "x", "sin(" * 90 + "x" + ")" * 90])
-def test_a_stack_nearly_used_up_is_reported(text: str) -> None:
-    """Called from deep recursion, parse gives ExpressionError, never RecursionError."""
+def test_parse_near_the_recursion_limit_is_an_expression_error(text: str) -> None:
+    """Called from deep recursion, parse never raises RecursionError."""
 
     def descend(levels: int) -> Value:
         return descend(levels - 1) if levels else parse(text, x=1.0)
 
-    said: list[str] = []
+    text_of_error: list[str] = []
 
-    def attempt() -> None:
+    def parse_deeply() -> None:
         with pytest.raises(ExpressionError) as caught:
             descend(sys.getrecursionlimit() - 40)
-        said.append(str(caught.value))
+        text_of_error.append(str(caught.value))
 
-    thread = threading.Thread(target=attempt)  # its stack begins empty, whatever runs the tests
+    thread = threading.Thread(
+        target=parse_deeply
+    )  # its stack begins empty, whatever runs the tests
     thread.start()
     thread.join()
-    assert "give parts names" in said[0]
+    assert "give parts names" in text_of_error[0]
 
 
 _PIECES = (
@@ -152,8 +156,8 @@ _PIECES = (
 @example("x\n  y")
 @example("x if")
 @example("\x1c\n")
-def test_random_text_gives_a_value_or_our_error(text: str) -> None:
-    """Whatever the text, the outcome is a Value or a ScalargradError whose message prints."""
+def test_parse_of_random_text_is_a_value_or_a_scalargrad_error(text: str) -> None:
+    """The message of the error can be encoded."""
     try:
         result = parse(text, x=1.5) if "y" not in text else parse(text, x=-2.0, y=0.5)
         result.backward(allow_nonfinite=True)
@@ -163,8 +167,8 @@ def test_random_text_gives_a_value_or_our_error(text: str) -> None:
         assert isinstance(result, Value)
 
 
-def test_nothing_of_python_can_be_called() -> None:
-    """Of the names a Python program knows, only those of operations can be called."""
+def test_parse_calls_operations_only() -> None:
+    """Other names of Python are an ExpressionError."""
     for name in {*dir(builtins), "ast", "np", "os"} - {*ops.TABLE, "max", "min"}:
         with pytest.raises(ExpressionError):
             parse(f"{name}(1)")

@@ -1,4 +1,4 @@
-"""least_squares: linear models in closed form, SciPy's curve_fit, and how a fit ends."""
+"""least_squares: linear models in closed form, SciPy's curve_fit, and the end of a fit."""
 
 from __future__ import annotations
 
@@ -17,32 +17,36 @@ MEASURED = 2.0 * np.exp(-0.3 * TIMES) + RNG.normal(0, 0.02, 30)
 
 
 def decay(p: Any, times: Any, measured: Any) -> Any:
-    """Residuals of an exponential."""
+    """Return the residuals of an exponential."""
     return [p["height"] * exp(-p["rate"] * t) - y for t, y in zip(times, measured, strict=True)]
 
 
 @pytest.mark.parametrize("how", [{}, {"method": "lm"}, {"sparse": True}])
-def test_a_linear_regression_has_the_covariance_of_textbooks(how: Any) -> None:
-    """s²(XᵀX)⁻¹; residuals may be an array."""
+def test_least_squares_covariance_of_a_linear_regression(how: Any) -> None:
+    """The covariance is s²(XᵀX)⁻¹; residuals may be an array."""
     X = np.column_stack([np.ones(30), TIMES, TIMES**2])  # noqa: N806
     y = X @ [1.0, -2.0, 0.5] + RNG.normal(0, 0.3, 30)
     fit = least_squares(lambda b: y - X @ b, np.zeros(3), **how)
     best = np.linalg.lstsq(X, y, rcond=None)[0]
-    rest = np.sum((y - X @ best) ** 2)
+    residual_sum = np.sum((y - X @ best) ** 2)
     assert fit.success
-    assert fit.fun == pytest.approx(rest)
+    assert fit.fun == pytest.approx(residual_sum)
     np.testing.assert_allclose(fit.x, best, rtol=1e-7)
-    np.testing.assert_allclose(fit.covariance, rest / 27 * np.linalg.inv(X.T @ X), rtol=1e-7)
+    np.testing.assert_allclose(
+        fit.covariance, residual_sum / 27 * np.linalg.inv(X.T @ X), rtol=1e-7
+    )
     b, low = fit.profile("x[1]", points=3, width=1.0)[1:]
-    assert low[::2] == pytest.approx([rest * (1 + 1 / 27)] * 2)
+    assert low[::2] == pytest.approx([residual_sum * (1 + 1 / 27)] * 2)
     assert b[2] - b[1] == pytest.approx(fit.standard_errors[1])
 
 
 @pytest.mark.parametrize("method", ["trf", "lm"])
 @pytest.mark.parametrize("transforms", [None, positive, {"rate": interval(0.0, 30.0)}])
 @pytest.mark.parametrize("start", [(1.0, 1.0), (5.0, 20.0)])
-def test_a_decay_agrees_with_curve_fit(method: str, transforms: Any, start: Any) -> None:
-    """Parameters and errors, through transforms too, and from a start far away."""
+def test_least_squares_of_a_decay_agrees_with_curve_fit(
+    method: str, transforms: Any, start: Any
+) -> None:
+    """Parameters and errors agree, with transforms too, and from a distant start."""
     fit = least_squares(
         decay, dict(zip(("height", "rate"), start, strict=True)), TIMES, MEASURED, method=method,
         transforms=transforms,
@@ -55,15 +59,15 @@ def test_a_decay_agrees_with_curve_fit(method: str, transforms: Any, start: Any)
 
 
 @pytest.mark.parametrize("method", ["trf", "lm"])
-def test_a_step_out_of_the_domain_is_shortened(method: str) -> None:
+def test_least_squares_shortens_a_step_out_of_the_domain(method: str) -> None:
     """The first Gauss-Newton step leads to a negative operand."""
     fit = least_squares(lambda a: [log(a) - 1.0, sqrt(a) - 1.6], 40.0, method=method)
     assert fit.success
     assert fit.x == pytest.approx(2.662, abs=0.01)
 
 
-def test_what_does_not_fit_is_an_error() -> None:
-    """Each error has one line."""
+def test_least_squares_errors() -> None:
+    """Undefined starts, unsuitable options, and residuals of the wrong number or type."""
     with pytest.raises(DomainError, match="height = -1"):
         least_squares(lambda p: [log(p["height"])], {"height": -1.0})
     with pytest.raises(DomainError, match="lm"):
@@ -83,8 +87,8 @@ def test_what_does_not_fit_is_an_error() -> None:
         exact.covariance  # noqa: B018
 
 
-def test_bounds_are_reached_and_a_callback_may_stop() -> None:
-    """The callback is called whenever the sum of squares decreases."""
+def test_least_squares_bounds_callback_and_max_evaluations() -> None:
+    """The callback is called whenever the sum of squares decreases, and may stop."""
     x0 = {"height": 1.0, "rate": 1.0}
     fit = least_squares(decay, x0, TIMES, MEASURED, bounds={"rate": (0.5, None)})
     assert fit.x["rate"] == pytest.approx(0.5, abs=1e-4)
@@ -101,7 +105,7 @@ def test_bounds_are_reached_and_a_callback_may_stop() -> None:
     assert not few.success
 
 
-#: Sizes of data; every run of the tests has the ends.
+#: Sizes of data; the wide run adds those between the extremes.
 SCALES = [1e-12, 1e12, *(pytest.param(x, marks=pytest.mark.wide) for x in (1e-6, 1e6))]
 INSTANTS = np.linspace(0.0, 1.0, 8)
 ERRORS = np.random.default_rng(0).normal(0.0, 0.01, 8)

@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy import optimize
-from tests.interrupts import press
+from tests.interrupts import press_ctrl_c
 
 from scalargrad import DomainError, NumericalError, OperandError, exp, lgamma, log, softplus, sqrt
 from scalargrad.fitting import (
@@ -31,15 +31,15 @@ METHODS = ["BFGS", "CG", "L-BFGS-B", "Newton-CG", "trust-exact", "trust-krylov",
 SAMPLE = np.random.default_rng(3).normal(5.0, 2.0, 40)
 
 
-def normal(p: Any, data: Any) -> Any:
+def normal_loss(p: Any, data: Any) -> Any:
     """Return the negative log-likelihood of a normal sample, up to a constant."""
     return sum(log(p["scale"]) + ((x - p["mean"]) / p["scale"]) ** 2 / 2 for x in data)
 
 
 @pytest.mark.parametrize("options", [{}, {"transforms": {"scale": positive}}, {"jit": False}])
-def test_mean_and_scale_of_a_normal_sample_have_the_errors_of_textbooks(options: Any) -> None:
-    """σ/√n and σ/√(2n), with and without a transform."""
-    fit = minimize(normal, {"mean": 4.0, "scale": 1.5}, SAMPLE, tol=1e-8, **options)
+def test_minimize_standard_errors_of_a_normal_sample(options: Any) -> None:
+    """They are σ/√n and σ/√(2n), with and without a transform."""
+    fit = minimize(normal_loss, {"mean": 4.0, "scale": 1.5}, SAMPLE, tol=1e-8, **options)
     assert fit.success
     assert fit.x == pytest.approx({"mean": SAMPLE.mean(), "scale": SAMPLE.std()}, rel=1e-6)
     n, scale = len(SAMPLE), SAMPLE.std()
@@ -47,10 +47,12 @@ def test_mean_and_scale_of_a_normal_sample_have_the_errors_of_textbooks(options:
     assert fit.standard_errors == pytest.approx(errors, rel=1e-5)
     assert fit.fun == pytest.approx(n * math.log(scale) + n / 2)
     assert fit.names == ["mean", "scale"]
-    assert "mean" in repr(fit)
+    rows = [line.split() for line in repr(fit).splitlines()]
+    for name in fit.names:
+        assert [name, f"{fit.x[name]:.4f}", f"{errors[name]:.3f}"] in rows
 
 
-def test_a_gamma_sample_agrees_with_mpmath() -> None:
+def test_minimize_of_a_gamma_sample_agrees_with_mpmath() -> None:
     """Root of the likelihood equation, and inverse of the information by the trigamma function."""
     data = np.random.default_rng(4).gamma(2.5, 1.5, 60).tolist()
 
@@ -73,8 +75,8 @@ def test_a_gamma_sample_agrees_with_mpmath() -> None:
     np.testing.assert_allclose(fit.covariance, expected, rtol=1e-5)
 
 
-def test_frequencies_on_a_simplex_have_the_covariance_of_a_multinomial_sample() -> None:
-    """(diag(p) - ppᵀ) / n, whose rows sum to 0."""
+def test_minimize_covariance_on_a_simplex_is_that_of_a_multinomial_sample() -> None:
+    """It is (diag(p) - ppᵀ) / n, whose rows sum to 0."""
     counts = [10, 20, 30, 40]
     fit = minimize(
         lambda p: -sum(c * log(x) for c, x in zip(counts, p, strict=True)),
@@ -85,7 +87,7 @@ def test_frequencies_on_a_simplex_have_the_covariance_of_a_multinomial_sample() 
     np.testing.assert_allclose(fit.covariance, (np.diag(p) - np.outer(p, p)) / 100, atol=1e-8)
 
 
-def test_a_logistic_regression_agrees_with_scipys_finite_differences() -> None:
+def test_minimize_of_a_logistic_regression_agrees_with_scipy() -> None:
     """Coefficients, and the Hessian XᵀWX."""
     rng = np.random.default_rng(5)
     X = np.column_stack([np.ones(200), rng.normal(size=(200, 3))])  # noqa: N806
@@ -122,7 +124,7 @@ TREES = [
 
 
 def numbers(tree: Any) -> list[Any]:
-    """Return the numbers of the trees above."""
+    """Return the numbers of a tree."""
     if isinstance(tree, Point):
         return [tree.x, *numbers(tree.rest)]
     if isinstance(tree, dict):
@@ -131,8 +133,8 @@ def numbers(tree: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(("x0", "names"), TREES, ids=lambda x: type(x).__name__)
-def test_parameters_come_back_in_the_shape_of_the_start(x0: Any, names: list[str]) -> None:
-    """So do standard errors, which are 1 for half a sum of squares."""
+def test_minimize_returns_parameters_in_the_shape_of_x0(x0: Any, names: list[str]) -> None:
+    """So are standard errors, which are 1 for half a sum of squares."""
     fit = minimize(lambda p: sum((x - 1.0) ** 2 for x in numbers(p)) / 2, x0)
     assert fit.names == names
     for tree, number in ((fit.x, 1.0), (fit.standard_errors, 1.0)):
@@ -142,11 +144,13 @@ def test_parameters_come_back_in_the_shape_of_the_start(x0: Any, names: list[str
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("start", [30.0, 0.01])
-def test_methods_go_on_after_a_step_out_of_a_domain(method: str, start: float, capsys: Any) -> None:
-    """From a far start, first steps are undefined or overflow, and are not repeated eagerly."""
+def test_minimize_continues_after_a_step_out_of_the_domain(
+    method: str, start: float, capsys: Any
+) -> None:
+    """From a distant start, first steps are undefined or overflow, and are not repeated eagerly."""
     printing = lambda p: (print("run"), p["a"] - log(p["a"]) + exp(p["a"]) / 100)[1]  # noqa: E731
     fit = minimize(printing, {"a": start}, method=method, tol=1e-9)
-    assert capsys.readouterr().out.count("run") == 1 + (method[:2] in {"Ne", "tr"})  # recordings
+    assert capsys.readouterr().out.count("run") == 1 + (method[:2] in {"Ne", "tr"})  # traces
     root = float(mpmath.findroot(lambda a: 1 - 1 / a + mpmath.exp(a) / 100, 1.0))
     assert fit.x["a"] == pytest.approx(root, rel=1e-5)
 
@@ -167,7 +171,7 @@ CASES = [3, 8, 26, 76, 225, 298, 258, 233, 189, 128, 68, 29, 14, 4]
 
 
 @pytest.mark.parametrize("start", [(0.5, 0.1), (4.0, 1.0), (0.1, 0.05)])
-def test_bfgs_fits_an_epidemic_from_where_scipy_alone_fails(start: tuple[float, float]) -> None:
+def test_minimize_fits_an_epidemic_where_scipy_alone_fails(start: tuple[float, float]) -> None:
     """A step to more infected than people is shortened."""
     fit = minimize(sir, dict(zip(("contact", "recovery"), start, strict=True)), CASES)
     assert fit.success
@@ -178,28 +182,30 @@ def test_bfgs_fits_an_epidemic_from_where_scipy_alone_fails(start: tuple[float, 
 @pytest.mark.parametrize("method", METHODS)
 def test_infeasible_shortens_a_step_of_minimize(method: str, jit: bool) -> None:
     """From 30, where the curvature is small, the step to a parabola's minimum is far too long."""
-    refused: list[str] = []
+    errors: list[str] = []
 
-    def picky(x: Any) -> Any:
+    def barrier(x: Any) -> Any:
         if x < 0.05:
             if not jit:
-                refused.append("below")
+                errors.append("below")
             raise Infeasible("below 0.05")
         return x - log(x)
 
-    fit = minimize(picky, 30.0, method=method, jit=jit)
+    fit = minimize(barrier, 30.0, method=method, jit=jit)
     assert fit.success
     assert fit.x == pytest.approx(1.0, abs=1e-4)
-    assert refused or jit
+    assert errors or jit
     with pytest.raises(DomainError, match=r"x = 0: below 0\.05"):
-        minimize(picky, 0.0, jit=jit)
+        minimize(barrier, 0.0, jit=jit)
 
 
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("error", [ValueError, KeyError, RuntimeError, np.linalg.LinAlgError])
 @pytest.mark.parametrize("search", [minimize, least_squares])
-def test_an_exception_that_is_not_infeasible_ends_a_fit(search: Any, error: Any, jit: bool) -> None:
-    """Such an error is a mistake in the model; ZeroDivisionError is not."""
+def test_minimize_and_least_squares_pass_on_other_exceptions(
+    search: Any, error: Any, jit: bool
+) -> None:
+    """Such an error is a mistake in the model; ZeroDivisionError and Infeasible are not."""
 
     def wrong(x: Any) -> Any:
         if x < 2.0:
@@ -209,13 +215,13 @@ def test_an_exception_that_is_not_infeasible_ends_a_fit(search: Any, error: Any,
     with pytest.raises(error, match="a mistake"):
         search(wrong, 9.0, jit=jit)
 
-    def undefined(x: Any) -> Any:
+    def undefined_below(x: Any) -> Any:
         return x + 1.0 / (0.0 if x < 0.5 else x)
 
-    assert minimize(undefined, 9.0, jit=jit).x == pytest.approx(1.0, abs=1e-5)
+    assert minimize(undefined_below, 9.0, jit=jit).x == pytest.approx(1.0, abs=1e-5)
 
 
-#: Sizes of data; every run of the tests has the ends.
+#: Sizes of data; the wide run adds those between the extremes.
 SCALES = [1e-12, 1e12, *(pytest.param(x, marks=pytest.mark.wide) for x in (1e-6, 1e6))]
 TIMES = np.linspace(0.0, 1.0, 8)
 NOISE = np.random.default_rng(0).normal(0.0, 0.01, 8)
@@ -302,7 +308,7 @@ BAD_STARTS: dict[str, tuple[Callable[[Any], Any], Any, type[Exception]]] = {
 
 @pytest.mark.parametrize("name", BAD_STARTS)
 @pytest.mark.parametrize("jit", [True, False])
-def test_a_bad_start_is_an_error_that_names_the_parameter(name: str, jit: bool) -> None:
+def test_minimize_at_an_undefined_start_names_the_parameter(name: str, jit: bool) -> None:
     """The error has the value of the parameter, too."""
     f, x0, error = BAD_STARTS[name]
     with pytest.raises(error) as raised:
@@ -310,8 +316,8 @@ def test_a_bad_start_is_an_error_that_names_the_parameter(name: str, jit: bool) 
     assert f"{name} = " in str(raised.value)
 
 
-OF_TWO = {"a": 0.5, "b": [0.2, 0.8]}
-MISFITS: list[tuple[dict[str, Any], str]] = [
+START = {"a": 0.5, "b": [0.2, 0.8]}
+WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"transforms": {"a": interval(1.0, 2.0)}}, "a = 0.5"),
     ({"transforms": {"b": ordered, "c": positive}}, "'c'"),
     ({"transforms": {"b": [positive]}}, "1 parts"),
@@ -327,16 +333,16 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "said"), MISFITS)
-def test_transforms_and_bounds_that_do_not_fit_are_errors(
-    options: dict[str, Any], said: str
+@pytest.mark.parametrize(("options", "words"), WRONG_OPTIONS)
+def test_minimize_refuses_unsuitable_transforms_and_bounds(
+    options: dict[str, Any], words: str
 ) -> None:
     """The errors name the part of x0."""
-    with pytest.raises((DomainError, OperandError), match=said):
-        minimize(lambda p: p["a"] * p["a"], **{"x0": OF_TWO, **options})
+    with pytest.raises((DomainError, OperandError), match=words):
+        minimize(lambda p: p["a"] * p["a"], **{"x0": START, **options})
 
 
-def test_parameters_that_are_not_determined_are_named() -> None:
+def test_standard_errors_of_undetermined_parameters_name_them() -> None:
     """The standard errors raise an error; the fit is valid, and its table has no errors."""
     fit = minimize(lambda p: p["a"] ** 2 + (p["b"] - p["c"]) ** 2, {"a": 1.0, "b": 2.0, "c": 3.0})
     with pytest.raises(NumericalError, match="b, c"):
@@ -344,10 +350,10 @@ def test_parameters_that_are_not_determined_are_named() -> None:
     assert fit.x == pytest.approx({"a": 0.0, "b": 2.5, "c": 2.5}, abs=1e-5)
     assert repr(fit).count("?") == 3
     with pytest.raises(NumericalError, match="with b"):
-        minimize(lambda p: p["a"] ** 2 + 0.0 * p["b"], OF_TWO | {"b": 0.0}).standard_errors  # noqa: B018
+        minimize(lambda p: p["a"] ** 2 + 0.0 * p["b"], START | {"b": 0.0}).standard_errors  # noqa: B018
 
 
-def test_a_parameter_at_its_bound_has_no_standard_error() -> None:
+def test_standard_errors_of_a_parameter_at_its_bound_are_nan() -> None:
     """The other parameter has its standard error for a fixed first one."""
     fit = minimize(
         lambda p: (p[0] + 1) ** 2 / 2 + (p[1] - p[0] - 2) ** 2 / 8, [1.0, 0.0], bounds=(0, 5)
@@ -357,24 +363,28 @@ def test_a_parameter_at_its_bound_has_no_standard_error() -> None:
     assert fit.standard_errors[1] == pytest.approx(2.0)
 
 
-def test_a_profile_has_the_other_parameters_at_their_best() -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"transforms": {"scale": positive}}, {"method": "trust-ncg"}],
+    ids=["plain", "transform", "trust-ncg"],
+)
+def test_profile_minimizes_over_the_other_parameters(options: Any) -> None:
     """For the mean of a normal sample, n/2 · log of the mean square about it, plus n/2."""
     n = len(SAMPLE)
-    for options in ({}, {"transforms": {"scale": positive}}, {"method": "trust-ncg"}):
-        fit = minimize(normal, {"mean": 4.0, "scale": 1.5}, SAMPLE, **options)
-        profile = fit.profile("mean", points=7, width=2.0)
-        assert len(profile.values) == 7
-        reach = 2 * SAMPLE.std() / n**0.5
-        assert profile.values[-1] == pytest.approx(SAMPLE.mean() + reach, rel=1e-4)
-        lowest = [n / 2 * math.log(np.mean((SAMPLE - m) ** 2)) + n / 2 for m in profile.values]
-        assert profile.minima == pytest.approx(lowest, rel=1e-6)
-        profile = fit.profile("scale", points=3)
-        lowest = [n * math.log(s) + n * SAMPLE.var() / s**2 / 2 for s in profile.values]
-        assert profile.minima == pytest.approx(lowest, rel=1e-6)
+    fit = minimize(normal_loss, {"mean": 4.0, "scale": 1.5}, SAMPLE, **options)
+    profile = fit.profile("mean", points=7, width=2.0)
+    assert len(profile.values) == 7
+    reach = 2 * SAMPLE.std() / n**0.5
+    assert profile.values[-1] == pytest.approx(SAMPLE.mean() + reach, rel=1e-4)
+    lowest = [n / 2 * math.log(np.mean((SAMPLE - m) ** 2)) + n / 2 for m in profile.values]
+    assert profile.minima == pytest.approx(lowest, rel=1e-6)
+    profile = fit.profile("scale", points=3)
+    lowest = [n * math.log(s) + n * SAMPLE.var() / s**2 / 2 for s in profile.values]
+    assert profile.minima == pytest.approx(lowest, rel=1e-6)
 
 
-def test_profiles_of_other_parameters() -> None:
-    """The only one; one near a bound, cut off there; nan where undefined; a simplex."""
+def test_profile_of_a_single_bounded_or_undefined_parameter() -> None:
+    """It is cut off at a bound, and nan where undefined; parameters on a simplex have none."""
     one = minimize(lambda p: (p[0] - 2.0) ** 2, [1.0])
     assert one.profile("x[0]", points=3).minima == pytest.approx([4.5, 0.0, 4.5], abs=1e-6)
     near = minimize(lambda p: (p[0] - 0.1) ** 2 / 2 + p[1] ** 2, [1.0, 1.0], bounds=(0.0, 9.0))
@@ -392,7 +402,7 @@ def test_profiles_of_other_parameters() -> None:
             shares.profile(name)
 
 
-def test_a_callback_sees_each_iteration_and_may_stop() -> None:
+def test_minimize_callback_receives_each_iteration_and_may_stop() -> None:
     """The callback gets parameters in their structure, and decreasing values."""
     seen: list[tuple[Any, float]] = []
 
@@ -400,7 +410,7 @@ def test_a_callback_sees_each_iteration_and_may_stop() -> None:
         seen.append((x, value))
         return len(seen) == 3
 
-    fit = minimize(normal, {"mean": 0.0, "scale": 9.0}, SAMPLE, callback=watch)
+    fit = minimize(normal_loss, {"mean": 0.0, "scale": 9.0}, SAMPLE, callback=watch)
     assert fit.iterations == len(seen) == 3
     assert not fit.success
     assert "callback" in fit.message
@@ -408,8 +418,8 @@ def test_a_callback_sees_each_iteration_and_may_stop() -> None:
     assert [value for _, value in seen] == sorted((value for _, value in seen), reverse=True)
 
 
-def test_a_fit_prints_what_verbose_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing, one line at the end, or also one per iteration; StopIteration ends a fit."""
+def test_minimize_verbose_and_stop_iteration(capsys: pytest.CaptureFixture[str]) -> None:
+    """Verbose 0, 1 and 2 print nothing, one line, and a line per iteration."""
 
     def stop(_: Any, value: float) -> None:
         if value < 2.0:
@@ -424,35 +434,35 @@ def test_a_fit_prints_what_verbose_says(capsys: pytest.CaptureFixture[str]) -> N
     assert f"iteration {fit.iterations}" in lines[-2]
 
 
-def interrupted(when: int) -> FitResult:
+def fit_with_interrupt(when: int) -> FitResult:
     """Fit, with Ctrl-C pressed during an evaluation."""
     calls: list[int] = []
 
     def f(p: Any) -> Any:
         calls.append(1)
         if len(calls) == when:
-            press()
-        return normal(p, SAMPLE)
+            press_ctrl_c()
+        return normal_loss(p, SAMPLE)
 
     return minimize(f, {"mean": 0.0, "scale": 9.0}, jit=False)
 
 
-@pytest.mark.usefixtures("pythons_handler")
-def test_ctrl_c_leaves_the_best_point_so_far() -> None:
+@pytest.mark.usefixtures("default_sigint_handler")
+def test_minimize_interrupted_by_ctrl_c_returns_the_best_point() -> None:
     """The result has standard errors, but is not a success."""
-    fit = interrupted(6)
+    fit = fit_with_interrupt(6)
     assert not fit.success
     assert fit.message == "interrupted"
-    assert fit.fun < normal({"mean": 0.0, "scale": 9.0}, SAMPLE)
+    assert fit.fun < normal_loss({"mean": 0.0, "scale": 9.0}, SAMPLE)
     assert fit.evaluations == 6
     assert set(fit.x) == {"mean", "scale"}
 
 
-def test_a_minimum_is_found_though_its_digits_end_before_the_slope_is_0() -> None:
+def test_minimize_succeeds_at_the_limit_of_rounding() -> None:
     """After adding a million, e^x - 2x has ten digits: enough for ln 2."""
-    for most in (5, None):
-        fit = minimize(lambda x: 1e6 + exp(x) - 2.0 * x, 3.0, tol=1e-14, max_iterations=most)
-        assert fit.success == (most is None)
+    for limit in (5, None):
+        fit = minimize(lambda x: 1e6 + exp(x) - 2.0 * x, 3.0, tol=1e-14, max_iterations=limit)
+        assert fit.success == (limit is None)
     assert fit.x == pytest.approx(math.log(2.0), abs=1e-6)
 
 
@@ -468,8 +478,8 @@ for f in (scalargrad.fitting.minimize, scalargrad.fitting.least_squares):
 """
 
 
-def test_without_scipy_the_error_says_what_to_install() -> None:
-    """The command, as for other optional packages."""
+def test_minimize_and_least_squares_without_scipy_say_what_to_install() -> None:
+    """The message has the command, as for other optional packages."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
     )

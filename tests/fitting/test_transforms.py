@@ -21,9 +21,7 @@ TRANSFORMS = [
 
 @pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
 @given(free=FREE)
-def test_what_is_transformed_lies_inside_and_comes_back(
-    transform: Transform, free: list[float]
-) -> None:
+def test_transform_forward_and_inverse_are_inverse(transform: Transform, free: list[float]) -> None:
     """Up to rounding, which is coarse where a number is close to a bound."""
     found = [float(x) for x in transform.forward(free)]
     assert transform.contains(found)
@@ -32,10 +30,10 @@ def test_what_is_transformed_lies_inside_and_comes_back(
 
 @pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
 @given(free=FREE)
-def test_slopes_of_transforms_agree_with_differences(
+def test_transform_jacobian_agrees_with_differences(
     transform: Transform, free: list[float]
 ) -> None:
-    """Each slope, by central differences."""
+    """Each slope agrees with a central difference."""
     slopes = np.array(jacobian(transform.forward)(free))
     for k in range(len(free)):
         up, down = list(free), list(free)
@@ -45,8 +43,8 @@ def test_slopes_of_transforms_agree_with_differences(
         np.testing.assert_allclose(slopes[:, k], rise / 2e-5, rtol=1e-5, atol=1e-9 + 1e-9 * size)
 
 
-def test_closed_forms() -> None:
-    """The exponential, the logistic function, softmax and steps have theirs."""
+def test_transform_forward_in_closed_form() -> None:
+    """The exponential, the logistic function, softmax and cumulative sums of exponentials."""
     e = math.e
     assert positive.forward([1.0]) == pytest.approx([e])
     assert interval(1.0, 3.0).forward([1.0]) == pytest.approx([1 + 2 * e / (1 + e)])
@@ -55,8 +53,8 @@ def test_closed_forms() -> None:
     assert ordered.forward([1.0, 0.0, 1.0]) == pytest.approx([1.0, 2.0, 2.0 + e])
 
 
-def test_what_lies_outside_is_refused() -> None:
-    """Also invalid bounds."""
+def test_transform_contains_and_invalid_bounds() -> None:
+    """Numbers outside are not contained; bounds must differ, and one must be finite."""
     outside: list[tuple[Any, list[float]]] = [
         (positive, [0.0]), (interval(0.0, 1.0), [0.5, 1.0]), (simplex, [0.5, 0.6]),
         (simplex, [1.5, -0.5]), (simplex, []), (ordered, [1.0, 1.0]),
@@ -69,7 +67,7 @@ def test_what_lies_outside_is_refused() -> None:
         interval("0")  # type: ignore[arg-type]
 
 
-def test_a_transform_of_ones_own() -> None:
+def test_transform_subclass_can_be_used_in_minimize() -> None:
     """A subclass with these methods is a transform: the angle on a circle."""
 
     class Circle(Transform):

@@ -1,4 +1,4 @@
-"""What a backward sweep costs: about two forward passes of products, and every intermediate."""
+"""Cost of a backward pass: about two forward passes of products, and every intermediate result."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from scalargrad import Value, nn
 
 
 def products_forwards(sizes: list[int]) -> int:
-    """Return how often a weight is multiplied by an input: once for each weight."""
+    """Return the number of products of a weight and an input: one for each weight."""
     return sum(nin * nout for nin, nout in itertools.pairwise(sizes))
 
 
 def products_backwards(*roots: Value) -> int:
-    """Return how often upstream × local is computed: once for each wire between two nodes."""
+    """Return the number of products upstream × local: one for each wire between two nodes."""
     nodes = topological_order(*roots)
     return sum(isinstance(parent, Value) for node in nodes for parent in node.parents)
 
 
 def linear(sizes: list[int]) -> nn.Sequential:
-    """Return linear layers in a row, without biases."""
+    """Return a sequence of linear layers without biases."""
     pairs = itertools.pairwise(sizes)
     return nn.Sequential(*(nn.Linear(nin, nout, bias=False, rng=0) for nin, nout in pairs))
 
@@ -31,22 +31,22 @@ SIZES = [[4, 3], [5, 8, 8, 2], [20, 30, 10]]
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_backward_is_two_products_for_each_one_forwards(sizes: list[int]) -> None:
+def test_backward_has_two_products_for_each_forward_one(sizes: list[int]) -> None:
     """A weight is used once forwards, w·x, and twice backwards: once for w̄ and once for x̄."""
     outputs = linear(sizes)([Value(1.0 + i) for i in range(sizes[0])])
     assert products_backwards(*outputs) == 2 * products_forwards(sizes)
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_plain_inputs_spare_the_first_layer_half_of_it(sizes: list[int]) -> None:
-    """Nobody asks for the gradient of an input that is a number."""
+def test_backward_with_float_inputs_saves_half_of_the_first_layer(sizes: list[int]) -> None:
+    """An input that is a number needs no gradient."""
     outputs = linear(sizes)([1.0 + i for i in range(sizes[0])])
     spared = sizes[0] * sizes[1]
     assert products_backwards(*outputs) == 2 * products_forwards(sizes) - spared
 
 
-def test_biases_and_units_add_little() -> None:
-    """With a bias and a unit for every neuron of 64-64-64-10 it is 2.03 times."""
+def test_backward_products_of_biases_and_activations() -> None:
+    """With biases and activations in the network 64-64-64-10 the ratio is 2.03."""
     sizes = [64, 64, 64, 10]
     outputs = nn.MLP(64, sizes[1:], rng=0)([Value(0.5) for _ in range(64)])
     extra = 2 * (64 + 64) + 10
@@ -54,8 +54,8 @@ def test_biases_and_units_add_little() -> None:
     assert products_backwards(*outputs) / products_forwards(sizes) == pytest.approx(2.03, abs=0.01)
 
 
-def test_every_intermediate_is_kept_for_every_example_of_a_batch() -> None:
-    """Memory bounds the batch: ten examples keep ten times the nodes, all still reachable."""
+def test_summary_nodes_of_a_batch_are_all_kept() -> None:
+    """Memory limits the batch: ten examples keep ten times the nodes."""
     model = nn.MLP(2, [16, 16, 1], rng=0)
     one = nn.summary(model, [0.0, 0.2])
     losses = [model([0.1 * i, 0.2]) for i in range(10)]

@@ -1,4 +1,4 @@
-"""Descent on a surface that is not convex, Taylor's prediction, and over-fitting (Toronto)."""
+"""Descent on a nonconvex surface, Taylor's prediction, and overfitting (Toronto)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from scalargrad.train import fit
 
 
 def surface(p: Any) -> Any:
-    """Compute ln(1 + (u² - 1)²) + 10v²: minima at u = ±1, a saddle between, a plateau far out."""
+    """Return ln(1 + (u² - 1)²) + 10v²: minima at u = ±1, a saddle between, a distant plateau."""
     u, v = p
     return log(1 + (u**2 - 1) ** 2) + 10 * v**2
 
 
 def descend(start: tuple[float, float], tilt: float, steps: int = 150) -> list[float]:
-    """Descend on examples that tilt the surface by ±tilt·u, one at a step."""
+    """Descend on examples that tilt the surface by ±tilt·u, one at each step."""
     rng = random.Random(1)
     parameters = [Parameter(x) for x in start]
     optimizer = SGD(parameters, lr=0.03)
@@ -34,8 +34,8 @@ def descend(start: tuple[float, float], tilt: float, steps: int = 150) -> list[f
     return [p.data for p in parameters]
 
 
-def test_the_surface_has_a_saddle_and_a_plateau() -> None:
-    """Curvatures -2 and 20 at (0, 0), 8 and 20 at (1, 0), and a slope that falls off as 4/u."""
+def test_hessian_of_the_surface_at_its_saddle_and_minimum() -> None:
+    """Curvatures -2 and 20 at (0, 0), 8 and 20 at (1, 0), and a slope of 4/u on the plateau."""
     np.testing.assert_allclose(hessian(surface)([0.0, 0.0]), np.diag([-2.0, 20.0]), atol=1e-12)
     np.testing.assert_allclose(hessian(surface)([1.0, 0.0]), np.diag([8.0, 20.0]), atol=1e-12)
     for u in (40.0, 400.0):
@@ -43,16 +43,16 @@ def test_the_surface_has_a_saddle_and_a_plateau() -> None:
         assert slope == pytest.approx(4 / u, rel=0.01)
 
 
-def test_descent_rests_at_the_saddle_and_single_examples_leave_it() -> None:
-    """From (0, 1.2) the gradient has no part along u; an example's has."""
+def test_sgd_ends_at_the_saddle_but_leaves_it_with_single_examples() -> None:
+    """From (0, 1.2) the gradient has no component along u; that of an example has."""
     assert descend((0.0, 1.2), tilt=0.0) == pytest.approx([0.0, 0.0], abs=1e-9)
     u, v = descend((0.0, 1.2), tilt=1.5)
     assert abs(u) > 0.7
     assert abs(v) < 1e-9
 
 
-def test_taylor_s_prediction_improves_as_eta_shrinks() -> None:
-    """What E(w) - η‖∇E‖² misses is ½η²·∇EᵀH∇E and less: a quarter at half the step."""
+def test_taylor_prediction_error_of_a_gradient_step_is_quadratic() -> None:
+    """The error of E(w) - η‖∇E‖² is about ½η²·∇EᵀH∇E: a quarter at half the step."""
     w = [1.8, 0.4]
     cost, slope = value_and_grad(surface)(w)
     misses = []
@@ -64,8 +64,8 @@ def test_taylor_s_prediction_improves_as_eta_shrinks() -> None:
     assert all(a / b == pytest.approx(4, rel=0.02) for a, b in itertools.pairwise(misses))
 
 
-def test_a_polynomial_of_high_degree_fits_everything_and_early_stopping_helps() -> None:
-    """Degree 9 passes through ten points; stopped by held-out points it errs less on others."""
+def test_fit_patience_reduces_overfitting_of_a_polynomial() -> None:
+    """Degree 9 passes through ten points; with early stopping its held-out error is smaller."""
     rng = np.random.default_rng(3)
     x, held_x = np.linspace(-0.9, 0.9, 10), np.linspace(-1.0, 1.0, 60)
     t, held_t = (np.sin(np.pi * a) + rng.normal(0, 0.25, len(a)) for a in (x, held_x))

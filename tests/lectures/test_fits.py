@@ -1,6 +1,6 @@
 """Fits of the lectures: least squares, logistic and softmax regression, a cubic, a small network.
 
-One plain loop trains them all: forward, zero the gradients, backward, step downhill.
+All use one loop: forward, zero the gradients, backward, gradient step.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Model = Callable[[], Value]
 
 
 def gradient(loss: Value, parameters: Sequence[Parameter]) -> Array:
-    """Run a backward sweep from gradients of 0 and return the gradient."""
+    """Return the gradient of one backward pass, from gradients of 0."""
     for parameter in parameters:
         parameter.zero_grad()
     loss.backward()
     return np.array([parameter.grad for parameter in parameters])
 
 
-def place(parameters: Sequence[Parameter], point: Array) -> None:
+def assign(parameters: Sequence[Parameter], point: Array) -> None:
     """Assign the parameters."""
     for parameter, number in zip(parameters, point, strict=True):
         parameter.data = number
@@ -47,12 +47,12 @@ def descend(
         downhill = gradient(loss, parameters)
         if np.linalg.norm(downhill) < stop:
             break
-        place(parameters, numbers(parameters) - rate * downhill)
+        assign(parameters, numbers(parameters) - rate * downhill)
     return losses
 
 
 def numbers(parameters: Sequence[Parameter]) -> list[float]:
-    """Return what has been learned."""
+    """Return the numbers of the parameters."""
     return [parameter.data for parameter in parameters]
 
 
@@ -63,7 +63,7 @@ TARGETS = np.array([-2.1, -1.4, 0.6, 1.3, 3.0, 3.1])
 
 
 def half_mean_square(weights: Sequence[Parameter]) -> Value:
-    """Compute J = 1/(2N) Σ (w·x + b - t)²."""
+    """Return J = 1/(2N) Σ (w·x + b - t)²."""
     *w, b = weights
     errors = [sg.dot(w, x, b) - t for x, t in zip(INPUTS.tolist(), TARGETS.tolist(), strict=True)]
     loss: Value = sg.sum([e * e for e in errors]) / (2 * len(errors))
@@ -93,7 +93,7 @@ def test_gradient_descent_reaches_the_normal_equations() -> None:
     np.testing.assert_allclose(numbers(weights), solution, atol=1e-8)
 
 
-def test_step_halving_rescues_a_rate_that_diverges() -> None:
+def test_backtracking_line_search_reduces_a_rate_that_diverges() -> None:
     """From a rate 64 times too large, halving it whenever J would rise reaches the solution."""
     diverging = [Parameter(0.0) for _ in range(3)]
     losses = descend(lambda: half_mean_square(diverging), diverging, rate=64.0, steps=5)
@@ -125,8 +125,8 @@ def logistic_by_newton() -> Array:
     return np.asarray(w)
 
 
-def test_logistic_regression_converges_by_gradient_norm() -> None:
-    """Descent on the mean cross-entropy stops at the maximum likelihood that Newton finds."""
+def test_logistic_regression_by_descent_agrees_with_newton() -> None:
+    """Descent on the mean cross-entropy ends at the maximum of the likelihood."""
     w, b = weights = [Parameter(0.0), Parameter(0.0)]
 
     def objective() -> Value:
@@ -140,7 +140,7 @@ def test_logistic_regression_converges_by_gradient_norm() -> None:
 
 
 def test_softmax_regression_of_two_classes_is_logistic_regression() -> None:
-    """Its weights differ by those of the logistic fit: only differences of logits count."""
+    """The differences of its weights are those of the logistic fit."""
     rows = [[Parameter(0.0), Parameter(0.0)] for _ in range(2)]
     weights = [parameter for row in rows for parameter in row]
 
@@ -175,22 +175,22 @@ class Cubic:
         self.parameters = [Parameter(x) for x in (a, b, c, d)]
 
     def loss(self) -> Value:
-        """Compute Σ (y - sin x)²."""
+        """Return Σ (y - sin x)²."""
         a, *slopes = self.parameters
         errors = [sg.dot(slopes, x, a) - t for x, t in zip(self.rows, self.targets, strict=True)]
         total: Value = sg.sum([e * e for e in errors])
         return total
 
 
-def test_the_least_squares_cubic_has_no_gradient_left() -> None:
-    """At b and d of the least-squares fit with a = c = 0 the gradient is 0, the error 8.817."""
+def test_gradient_of_the_least_squares_cubic_is_0() -> None:
+    """At b and d of the least-squares fit with a = c = 0 the error is 8.817."""
     best = Cubic(0.0, B, 0.0, D)
     loss = best.loss()
     assert loss.data == pytest.approx(SSE, rel=1e-12)
     np.testing.assert_allclose(gradient(loss, best.parameters), np.zeros(4), atol=1e-7)
 
 
-def test_newton_s_step_lands_on_the_least_squares_cubic() -> None:
+def test_newton_step_reaches_the_least_squares_cubic() -> None:
     """The loss is quadratic: one step with the exact Hessian goes from 0 to the fit."""
     cubic = Cubic(0.0, 0.0, 0.0, 0.0)
     first = sg.gradients(cubic.loss(), cubic.parameters, create_graph=True)
@@ -200,8 +200,8 @@ def test_newton_s_step_lands_on_the_least_squares_cubic() -> None:
     np.testing.assert_allclose(step, [0.0, B, 0.0, D], atol=1e-12)
 
 
-def test_gradient_descent_follows_its_closed_form_towards_the_cubic() -> None:
-    """Of the first error k steps leave (I - ηH)ᵏ; 2,000 bring b and d within 3%."""
+def test_gradient_descent_to_the_cubic_has_its_closed_form() -> None:
+    """After k steps (I - ηH)ᵏ of the error is left; 2,000 steps bring b and d within 3%."""
     rate, steps = 1e-6, 20
     cubic = Cubic(0.0, 0.0, 0.0, 0.0)
     losses = descend(cubic.loss, cubic.parameters, rate, steps)
@@ -220,31 +220,31 @@ SURFACE = [[x / 2.0, y / 2.0] for x in range(-2, 3) for y in range(-2, 3)]
 
 
 def height(x: Sequence[float]) -> float:
-    """Return what the network is to learn: |x| + y."""
+    """Return the target of the network: |x| + y."""
     return abs(x[0]) + x[1]
 
 
 def mean_square(model: Callable[[Sequence[float]], Value]) -> Value:
-    """Compute the mean squared error on the surface."""
+    """Return the mean squared error on the surface."""
     loss: Value = sg.mean([(model(x) - height(x)) ** 2 for x in SURFACE])
     return loss
 
 
 def small_network() -> nn.MLP:
-    """Return Linear(2, 3)-ReLU-Linear(3, 1) from a fixed start."""
+    """Return Linear(2, 3)-ReLU-Linear(3, 1) with a fixed seed."""
     random.seed(1)
     return nn.MLP(2, [3, 1])
 
 
-def test_a_small_network_learns_with_the_same_loop() -> None:
-    """Linear(2,3)-ReLU-Linear(3,1) loses nine tenths of its loss within 60 steps."""
+def test_mlp_learns_with_the_same_loop() -> None:
+    """Linear(2,3)-ReLU-Linear(3,1) reduces its loss to a tenth within 60 steps."""
     model = small_network()
     losses = descend(lambda: mean_square(model), model.parameters(), rate=0.1, steps=60)
     assert losses[-1] < losses[0] / 10.0
 
 
 @pytest.mark.wide
-def test_a_small_network_follows_pytorch_step_by_step() -> None:
+def test_mlp_training_agrees_with_pytorch() -> None:
     """The same network in PyTorch, from the same start, has the same losses to 1e-10."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     model = small_network()

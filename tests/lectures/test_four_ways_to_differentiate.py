@@ -25,14 +25,14 @@ def iterate(x: float, times: int = 4) -> float: ...
 @overload
 def iterate(x: Value, times: int = 4) -> Value: ...
 def iterate(x: Any, times: int = 4) -> Any:
-    """Apply the logistic map, l ↦ 4l(1 - l), again and again."""
+    """Apply the logistic map, l ↦ 4l(1 - l), repeatedly."""
     for _ in range(times - 1):
         x = 4.0 * x * (1.0 - x)
     return x
 
 
 def manual(x: float) -> float:
-    """Return the derivative of 64x(1 - x)(1 - 2x)²(1 - 8x + 8x²)², worked out on paper."""
+    """Return the derivative of 64x(1 - x)(1 - 2x)²(1 - 8x + 8x²)², as calculated on paper."""
     a, b, c = x * (1.0 - x), 1.0 - 2.0 * x, 1.0 - 8.0 * x + 8.0 * x * x
     return 64.0 * b * c * (b * b * c - 4.0 * a * c - 16.0 * a * b * b)
 
@@ -43,15 +43,15 @@ def numerical(x: float, step: float) -> float:
 
 
 def automatic(x: float) -> float:
-    """Return the derivative from one backward sweep over the loop itself."""
+    """Return the derivative by one backward pass over the loop."""
     leaf = Value(x)
     iterate(leaf).backward()
     return leaf.grad
 
 
 @pytest.mark.parametrize("x", POINTS)
-def test_automatic_equals_manual(x: float) -> None:
-    """Reverse mode and forward mode give what is worked out on paper, to rounding."""
+def test_grad_and_jvp_equal_the_manual_derivative(x: float) -> None:
+    """Reverse mode and forward mode agree with the formula, up to rounding."""
     expected = pytest.approx(manual(x), rel=1e-12, abs=1e-12)
     assert automatic(x) == expected
     assert sg.grad(iterate)(x) == expected
@@ -60,7 +60,7 @@ def test_automatic_equals_manual(x: float) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("x", POINTS)
-def test_automatic_equals_symbolic(x: float) -> None:
+def test_backward_equals_the_symbolic_derivative(x: float) -> None:
     """SymPy's derivative of the same loop, run on a symbol, has the same value."""
     sympy = pytest.importorskip("sympy", reason="SymPy, which PyTorch brings, is not installed")
     symbol = sympy.Symbol("x")
@@ -70,13 +70,13 @@ def test_automatic_equals_symbolic(x: float) -> None:
 
 
 @pytest.mark.parametrize("x", POINTS)
-def test_automatic_equals_numerical(x: float) -> None:
+def test_backward_equals_the_numerical_derivative(x: float) -> None:
     """The central difference with a good step agrees to 1e-7."""
     assert automatic(x) == pytest.approx(numerical(x, 1e-6), abs=1e-7)
 
 
-def test_numerical_error_falls_with_the_step_and_rises_again() -> None:
-    """A tenth of the step has a hundredth of the error, until rounding takes over."""
+def test_numerical_derivative_error_falls_and_rises_with_the_step() -> None:
+    """A tenth of the step has a hundredth of the error, until rounding dominates."""
     exact = manual(0.2)
     errors = {step: abs(numerical(0.2, step) - exact) for step in (1e-2, 1e-3, 1e-5, 1e-13)}
     assert errors[1e-3] == pytest.approx(errors[1e-2] / 100.0, rel=0.05)
@@ -85,8 +85,8 @@ def test_numerical_error_falls_with_the_step_and_rises_again() -> None:
     assert abs(automatic(0.2) - exact) < 1e-12
 
 
-def written_out(root: Value) -> int:
-    """Count the operations of a graph as a formula has them, shared parts repeated."""
+def count_formula_operations(root: Value) -> int:
+    """Return the number of operations of the formula of a graph, with shared parts repeated."""
     size: dict[Value, int] = {}
     for node in topological_order(root):
         operands = sum(size[x] for x in node.parents if isinstance(x, Value))
@@ -94,13 +94,13 @@ def written_out(root: Value) -> int:
     return size[root]
 
 
-def test_formulas_swell_and_graphs_do_not() -> None:
-    """Each iteration doubles the formula of f, and adds the same few nodes to the graph of f'."""
+def test_create_graph_grows_linearly_while_formulas_double() -> None:
+    """Each iteration doubles the formula of f, and adds a constant number of nodes to f'."""
     formulas, graphs = [], []
     for times in (4, 5, 6, 7):
         x = Value(0.2)
         y = iterate(x, times)
-        formulas.append(written_out(y))
+        formulas.append(count_formula_operations(y))
         graphs.append(len(topological_order(sg.gradients(y, x, create_graph=True))))
     assert all(b > 2 * a for a, b in itertools.pairwise(formulas))
     growth = {b - a for a, b in itertools.pairwise(graphs)}
@@ -108,7 +108,7 @@ def test_formulas_swell_and_graphs_do_not() -> None:
     assert growth.pop() < 12
 
 
-def test_one_backward_sweep_replaces_two_runs_per_input() -> None:
+def test_grad_runs_the_function_once() -> None:
     """For 20 inputs central differences run f 40 times, automatic differentiation once."""
     runs = 0
 

@@ -16,12 +16,12 @@ import pytest
 import scalargrad as sg
 from scalargrad import Value
 
-Place = tuple[str, int, int, int]
+Position = tuple[str, int, int, int]
 Matrix = Sequence[Sequence[float]]
 
 
 class Lecture(NamedTuple):
-    """What differs between the two lectures."""
+    """The differences between the two lectures."""
 
     activation: Callable[[Value], Value]
     in_floats: Callable[[float], float]
@@ -59,7 +59,7 @@ TARGET = (0.5, -0.2)
 
 
 class Pass(NamedTuple):
-    """One forward and backward pass: y[l] goes in at layer l, z[l] are its sums."""
+    """One forward and backward pass: y[l] is the input of layer l, z[l] are its sums."""
 
     w: list[list[list[Value]]]
     y: list[list[Value]]
@@ -81,8 +81,8 @@ def run(lecture: Lecture) -> Pass:
     return Pass(w, y, z, loss)
 
 
-def loss_in_floats(lecture: Lecture, nudges: Mapping[Place, float]) -> float:
-    """Compute the loss in plain Python, with some quantities moved where they are computed."""
+def loss_in_floats(lecture: Lecture, nudges: Mapping[Position, float]) -> float:
+    """Return the loss in plain Python, with some quantities changed where they are computed."""
 
     def nudge(name: str, k: int, i: int, j: int = 0) -> float:
         return nudges.get((name, k, i, j), 0.0)
@@ -99,8 +99,8 @@ def loss_in_floats(lecture: Lecture, nudges: Mapping[Place, float]) -> float:
     return lecture.scale * sum((out - t) ** 2 for out, t in zip(y, TARGET, strict=True))
 
 
-def places(done: Pass) -> Iterator[tuple[Place, Value]]:
-    """Yield every weight, sum and output of a unit, with its place."""
+def quantities(done: Pass) -> Iterator[tuple[Position, Value]]:
+    """Yield every weight, sum and output of a unit, with its position."""
     for k, weights in enumerate(done.w):
         for i, row in enumerate(weights):
             yield from ((("w", k, i, j), w) for j, w in enumerate(row))
@@ -111,20 +111,20 @@ def places(done: Pass) -> Iterator[tuple[Place, Value]]:
 
 @pytest.fixture(params=[UNC, UCSB], ids=["UNC", "UCSB"])
 def lecture(request: pytest.FixtureRequest) -> Lecture:
-    """Return the conventions of either lecture."""
+    """Return the conventions of one of the lectures."""
     chosen: Lecture = request.param
     return chosen
 
 
-def test_every_derivative_matches_central_differences(lecture: Lecture) -> None:
-    """∂loss/∂q is right to 1e-7 for every weight, every sum and every output of a unit."""
+def test_backward_of_a_network_agrees_with_central_differences(lecture: Lecture) -> None:
+    """The derivative by every weight, sum and output of a unit is right to 1e-7."""
     step = 1e-6
-    for place, node in places(run(lecture)):
-        above, below = (loss_in_floats(lecture, {place: s}) for s in (step, -step))
-        assert node.grad == pytest.approx((above - below) / (2 * step), abs=1e-7), place
+    for position, node in quantities(run(lecture)):
+        above, below = (loss_in_floats(lecture, {position: s}) for s in (step, -step))
+        assert node.grad == pytest.approx((above - below) / (2 * step), abs=1e-7), position
 
 
-def test_unc_deltas_follow_the_lecture_s_recursion() -> None:
+def test_unc_deltas_follow_the_recursion_of_the_lecture() -> None:
     """Output δ = 2(x - y)θ', then δᵢ = θ'ᵢ Σⱼ wᵢⱼδⱼ, and ∂e/∂wᵢⱼ = xᵢδⱼ."""
     done = run(UNC)
     outputs = [x.data for x in done.y[-1]]
@@ -144,13 +144,13 @@ def test_unc_update_lowers_the_error() -> None:
     """The step w - ηxᵢδⱼ with a small η lowers e by η times the squared gradient norm."""
     done, rate = run(UNC), 1e-6
     weights = [w for layer in done.w for row in layer for w in row]
-    nudges = {place: -rate * node.grad for place, node in places(done) if place[0] == "w"}
+    nudges = {at: -rate * node.grad for at, node in quantities(done) if at[0] == "w"}
     drop = done.loss.data - loss_in_floats(UNC, nudges)
     assert drop == pytest.approx(rate * sum(w.grad**2 for w in weights), rel=1e-4)
 
 
 def test_ucsb_derivatives_layer_by_layer() -> None:
-    """dl/dy, then dl/dz = f'(z) dl/dy, dl/dwᵢⱼ = yᵢ dl/dzⱼ and dl/dyᵢ = Σⱼ wᵢⱼ dl/dzⱼ below."""
+    """With dl/dy follow dl/dz = f'(z) dl/dy, dl/dwᵢⱼ = yᵢ dl/dzⱼ and dl/dyᵢ = Σⱼ wᵢⱼ dl/dzⱼ."""
     done = run(UCSB)
     dl_dy = [y.data - t for y, t in zip(done.y[-1], TARGET, strict=True)]
     for k in reversed(range(len(done.w))):
@@ -166,7 +166,7 @@ def test_ucsb_derivatives_layer_by_layer() -> None:
 
 
 def test_ucsb_bias_is_the_weight_on_a_unit_that_is_one() -> None:
-    """As y₀ = 1, dl/dw₀ⱼ = dl/dzⱼ, and units with a bias of their own give the same outputs."""
+    """As y₀ = 1, dl/dw₀ⱼ = dl/dzⱼ, and units with their own bias have the same outputs."""
     done = run(UCSB)
     for weights, sums in zip(done.w, done.z, strict=True):
         assert [w.grad for w in weights[0]] == [z.grad for z in sums]

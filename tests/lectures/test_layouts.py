@@ -1,4 +1,4 @@
-"""Layouts of weights, Hosseini's, Toronto's and UNC's; and Toronto's algorithm on v₁ … v_N."""
+"""Layouts of weights in the lectures, and Toronto's algorithm on v₁ … v_N."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def layers() -> list[Linear]:
 
 
 def outputs(layers: list[Linear]) -> list[float]:
-    """Compute the network, with ReLU between the layers."""
+    """Return the outputs of the network, with ReLU between the layers."""
     first, second, third = layers
     return [y.data for y in Sequential(first, ReLU(), second, ReLU(), third)(X)]
 
 
-def test_hosseini_s_matrices_are_inputs_by_outputs(layers: list[Linear]) -> None:
-    """U₁ is 3 × 5, U₂ 5 × 4, U₃ 4 × 2, and a row vector x goes through as xU."""
+def test_linear_weights_transposed_are_hosseinis_matrices(layers: list[Linear]) -> None:
+    """U₁ is 3 × 5, U₂ 5 × 4, U₃ 4 × 2, and a row vector is multiplied as xU."""
     matrices = [np.array(layer.state_dict()["weight"]).T for layer in layers]
     assert [u.shape for u in matrices] == [(3, 5), (5, 4), (4, 2)]
     row = np.array(X)
@@ -38,7 +38,7 @@ def test_hosseini_s_matrices_are_inputs_by_outputs(layers: list[Linear]) -> None
     np.testing.assert_allclose(outputs(layers), row @ matrices[-1], rtol=1e-12)
 
 
-def test_unc_s_wij_leads_from_i_to_j(layers: list[Linear]) -> None:
+def test_linear_weight_j_i_is_uncs_w_ij(layers: list[Linear]) -> None:
     """Unit j sums wᵢⱼxᵢ over the inputs i, with wᵢⱼ = weight[j, i]."""
     x = X
     for k, layer in enumerate(layers):
@@ -50,16 +50,16 @@ def test_unc_s_wij_leads_from_i_to_j(layers: list[Linear]) -> None:
     np.testing.assert_allclose(outputs(layers), x, rtol=1e-12)
 
 
-def regularised() -> tuple[Parameter, Value]:
-    """Return w and Toronto's L_reg, built from elementary gates."""
+def regularized_loss() -> tuple[Parameter, Value]:
+    """Return w and Toronto's L_reg, made of elementary gates."""
     w, b = Parameter(0.5, "w"), Parameter(-0.25, "b")
     y = sigmoid(w * 2.0 + b)
     return w, (y - 1.0) ** 2 / 2 + 0.1 * (w**2 / 2)
 
 
-def test_topological_order_numbers_the_nodes_as_the_algorithm_does() -> None:
+def test_topological_order_puts_parents_first_and_the_loss_last() -> None:
     """Each vᵢ comes after its parents, and v_N is the loss."""
-    _, loss = regularised()
+    _, loss = regularized_loss()
     v = topological_order(loss)
     number = {node: i for i, node in enumerate(v, 1)}
     assert v[-1] is loss
@@ -67,9 +67,9 @@ def test_topological_order_numbers_the_nodes_as_the_algorithm_does() -> None:
     assert all(number[x] < i for x, i in parents)
 
 
-def test_the_algorithm_gives_the_lecture_s_error_signals() -> None:
-    """v̄_N = 1, v̄ᵢ = Σ v̄ⱼ ∂vⱼ/∂vᵢ over the children j, from the last to the first."""
-    w, loss = regularised()
+def test_torontos_algorithm_gives_the_gradients_of_backward() -> None:
+    """The algorithm is v̄_N = 1, v̄ᵢ = Σ v̄ⱼ ∂vⱼ/∂vᵢ over the children j, in reverse order."""
+    w, loss = regularized_loss()
     v = topological_order(loss)
     children = {node: [j for j in v if any(x is node for x in j.parents)] for node in v}
     bar = {loss: 1.0}

@@ -1,4 +1,4 @@
-"""UCSB's training program, in the shape it has in PyTorch: only the imports are others."""
+"""UCSB's training program for PyTorch, with only the imports changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scalargrad.errors import OperandError
 B, D = 0.8567408430737848, -0.09333038904059893
 
 
-def listing(model: Any, steps: int, points: int, rate: float, every: int = 100) -> list[float]:
+def run_listing(model: Any, steps: int, points: int, rate: float, every: int = 100) -> list[float]:
     """Run the loop: predict, loss, print, zero, backward, step; return the losses."""
     x = np.linspace(-math.pi, math.pi, points)
     y = np.sin(x)
@@ -36,25 +36,25 @@ def listing(model: Any, steps: int, points: int, rate: float, every: int = 100) 
 
 
 def polynomial() -> nn.Sequential:
-    """Return the model of one linear layer, and a flatten that makes its column a vector."""
+    """Return the model: one linear layer, and a flatten that makes its column a vector."""
     model = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0, 1))
     for parameter in model.parameters():
         parameter.data = 0.0
     return model
 
 
-def result(model: nn.Sequential) -> str:
-    """Write the fitted polynomial from the layer's bias and the columns of its weight."""
+def format_result(model: nn.Sequential) -> str:
+    """Return the fitted polynomial as text, from the bias and the columns of the weight."""
     linear_layer: Any = model[0]
     a = linear_layer.bias.item()
     b, c, d = (linear_layer.weight[:, i].item() for i in range(3))
     return f"Result: y = {a:.4f} + {b:.4f} x + {c:.4f} x^2 + {d:.4f} x^3"
 
 
-def test_the_listing_follows_the_closed_form(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ucsb_program_agrees_with_its_closed_form(capsys: pytest.CaptureFixture[str]) -> None:
     """On all 2,000 points, k steps leave (I - ηH)ᵏ of the distance to the least-squares cubic."""
     model = polynomial()
-    listing(model, steps=6, points=2000, rate=1e-6, every=3)
+    run_listing(model, steps=6, points=2000, rate=1e-6, every=3)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["2", "5"]
     x = np.linspace(-math.pi, math.pi, 2000)
     powers = np.column_stack([x**k for k in range(4)])
@@ -66,18 +66,18 @@ def test_the_listing_follows_the_closed_form(capsys: pytest.CaptureFixture[str])
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_its_last_lines_print_the_polynomial() -> None:
-    """`model[0]`, its bias and the columns of its weight, read by `item`."""
+def test_ucsb_program_prints_the_polynomial() -> None:
+    """`item` reads `model[0]`, its bias and the columns of its weight."""
     model = polynomial()
     layer: Any = model[0]
     layer.bias[0].data = 0.5
     for i in range(3):
         layer.weight[0, i].data = float(i)
-    assert result(model) == "Result: y = 0.5000 + 0.0000 x + 1.0000 x^2 + 2.0000 x^3"
+    assert format_result(model) == "Result: y = 0.5000 + 0.0000 x + 1.0000 x^2 + 2.0000 x^3"
 
 
-def test_the_two_layer_model_has_the_same_loop() -> None:
-    """Linear(2, 3)-ReLU-Linear(3, 1) on pairs: a batch in, a column out; the loss falls."""
+def test_ucsb_program_with_a_two_layer_model() -> None:
+    """Linear(2, 3)-ReLU-Linear(3, 1) maps a batch of pairs to a column; the loss falls."""
     model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=1))
     x = np.linspace(-1.0, 1.0, 20)
     pairs, targets = np.column_stack([x, x**2]), (abs(x) - x).reshape(20, 1)
@@ -92,17 +92,17 @@ def test_the_two_layer_model_has_the_same_loop() -> None:
     assert losses[-1] < losses[0] / 10.0
 
 
-def test_its_last_lines_do_not_fit_the_two_layer_model() -> None:
-    """The slip in print: its first layer has three biases, so there is no one number to print."""
+def test_ucsb_program_result_of_a_two_layer_model_is_an_error() -> None:
+    """The printed slip: its first layer has three biases, so there is no single number to print."""
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     with pytest.raises(OperandError, match=re.escape("item() takes a vector of one number")):
-        result(model)
+        format_result(model)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("bias", [True, False])
-def test_the_listing_has_pytorch_s_losses(bias: bool) -> None:
-    """From the same start the same program in PyTorch has the same losses, to 1e-10."""
+def test_ucsb_program_agrees_with_pytorch(bias: bool) -> None:
+    """From the same start the program in PyTorch has the same losses, to 1e-10."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     model = nn.Sequential(nn.Linear(3, 1, bias=bias, rng=2), nn.Flatten(0, 1))
     twin = torch.nn.Sequential(torch.nn.Linear(3, 1, bias=bias), torch.nn.Flatten(0, 1)).double()
@@ -119,15 +119,15 @@ def test_the_listing_has_pytorch_s_losses(bias: bool) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    np.testing.assert_allclose(listing(model, 20, 50, 1e-5), expected, rtol=1e-10)
+    np.testing.assert_allclose(run_listing(model, 20, 50, 1e-5), expected, rtol=1e-10)
 
 
 BATCH = [[0.5, -1.0], [2.0, 0.25], [0.0, 3.0]]
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Linear(2, 3, rng=0), lambda: nn.MLP(2, [3, 1], rng=0)])
-def test_a_batch_is_its_examples_one_by_one(make: Any) -> None:
-    """A list of rows, a tuple of them and an array give what the rows give by themselves."""
+def test_linear_and_mlp_of_a_batch_equal_those_of_its_rows(make: Any) -> None:
+    """The batch may be a list of rows, a tuple or an array."""
     model = make()
 
     def numbers(x: Any) -> Any:
@@ -139,7 +139,7 @@ def test_a_batch_is_its_examples_one_by_one(make: Any) -> None:
             assert numbers(model(batch)) == expected
 
 
-def test_a_batch_may_hold_sparse_examples() -> None:
+def test_linear_of_a_batch_of_sparse_inputs() -> None:
     """A list of dicts is a batch of sparse inputs."""
     layer = nn.Linear(4, 2, rng=0)
     rows = [{0: 1.0, 3: 2.0}, {}]
@@ -149,8 +149,8 @@ def test_a_batch_may_hold_sparse_examples() -> None:
 
 
 @pytest.mark.wide
-def test_flatten_joins_dimensions_as_pytorch_does() -> None:
-    """Every pair of dimensions of a 2 × 3 × 4 array, against PyTorch."""
+def test_flatten_agrees_with_pytorch() -> None:
+    """For pairs of dimensions of a 2 × 3 × 4 array."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     numbers = np.arange(24.0).reshape(2, 3, 4)
     for start, end in [(0, 0), (0, 1), (0, 2), (1, 2), (1, -1), (-2, -1), (2, 2)]:
@@ -158,14 +158,14 @@ def test_flatten_joins_dimensions_as_pytorch_does() -> None:
         assert nn.Flatten(start, end)(numbers) == expected
 
 
-def test_flatten_refuses_what_has_not_so_many_dimensions() -> None:
-    """One example is no batch."""
+def test_flatten_refuses_too_few_dimensions() -> None:
+    """One example is not a batch."""
     with pytest.raises(OperandError, match="an input of 1 dimensions; pass a batch"):
         nn.Flatten()([1.0, 2.0])
 
 
-def test_two_indices_choose_entries_rows_and_columns() -> None:
-    """As of a matrix in NumPy, entry by entry the same parameters."""
+def test_parameter_matrix_index_selects_as_in_numpy() -> None:
+    """The selected parameters are those of a NumPy matrix."""
     weight = nn.Linear(3, 2).weight
     labels = np.array([[f"w[{j},{i}]" for i in range(3)] for j in range(2)])
 

@@ -1,4 +1,4 @@
-"""UCSB's sentiment program, 10,000 → 10 → 2, on five reviews of the kinds the lecture shows."""
+"""UCSB's sentiment program, 10,000 → 10 → 2, on five reviews like those of the lecture."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scalargrad.optim import SGD
 from scalargrad.train import fit
 
 
-def trained() -> Module:
-    """Return the network after 15 passes over the reviews that ship with the package."""
+def trained_network() -> Module:
+    """Return the network after 15 epochs on the reviews of the package."""
     reviews, labels = sentiment().train
     model = Sequential(Linear(10_000, 10, rng=0), ReLU(), Linear(10, 2, rng=1))
     fit(
@@ -30,7 +30,7 @@ def trained() -> Module:
 
 
 def deciding_words(model: Module, review: str) -> dict[str, float]:
-    """Return the gradient of the log-odds by the count of each word, the most decisive first."""
+    """Return the gradient of the log-odds by the count of each word, largest first."""
     counts = {i: Value(count) for i, count in bag_of_words(review).items()}
     bad, good = model(counts)
     says = gradients(good - bad, counts)
@@ -38,12 +38,12 @@ def deciding_words(model: Module, review: str) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda pair: -abs(pair[1])))
 
 
-def test_reviews_are_judged_right_by_the_words_one_would_name() -> None:
-    """By the gradient of the log-odds by a word's count; a negated complaint among them.
+def test_sentiment_network_judges_reviews_by_the_right_words() -> None:
+    """The gradient of the log-odds by a word's count is largest for plausible words.
 
-    Where no hidden unit switches, it is what they lose without the word, by a small difference.
+    Where no hidden unit switches, it is the change of the log-odds without the word.
     """
-    model = trained()
+    model = trained_network()
     with no_grad():
         scores = [[x.data for x in model(bag_of_words(r))] for r in hotel_reviews().inputs]
     positive = [softmax(row)[1] for row in scores]
@@ -55,11 +55,11 @@ def test_reviews_are_judged_right_by_the_words_one_would_name() -> None:
         assert word in list(found)[:3]
         assert found[word] * sign > 0.5
     review = hotel_reviews().inputs[4]
-    said = deciding_words(model, review)
+    gradients_by_word = deciding_words(model, review)
     (lovely,) = bag_of_words("lovely")
     odds = []
     for count in (1.0 - 1e-6, 1.0 + 1e-6):
         with no_grad():
             bad, good = model({**bag_of_words(review), lovely: count})
         odds.append(good.data - bad.data)
-    assert said["lovely"] == pytest.approx((odds[1] - odds[0]) / 2e-6, rel=1e-6)
+    assert gradients_by_word["lovely"] == pytest.approx((odds[1] - odds[0]) / 2e-6, rel=1e-6)

@@ -1,4 +1,4 @@
-"""Toronto STA414 week 6: softmax regression, whose every logit feeds every probability."""
+"""Toronto STA414 week 6: softmax regression, where every logit affects every probability."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Loss = Callable[[Sequence[Value], Sequence[float]], Value]
 
 
 def from_elementary_gates(z: Sequence[Value], t: Sequence[float]) -> Value:
-    """Compute L = -Σ tₖ ln(e^zₖ / Σ e^zⱼ) from exp, +, / and log alone."""
+    """Return L = -Σ tₖ ln(e^zₖ / Σ e^zⱼ), from exp, +, / and log only."""
     powers = [sg.exp(x) for x in z]
     total = powers[0]
     for power in powers[1:]:
@@ -33,36 +33,36 @@ def from_elementary_gates(z: Sequence[Value], t: Sequence[float]) -> Value:
 
 
 def from_softmax(z: Sequence[Value], t: Sequence[float]) -> Value:
-    """Compute L = -Σ tₖ ln yₖ with y the softmax of the logits."""
+    """Return L = -Σ tₖ ln yₖ with y the softmax of the logits."""
     logs: list[Value] = [sg.log(y) for y in sg.softmax(z)]
     loss: Value = -sg.dot(t, logs)
     return loss
 
 
 def from_log_softmax(z: Sequence[Value], t: Sequence[float]) -> Value:
-    """Compute L = -Σ tₖ (zₖ - ln Σ e^zⱼ)."""
+    """Return L = -Σ tₖ (zₖ - ln Σ e^zⱼ)."""
     loss: Value = -sg.dot(t, sg.log_softmax(z))
     return loss
 
 
 def from_logsumexp(z: Sequence[Value], t: Sequence[float]) -> Value:
-    """Compute L = ln Σ e^zⱼ - Σ tₖzₖ, which holds as the targets add up to 1."""
+    """Return L = ln Σ e^zⱼ - Σ tₖzₖ, for targets that add up to 1."""
     loss: Value = sg.logsumexp(z) - sg.dot(t, z)
     return loss
 
 
 @pytest.fixture(
     params=[from_elementary_gates, from_softmax, from_log_softmax, from_logsumexp],
-    ids=lambda way: way.__name__,
+    ids=lambda f: f.__name__,
 )
 def cross_entropy(request: pytest.FixtureRequest) -> Loss:
-    """Return one of four graphs of the same loss; the graph is not unique."""
-    way: Loss = request.param
-    return way
+    """Return one of four graphs of the same loss."""
+    loss: Loss = request.param
+    return loss
 
 
-def test_the_lecture_s_numbers(cross_entropy: Loss) -> None:
-    """Logits (2, 1, .1) with class 0 give the loss and ∂L/∂z = y - t, however it is written."""
+def test_cross_entropy_of_any_graph_has_the_lectures_numbers(cross_entropy: Loss) -> None:
+    """Logits (2, 1, .1) with class 0 give the loss and ∂L/∂z = y - t."""
     z = [Value(x) for x in LOGITS]
     loss = cross_entropy(z, (1.0, 0.0, 0.0))
     loss.backward()
@@ -72,26 +72,26 @@ def test_the_lecture_s_numbers(cross_entropy: Loss) -> None:
 
 
 @pytest.mark.parametrize("target", [(0.0, 0.0, 1.0), (0.2, 0.5, 0.3)])
-def test_the_gradient_is_prediction_minus_target(
+def test_cross_entropy_gradient_is_prediction_minus_target(
     cross_entropy: Loss, target: Sequence[float]
 ) -> None:
-    """∂L/∂z = y - t for any target that adds up to 1, one-hot or soft."""
+    """The target may be one-hot or soft; its elements add up to 1."""
     z = [Value(x) for x in LOGITS]
     cross_entropy(z, target).backward()
     expected = np.array(PROBABILITIES) - target
     np.testing.assert_allclose([x.grad for x in z], expected, rtol=1e-12)
 
 
-def test_every_logit_feeds_every_probability() -> None:
-    """The Jacobian of the softmax is yₖ(δₖⱼ - yⱼ), without a zero."""
+def test_jacobian_of_softmax_has_no_zeros() -> None:
+    """It is yₖ(δₖⱼ - yⱼ)."""
     y = np.array(PROBABILITIES)
     jacobian = np.array(sg.jacobian(sg.softmax)(list(LOGITS)))
     np.testing.assert_allclose(jacobian, np.diag(y) - np.outer(y, y), rtol=1e-12)
     assert np.all(jacobian != 0.0)
 
 
-def test_probabilities_gather_error_signals_into_each_logit() -> None:
-    """z̄ⱼ = Σₖ ȳₖ ∂yₖ/∂zⱼ with ȳₖ = -tₖ/yₖ, stepped from the loss to the logits."""
+def test_backward_through_softmax_sums_over_probabilities() -> None:
+    """The adjoints are z̄ⱼ = Σₖ ȳₖ ∂yₖ/∂zⱼ with ȳₖ = -tₖ/yₖ."""
     z = [Value(x) for x in LOGITS]
     y: list[Value] = sg.softmax(z)
     logs: list[Value] = [sg.log(p) for p in y]
@@ -104,11 +104,11 @@ def test_probabilities_gather_error_signals_into_each_logit() -> None:
     np.testing.assert_allclose([x.grad for x in z], y_bar @ local, rtol=1e-12)
 
 
-def test_stepped_every_logit_reaches_the_loss_through_the_sum() -> None:
-    """Walked back gate by gate, the sum hands the same signal to each logit's power.
+def test_walk_of_softmax_reaches_every_logit_through_the_sum() -> None:
+    """The sum passes the same adjoint to the power of each logit.
 
-    Only the true class has a second wire, straight to its probability, and its logit's gradient
-    ends as their sum; each logit is walked to, with ∂L/∂z = y - t.
+    Only the true class has a second wire, directly to its probability, and the gradient of its
+    logit is their sum; the walk reaches each logit, with ∂L/∂z = y - t.
     """
     z = [Value(x, f"z{i}") for i, x in enumerate(LOGITS)]
     loss: Value = -sg.log(sg.softmax(z)[0])
@@ -116,11 +116,13 @@ def test_stepped_every_logit_reaches_the_loss_through_the_sum() -> None:
     ends = {id(step.parent): step.total for step in steps}
     assert [ends[id(x)] for x in z] == pytest.approx(GRADIENT, rel=1e-12)
     assert len({id(step.parent) for step in steps if step.expected == 2}) == 1
-    handed = [s.contribution for s in steps if s.node is not None and len(s.node.parents) == 3]
-    assert handed == pytest.approx([PROBABILITIES[0]] * 3, rel=1e-12)
+    contributions = [
+        s.contribution for s in steps if s.node is not None and len(s.node.parents) == 3
+    ]
+    assert contributions == pytest.approx([PROBABILITIES[0]] * 3, rel=1e-12)
 
 
-def test_weights_get_the_outer_product_with_the_input() -> None:
+def test_grad_of_softmax_regression_weights_is_an_outer_product() -> None:
     """With z = Wx + b, W̄ = (y - t)xᵀ and b̄ = y - t."""
     x, t = [0.5, -1.5], np.array([0.0, 1.0, 0.0])
     w = np.array([[0.2, -0.4], [1.0, 0.3], [-0.7, 0.1]])
@@ -138,7 +140,7 @@ def test_weights_get_the_outer_product_with_the_input() -> None:
     np.testing.assert_allclose(b_bar, error, rtol=1e-12)
 
 
-def test_large_logits_neither_overflow_nor_lose_the_gradient() -> None:
+def test_logsumexp_of_large_logits_keeps_the_gradient() -> None:
     """Logits a thousand apart give the loss 1000 and the gradient y - t = (-1, 1)."""
     z = [Value(0.0), Value(1000.0)]
     loss = from_logsumexp(z, (1.0, 0.0))

@@ -1,4 +1,4 @@
-"""Threshold units: weight space, sharpened logistic units, approximation, hyperplanes combined.
+"""Threshold units: weight space, steep logistic units, approximation, half-planes.
 
 Toronto STA414 week 6, and UNC STOR566 lecture 6 for sign(h(x)) and the four layers.
 """
@@ -17,21 +17,21 @@ from scalargrad.nn import Linear, ReLU, Sequential, Step
 CORNERS = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
 
 
-def test_not_is_the_cone_that_both_examples_allow() -> None:
-    """With x₀ = 1 the weights that say 1 at x₁ = 0 and 0 at x₁ = 1 have w₀ > 0 and w₀ + w₁ ≤ 0."""
+def test_step_units_that_compute_not_form_a_cone() -> None:
+    """With x₀ = 1 the weights of NOT are those with w₀ > 0 and w₀ + w₁ ≤ 0."""
     for w0, w1 in itertools.product(np.linspace(-2, 2, 9).tolist(), repeat=2):
         is_not = [step(dot([w0, w1], [1.0, x1])) for x1 in (0.0, 1.0)] == [1.0, 0.0]
         assert is_not == (w0 > 0 and w0 + w1 <= 0)
 
 
-def test_or_and_and_are_one_unit_each() -> None:
+def test_step_units_compute_or_and_and() -> None:
     """OR is I[x₁ + x₂ - .5 > 0], AND is I[x₁ + x₂ - 1.5 > 0]."""
     assert [step(a + b - 0.5) for a, b in CORNERS] == [0, 1, 1, 1]
     assert [step(a + b - 1.5) for a, b in CORNERS] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(("factor", "is_sharp"), [(2.0, False), (20.0, True), (200.0, True)])
-def test_logistic_units_scaled_up_become_thresholds(factor: float, is_sharp: bool) -> None:
+def test_sigmoid_units_with_large_weights_become_thresholds(factor: float, is_sharp: bool) -> None:
     """The XOR network with weights and biases times 20 gives 0, 1, 1, 0 to 1e-2; times 2 not."""
 
     def xor(a: float, b: float) -> float:
@@ -45,8 +45,8 @@ def test_logistic_units_scaled_up_become_thresholds(factor: float, is_sharp: boo
 
 
 @pytest.mark.parametrize("n", [8, 32])
-def test_a_layer_of_thresholds_or_relus_follows_any_curve(n: int) -> None:
-    """On sin, stairs of width h are within h/2 and a broken line is within h²/8."""
+def test_step_and_relu_layers_approximate_a_curve(n: int) -> None:
+    """On sin, steps of width h are within h/2 and a polygon is within h²/8."""
     h = 2 * math.pi / n
     knots = [-math.pi + i * h for i in range(n + 1)]
     stairs = [math.sin(knot + h / 2) for knot in knots[:-1]]
@@ -69,8 +69,8 @@ def test_a_layer_of_thresholds_or_relus_follows_any_curve(n: int) -> None:
         assert abs(relus([x])[0].data - math.sin(x)) <= h * h / 8
 
 
-def test_three_half_planes_make_a_triangle() -> None:
-    """sign(h(x)) with h a threshold of thresholds is positive inside all three lines."""
+def test_step_of_three_half_planes_is_a_triangle() -> None:
+    """The sign of a threshold of thresholds is positive inside all three lines."""
     lines = [([0.0, 1.0], 0.8), ([1.5, -1.0], 1.2), ([-1.5, -1.0], 1.2)]
     rng = np.random.default_rng(0)
     for x in rng.uniform(-2, 2, size=(200, 2)).tolist():
@@ -79,8 +79,8 @@ def test_three_half_planes_make_a_triangle() -> None:
         assert math.copysign(1.0, h) == (1.0 if inside else -1.0)
 
 
-def test_four_layers_with_biases() -> None:
-    """The network θ(W₄θ(W₃θ(W₂θ(W₁x + b₁) + b₂) + b₃) + b₄), values and gradients beside NumPy."""
+def test_linear_and_relu_of_four_layers_agree_with_numpy() -> None:
+    """Values and gradients of θ(W₄θ(W₃θ(W₂θ(W₁x + b₁) + b₂) + b₃) + b₄)."""
     sizes = [3, 5, 4, 3, 2]
     layers = [Linear(n, m, rng=i) for i, (n, m) in enumerate(itertools.pairwise(sizes), 3)]
     x = [Value(v) for v in (1.5, -1.0, 1.3)]

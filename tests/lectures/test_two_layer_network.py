@@ -1,7 +1,7 @@
 """Toronto STA414 week 6: the two-layer network with squared error, in scalar form.
 
-z = W₁x + b₁, h = σ(z), y = W₂h + b₂, L = ½ Σ (y - t)², and q̄ = ∂L/∂q for every quantity q:
-its error signal. Weights are shown the lecture's way, W[to][from].
+z = W₁x + b₁, h = σ(z), y = W₂h + b₂, L = ½ Σ (y - t)², and q̄ = ∂L/∂q is the adjoint of every
+quantity q. Weights are W[to][from], as in the lecture.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ QUANTITIES = ["x", "W1", "b1", "z", "h", "W2", "b2", "y"]
 
 
 def elementary(weights: Array, inputs: Array, bias: Value) -> Value:
-    """Write an affine unit with one gate for each product and each sum."""
+    """Return an affine unit with one gate for each product and each sum."""
     z = bias
     for w, x in zip(weights, inputs, strict=True):
         z = z + w * x
@@ -38,13 +38,13 @@ def elementary(weights: Array, inputs: Array, bias: Value) -> Value:
 
 
 def single_gate(weights: Array, inputs: Array, bias: Value) -> Value:
-    """Write an affine unit as one gate, the dot product."""
+    """Return an affine unit as one gate, the dot product."""
     z: Value = sg.dot(weights, inputs, bias)
     return z
 
 
 def values(numbers: Array) -> Array:
-    """Return an array of fresh Values."""
+    """Return an array of new Values."""
     return np.array([Value(x) for x in numbers.flat]).reshape(numbers.shape)
 
 
@@ -53,14 +53,14 @@ def data(nodes: Array) -> Array:
     return np.array([node.data for node in nodes.flat]).reshape(nodes.shape)
 
 
-def signals(nodes: Array) -> Array:
-    """Return the error signals in an array of Values."""
+def adjoints(nodes: Array) -> Array:
+    """Return the adjoints in an array of Values."""
     return np.array([node.grad for node in nodes.flat]).reshape(nodes.shape)
 
 
 @pytest.fixture(params=[elementary, single_gate])
 def network(request: pytest.FixtureRequest) -> dict[str, Array]:
-    """Run the network forwards and backwards, scalar by scalar; every quantity by name."""
+    """Return every quantity of the network by name, after a forward and a backward pass."""
     affine: Callable[[Array, Array, Value], Value] = request.param
     q = {name: values(numbers) for name, numbers in NUMBERS.items()}
     q["z"] = np.array([affine(w, q["x"], b) for w, b in zip(q["W1"], q["b1"], strict=True)])
@@ -73,41 +73,41 @@ def network(request: pytest.FixtureRequest) -> dict[str, Array]:
 
 
 def sigmoid(z: Array) -> Array:
-    """Apply the logistic function in NumPy."""
+    """Return the logistic function of an array."""
     return np.asarray(1.0 / (1.0 + np.exp(-z)))
 
 
 def loss(nudged: str = "", nudge: Array | float = 0.0) -> float:
-    """Compute L in NumPy, with one quantity moved by `nudge` where it is computed."""
+    """Return L by NumPy, with one quantity changed by `nudge` where it is computed."""
 
-    def moved(name: str, value: Array) -> Array:
+    def changed(name: str, value: Array) -> Array:
         return np.asarray(value + nudge) if name == nudged else value
 
-    q = {name: moved(name, numbers) for name, numbers in NUMBERS.items()}
-    h = moved("h", sigmoid(moved("z", q["W1"] @ q["x"] + q["b1"])))
-    y = moved("y", q["W2"] @ h + q["b2"])
+    q = {name: changed(name, numbers) for name, numbers in NUMBERS.items()}
+    h = changed("h", sigmoid(changed("z", q["W1"] @ q["x"] + q["b1"])))
+    y = changed("y", q["W2"] @ h + q["b2"])
     return float(0.5 * np.sum((y - q["t"]) ** 2))
 
 
-def test_the_forward_pass_is_the_matrix_formula(network: dict[str, Array]) -> None:
-    """Neurons computed one scalar at a time give L of W₂σ(W₁x + b₁) + b₂."""
+def test_forward_pass_agrees_with_the_matrix_formula(network: dict[str, Array]) -> None:
+    """Scalar neurons give L of W₂σ(W₁x + b₁) + b₂."""
     assert network["L"][0].data == pytest.approx(loss(), rel=1e-14)
 
 
 @pytest.mark.parametrize("name", QUANTITIES)
-def test_error_signals_match_central_differences(network: dict[str, Array], name: str) -> None:
-    """q̄ is the slope of L when q alone is moved, for inputs, weights and units alike."""
+def test_backward_agrees_with_central_differences(network: dict[str, Array], name: str) -> None:
+    """The adjoint q̄ is the slope of L in q, for inputs, weights and units."""
     step = 1e-6
-    found = signals(network[name])
-    for place in np.ndindex(found.shape):
+    found = adjoints(network[name])
+    for index in np.ndindex(found.shape):
         nudge = np.zeros(found.shape)
-        nudge[place] = step
+        nudge[index] = step
         quotient = (loss(name, nudge) - loss(name, -nudge)) / (2 * step)
-        assert found[place] == pytest.approx(quotient, abs=1e-7)
+        assert found[index] == pytest.approx(quotient, abs=1e-7)
 
 
-def test_scalar_steps_equal_the_vectorised_formulas(network: dict[str, Array]) -> None:
-    """ȳ = y - t, W̄₂ = ȳhᵀ, b̄₂ = ȳ, h̄ = W₂ᵀȳ, z̄ = h̄∘σ'(z), W̄₁ = z̄xᵀ, b̄₁ = z̄, x̄ = W₁ᵀz̄."""
+def test_backward_agrees_with_the_vectorized_formulas(network: dict[str, Array]) -> None:
+    """The vectorized chain rule: W̄₂ = ȳhᵀ, h̄ = W₂ᵀȳ, z̄ = h̄∘σ'(z), W̄₁ = z̄xᵀ, and so on."""
     x, h, z = NUMBERS["x"], data(network["h"]), data(network["z"])
     y_bar = data(network["y"]) - NUMBERS["t"]
     h_bar = NUMBERS["W2"].T @ y_bar
@@ -123,13 +123,13 @@ def test_scalar_steps_equal_the_vectorised_formulas(network: dict[str, Array]) -
         "x": NUMBERS["W1"].T @ z_bar,
     }
     for name, expected in formulas.items():
-        np.testing.assert_allclose(signals(network[name]), expected, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(adjoints(network[name]), expected, rtol=1e-12, err_msg=name)
 
 
-def test_a_hidden_unit_gathers_one_term_from_each_output(network: dict[str, Array]) -> None:
-    """h̄ᵢ = Σₖ ȳₖ w₂ₖᵢ: the error signals sent back by the two outputs add up."""
-    apart = [
+def test_gradients_of_a_hidden_unit_add_up_over_the_outputs(network: dict[str, Array]) -> None:
+    """The adjoint h̄ᵢ = Σₖ ȳₖ w₂ₖᵢ has one term for each output."""
+    terms = [
         [sg.gradients(y, hidden) * y.grad for y in network["y"]] for hidden in network["h"].tolist()
     ]
-    np.testing.assert_allclose(np.sum(apart, axis=1), signals(network["h"]), rtol=1e-12)
-    assert np.all(np.array(apart) != 0.0)
+    np.testing.assert_allclose(np.sum(terms, axis=1), adjoints(network["h"]), rtol=1e-12)
+    assert np.all(np.array(terms) != 0.0)

@@ -14,7 +14,7 @@ W3 = ((-1.0, 1.0),)
 
 
 class Example:
-    """The network, with its inputs, weights and layer sums in reach."""
+    """The network with its inputs, weights and layer sums."""
 
     def __init__(self) -> None:
         self.x = [Value(x) for x in X]
@@ -34,11 +34,11 @@ class Example:
 
 @pytest.fixture
 def example() -> Example:
-    """Run the example forwards and backwards."""
+    """Return the example after a forward and a backward pass."""
     return Example()
 
 
-def test_layer_sums(example: Example) -> None:
+def test_unc_example_layer_sums(example: Example) -> None:
     """The sums are (.31, .21, -1.1), then (-.252, .489), then .489, and h = .489."""
     sums = [[s.data for s in layer] for layer in example.sums]
     assert sums[0] == pytest.approx([0.31, 0.21, -1.1], rel=1e-12)
@@ -47,13 +47,13 @@ def test_layer_sums(example: Example) -> None:
     assert example.h.data == pytest.approx(0.489, rel=1e-12)
 
 
-def test_gradient_of_the_output_with_respect_to_the_inputs(example: Example) -> None:
+def test_unc_example_gradient_of_the_inputs(example: Example) -> None:
     """dh/dx = (.57, .86, .38): .9 times the first row of W₁ plus 1 times the second."""
     assert [x.grad for x in example.x] == pytest.approx([0.57, 0.86, 0.38], rel=1e-12)
 
 
-def test_dead_units_leave_eight_of_seventeen_weights_without_gradient(example: Example) -> None:
-    """A weight into a dead unit, or out of one, gets no gradient; the others get xᵢδⱼ."""
+def test_unc_example_dead_units_leave_eight_weights_without_gradient(example: Example) -> None:
+    """A weight to or from a dead unit has no gradient; the others have xᵢδⱼ."""
     first, second, third = example.weight_gradients()
     assert first == [
         pytest.approx([0.9 * x for x in X], rel=1e-12),
@@ -66,7 +66,7 @@ def test_dead_units_leave_eight_of_seventeen_weights_without_gradient(example: E
     assert (len(every), every.count(0.0)) == (17, 8)
 
 
-def test_layers_of_nn_compute_the_same() -> None:
+def test_unc_example_with_nn_layers() -> None:
     """Three ReLU layers with the lecture's weights and no bias give h = .489 and its dh/dx."""
     layers = [nn.Layer(3, 3), nn.Layer(3, 2), nn.Layer(2, 1)]
     for layer, rows in zip(layers, (W1, W2, W3), strict=True):

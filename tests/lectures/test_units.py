@@ -1,4 +1,4 @@
-"""Units and activations of the five lectures, at their numbers and by their identities."""
+"""Units and activations of the five lectures: their numbers and identities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POINTS = [-40.0, -3.0, -0.5, -1e-9, 0.0, 0.3, 1.0, 2.5, 40.0]
 
 
 def output_and_slope(unit: Unit, z: float) -> tuple[float, float]:
-    """Return a unit's output and its slope."""
+    """Return the output of a unit and its slope."""
     x = Value(z)
     y = unit(x)
     return y.data, float(sg.gradients(y, x))
@@ -31,40 +31,47 @@ def output_and_slope(unit: Unit, z: float) -> tuple[float, float]:
         (sg.gelu, -3.0, -0.00404969409489031, -0.01194564720418392),
     ],
 )
-def test_gelu_exact_and_in_its_tanh_form(unit: Unit, z: float, output: float, slope: float) -> None:
-    """GELU(.5), its tanh form and GELU(-3) have the published values and slopes."""
+def test_gelu_and_gelu_tanh_have_the_published_values(
+    unit: Unit, z: float, output: float, slope: float
+) -> None:
+    """GELU(.5), its tanh form and GELU(-3), with their slopes."""
     assert output_and_slope(unit, z) == pytest.approx((output, slope), rel=1e-12)
 
 
-def test_slopes_of_the_lectures() -> None:
+def logistic(z: float) -> float:
+    """Return σ(z) without overflow."""
+    return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
+
+
+#: Value and slope of each activation, in closed form.
+ACTIVATIONS: dict[str, Callable[[float], tuple[float, float]]] = {
+    "identity": lambda z: (z, 1.0),
+    "sigmoid": lambda z: (logistic(z), logistic(z) * logistic(-z)),
+    "tanh": lambda z: (math.tanh(z), (2.0 / (math.exp(z) + math.exp(-z))) ** 2),
+    "relu": lambda z: (max(z, 0.0), float(z > 0)),
+    "softplus": lambda z: (max(z, 0.0) + math.log1p(math.exp(-abs(z))), logistic(z)),
+    "step": lambda z: (float(z > 0), 0.0),
+}
+
+
+@pytest.mark.parametrize("z", POINTS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_slopes_of_the_lectures(name: str, z: float) -> None:
     """σ' = σ(1 - σ), tanh' = 1 - tanh², (ln(1 + e^z))' = σ, ReLU' = I[z > 0], identity' = 1."""
-    for z in POINTS:
-        e = math.exp(-abs(z))
-        logistic = 1.0 / (1.0 + e) if z >= 0 else e / (1.0 + e)
-        tanh_slope = (2.0 / (math.exp(z) + math.exp(-z))) ** 2
-        expected: list[tuple[Unit, float, float]] = [
-            (sg.identity, z, 1.0),
-            (sg.sigmoid, logistic, e / (1.0 + e) ** 2),
-            (sg.tanh, math.tanh(z), tanh_slope),
-            (sg.relu, max(z, 0.0), float(z > 0)),
-            (sg.softplus, max(z, 0.0) + math.log1p(e), logistic),
-            (sg.step, float(z > 0), 0.0),
-        ]
-        for unit, output, slope in expected:
-            found = output_and_slope(unit, z)
-            assert found == pytest.approx((output, slope), rel=1e-12, abs=1e-15), unit
+    found = output_and_slope(getattr(sg, name), z)
+    assert found == pytest.approx(ACTIVATIONS[name](z), rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.parametrize("z", [800.0, 1e300])
-def test_soft_relu_is_stable_far_out(z: float) -> None:
-    """ln(1 + e^z) is z far right and 0 far left, with slopes 1 and 0."""
+def test_softplus_and_sigmoid_of_large_arguments(z: float) -> None:
+    """The function ln(1 + e^z) is z for large z and 0 for small z, with slopes 1 and 0."""
     assert output_and_slope(sg.softplus, z) == (z, 1.0)
     assert output_and_slope(sg.softplus, -z) == (0.0, 0.0)
     assert output_and_slope(sg.sigmoid, z) == (1.0, 0.0)
     assert output_and_slope(sg.sigmoid, -z) == (0.0, 0.0)
 
 
-def test_softmax_is_stable_and_does_not_see_a_shift() -> None:
+def test_softmax_is_invariant_under_a_shift() -> None:
     """Adding 1000 to every score changes nothing, and the probabilities add up to 1."""
     near = sg.softmax([2.0, 1.0, 0.0])
     assert sg.softmax([1002.0, 1001.0, 1000.0]) == near
@@ -73,13 +80,13 @@ def test_softmax_is_stable_and_does_not_see_a_shift() -> None:
     assert math.fsum(near) == pytest.approx(1.0, rel=1e-15)
 
 
-def test_softmax_of_two_scores_is_the_logistic_of_their_difference() -> None:
-    """e^a / (e^a + e^b) = σ(a - b), which makes logistic regression the case of two classes."""
+def test_softmax_of_two_scores_is_sigmoid_of_their_difference() -> None:
+    """As e^a / (e^a + e^b) = σ(a - b), logistic regression is the case of two classes."""
     assert sg.softmax([1.3, -0.4])[0] == pytest.approx(1.0 / (1.0 + math.exp(-1.7)), rel=1e-14)
 
 
-def test_max_routes_its_gradient_to_the_largest_input() -> None:
-    """The unit max(x₁, x₂, x₃) passes the whole error signal to one input and none to the rest."""
+def test_maximum_routes_its_gradient_to_the_largest_input() -> None:
+    """The unit max(x₁, x₂, x₃) passes its whole adjoint to one input and 0 to the others."""
     x = [Value(2.0), Value(5.0), Value(3.0)]
     y: Value = sg.maximum(*x)
     y.backward()
@@ -99,10 +106,10 @@ def test_max_routes_its_gradient_to_the_largest_input() -> None:
         ("gelu", lambda z: 0.5 * z * (1.0 + math.erf(z / math.sqrt(2.0)))),
     ],
 )
-def test_an_artificial_neuron_is_its_activation_of_a_weighted_sum(
+def test_neuron_is_the_activation_of_a_weighted_sum(
     activation: str, plain: Callable[[float], float]
 ) -> None:
-    """A neuron computes σ(w·x + b), with each activation of the lectures in the place of σ."""
+    """A neuron computes σ(w·x + b), for each activation of the lectures."""
     neuron = nn.Neuron(2, activation=activation)
     for parameter, number in zip(neuron.parameters(), (0.6, -1.1, 0.25), strict=True):
         parameter.data = number
@@ -112,12 +119,12 @@ def test_an_artificial_neuron_is_its_activation_of_a_weighted_sum(
 
 
 def linear_layer(layer: nn.Layer) -> tuple[list[list[float]], list[float]]:
-    """Return a layer's weights, [to][from], and its biases."""
+    """Return the weights of a layer, [to][from], and its biases."""
     return [[w.data for w in n.w] for n in layer.neurons], [n.b.data for n in layer.neurons]
 
 
-def test_linear_networks_collapse_to_one_layer() -> None:
-    """Three linear layers compute W₃W₂W₁x + c, which one layer with that matrix computes too."""
+def test_layers_without_activation_equal_one_layer() -> None:
+    """Three linear layers compute W₃W₂W₁x + c, which is one layer with that matrix."""
     random.seed(4)
     deep = [nn.Layer(n, m, nonlin=False) for n, m in [(3, 5), (5, 4), (4, 2)]]
     for layer in deep:
@@ -138,20 +145,20 @@ def test_linear_networks_collapse_to_one_layer() -> None:
 
 
 def float_rows(rows: Sequence[Sequence[Value | float]]) -> list[list[float]]:
-    """Return the numbers of a matrix some of whose entries are Values."""
+    """Return the numbers of a matrix of Values and floats."""
     return [[x.data if isinstance(x, Value) else x for x in row] for row in rows]
 
 
-def test_one_bend_keeps_a_network_from_collapsing() -> None:
-    """With a ReLU between the layers the slope differs from place to place."""
+def test_mlp_with_relu_is_not_linear() -> None:
+    """With a ReLU between the layers the slope differs between points."""
     random.seed(4)
     model = nn.MLP(1, [4, 1])
     slopes = {float_rows([sg.grad(model)([at])])[0][0] for at in (-1.0, 1.0)}
     assert len(slopes) == 2
 
 
-def test_at_equality_toronto_s_threshold_is_silent_and_ucsb_s_fires() -> None:
-    """I[z > 0] is `step`, I[z >= 0] is `ge`: with bias -1 the one is AND, the other OR."""
+def test_step_and_ge_at_zero() -> None:
+    """Toronto's I[z > 0] is `step`, UCSB's I[z >= 0] is `ge`: with bias -1 AND and OR."""
     assert (sg.step(0.0), nn.Step()(0.0), sg.ge(0.0, 0.0)) == (0.0, 0.0, 1.0)
     corners = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
     assert [sg.step(a + b - 1.0) for a, b in corners] == [0, 0, 0, 1]

@@ -1,4 +1,4 @@
-"""Matrices of Values: NumPy's results, derivatives against differences, eager and compiled."""
+"""linalg: NumPy's results, derivatives against differences, eager and compiled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RIGHT = RNG.normal(size=N)
 SEVERAL = RNG.normal(size=(N, 3))
 LOWER = np.linalg.cholesky(DEFINITE)
 
-#: What is computed, with its arguments, and NumPy's result.
+#: A function, its arguments, and NumPy's result.
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Any]] = {
     "cholesky": (linalg.cholesky, (DEFINITE,), LOWER),
     "logdet": (linalg.logdet, (DEFINITE,), np.linalg.slogdet(DEFINITE)[1]),
@@ -53,7 +53,7 @@ def as_floats(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_results_are_those_of_numpy_in_the_kind_of_container_given(case: str) -> None:
+def test_linalg_results_agree_with_numpy(case: str) -> None:
     """On floats, on Values and compiled; arrays give arrays, lists lists."""
     f, args, expected = CASES[case]
     lists = [x.tolist() for x in args]
@@ -66,18 +66,18 @@ def test_results_are_those_of_numpy_in_the_kind_of_container_given(case: str) ->
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_derivatives_of_first_and_second_order_are_those_of_differences(case: str) -> None:
-    """For eager and compiled functions, and for examples under vmap."""
+def test_linalg_derivatives_agree_with_differences(case: str) -> None:
+    """First and second derivatives, eager and compiled, and under vmap."""
     f, args, _ = CASES[case]
-    places = tuple(range(len(args)))
+    indices = tuple(range(len(args)))
 
     def loss(*args: Any) -> Any:
         return sum(np.cos(0.5 * x) for x in np.ravel(f(*args)))
 
     assert gradcheck(loss, *args)
-    slope = grad(loss, argnums=places)
+    slope = grad(loss, argnums=indices)
     assert gradcheck(grad(loss), *args, eps=1e-5, atol=1e-4)
-    compiled = jit(sg.value_and_grad(loss, argnums=places))(*args)[1]
+    compiled = jit(sg.value_and_grad(loss, argnums=indices))(*args)[1]
     pairs = zip(compiled, slope(*args), strict=True)
     assert all(x == pytest.approx(y, rel=1e-8, abs=1e-10) for x, y in pairs)
     assert jit(hessian(loss))(*args) == pytest.approx(hessian(loss)(*args), rel=1e-7, abs=1e-9)
@@ -86,8 +86,8 @@ def test_derivatives_of_first_and_second_order_are_those_of_differences(case: st
     assert jit(vmap(loss))(*both) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
-    """For 40 points by three parameters, where loops are found in triangles of sums."""
+def test_cholesky_logdet_and_triangular_solve_in_a_gaussian_process() -> None:
+    """For 40 points, the compiled gradient by three parameters is that of matrix algebra."""
     x = np.linspace(0.0, 4.0, 40)
     y = np.sin(x) + 0.1 * np.cos(7 * x)
     far = (x[:, None] - x) ** 2
@@ -123,7 +123,7 @@ def test_a_gaussian_process_has_the_gradient_of_numpy() -> None:
         (linalg.triangular_solve, ([[1.0, 2.0], [2.0, 0.0]], [1.0, 1.0]), r"a\[1\]\[1\] is 0"),
     ],
 )
-def test_what_has_no_answer_is_an_error_eagerly_and_compiled(
+def test_linalg_of_singular_and_indefinite_matrices_is_an_error(
     f: Any, args: tuple[Any, ...], words: str
 ) -> None:
     """The error names the entry, the number and the remedy, also for gradients."""
@@ -132,8 +132,8 @@ def test_what_has_no_answer_is_an_error_eagerly_and_compiled(
             run(*args)
 
 
-def test_units_of_equations_and_unknowns_do_not_matter() -> None:
-    """Rows or columns scaled by 1e-30 are not taken for singular."""
+def test_solve_of_scaled_rows_or_columns() -> None:
+    """Rows or columns scaled by 1e-30 do not make a matrix singular."""
     small = 1e-30 * GENERAL
     assert linalg.solve(small, 1e-30 * RIGHT) == pytest.approx(np.linalg.solve(GENERAL, RIGHT))
     for scaled in (
@@ -152,7 +152,7 @@ def test_units_of_equations_and_unknowns_do_not_matter() -> None:
         (linalg.matmul, ("ab", [1.0])), (linalg.inv, ([["a"]],)),
     ],
 )  # fmt: skip
-def test_shapes_that_do_not_fit_are_refused(f: Any, args: tuple[Any, ...]) -> None:
+def test_linalg_refuses_wrong_shapes(f: Any, args: tuple[Any, ...]) -> None:
     """The error names the argument and its shape."""
     with pytest.raises(OperandError, match=r"^[ab]"):
         f(*args)

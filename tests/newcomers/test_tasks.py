@@ -1,6 +1,6 @@
-"""What newcomers try first: a student with micrograd code, a teacher, an engineer, a scientist.
+"""First tasks of newcomers: a student with micrograd code, a teacher, an engineer, a scientist.
 
-The guides' own programs are run by `tests/test_documents.py`; here are tasks beside them.
+The programs of the guides are run by `tests/test_documents.py`; these are further tasks.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ XS = [[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]]
 YS = [1.0, -1.0, -1.0, 1.0]
 
 
-def test_a_compiled_loss_trains_on_minibatches_and_accuracy_is_read_from_results() -> None:
-    """The loop stays micrograd's; after sixty rounds every example is on the right side."""
+def test_jit_of_a_loss_in_a_micrograd_training_loop() -> None:
+    """The loop is micrograd's; after sixty rounds every example is classified correctly."""
     random.seed(1)
     model = MLP(3, [4, 4, 1])
 
@@ -40,27 +40,27 @@ def test_a_compiled_loss_trains_on_minibatches_and_accuracy_is_read_from_results
     assert [(s.data > 0) == (y > 0) for s, y in zip(scores, YS, strict=True)] == [True] * 4
 
 
-def test_the_error_on_data_inside_a_compiled_function_says_what_to_write() -> None:
-    """`.data > 0` is refused with the remedy, and the remedy works."""
+def test_jit_of_a_function_that_reads_data_suggests_a_comparison() -> None:
+    """`.data > 0` is refused with a remedy, and the remedy works."""
 
     @jit
     def step(x: Value) -> float:
         return 1.0 if x.data > 0 else 0.0
 
     @jit
-    def mended(x: Value) -> float:
+    def step_with_remedy(x: Value) -> float:
         return 1.0 if x > 0 else 0.0
 
     with pytest.raises(TraceError, match="compare"):
         step(Value(2.0))
-    assert (mended(Value(2.0)), mended(Value(-2.0))) == (1.0, 0.0)
+    assert (step_with_remedy(Value(2.0)), step_with_remedy(Value(-2.0))) == (1.0, 0.0)
 
 
-def test_a_line_search_outside_the_domain_is_led_back() -> None:
+def test_domain_error_as_infinity_in_scipys_minimize() -> None:
     """Infinity for a DomainError lets `minimize` step back to the minimum at 1."""
     gradient = value_and_grad(lambda p: p[0] - log(p[0]))
 
-    def guarded(p: Any) -> Any:
+    def with_infinity(p: Any) -> Any:
         try:
             return gradient(p)
         except DomainError:
@@ -68,10 +68,10 @@ def test_a_line_search_outside_the_domain_is_led_back() -> None:
 
     with pytest.raises(DomainError, match="log"):
         gradient([-1.0])
-    assert optimize.minimize(guarded, np.array([30.0]), jac=True).x == pytest.approx([1.0])
+    assert optimize.minimize(with_infinity, np.array([30.0]), jac=True).x == pytest.approx([1.0])
 
 
-def test_scipys_integrator_is_refused_rather_than_losing_the_gradient() -> None:
+def test_grad_of_scipys_solve_ivp_is_an_error() -> None:
     """`solve_ivp` computes with floats; the error says that a gradient would be lost."""
 
     def end(rate: Any) -> Any:

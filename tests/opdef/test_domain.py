@@ -1,4 +1,4 @@
-"""Outside its domain an operation raises DomainError: what it says, and who catches it."""
+"""DomainError: its message, its remedy, and the exceptions that it is an instance of."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scalargrad import DivisionByZeroError, DomainError, Value, jit, log, value_
 
 
 @pytest.mark.parametrize("label", ["my x", "w→x", "{0}", "-x", "lambda", "log", "2", "{", "%"])
-def test_label_that_cannot_stand_in_code_is_quoted(label: str) -> None:
-    """Any label is said, and the remedy is code all the same."""
+def test_domain_error_quotes_a_label_that_is_not_an_identifier(label: str) -> None:
+    """The message shows any label, and its remedy is valid code."""
     with pytest.raises(DomainError) as caught:
         log(Value(-1.0, label))
     assert repr(label) in str(caught.value)
@@ -21,7 +21,7 @@ def test_label_that_cannot_stand_in_code_is_quoted(label: str) -> None:
     assert eval(remedy, vars(scalargrad), {"x": -1.0}) == 0.0
 
 
-#: What divides by its operand, and raises ZeroDivisionError for the float 0.
+#: Functions that divide by their operand, and raise ZeroDivisionError for the float 0.
 DIVISIONS: list[Callable[[Any], Any]] = [
     lambda x: 1.0 / x,
     lambda x: 5.0 // x,
@@ -30,36 +30,40 @@ DIVISIONS: list[Callable[[Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("f", DIVISIONS)
-def test_a_function_that_catches_a_division_by_zero_takes_the_way_of_floats(f: Any) -> None:
-    """Value, gradient and compiled gradient are those of the except clause, at 0 alone."""
+@pytest.mark.parametrize("f", DIVISIONS, ids=["/", "//", "divmod", "**"])
+def test_division_by_zero_error_takes_the_except_branch_of_floats(f: Any) -> None:
+    """At 0 value, gradient and compiled gradient are those of the except clause; elsewhere not."""
 
-    def guarded(x: Any) -> Any:
+    def with_fallback(x: Any) -> Any:
         try:
             return f(x)
         except ZeroDivisionError:
             return 7.0 * x
 
-    compiled = jit(value_and_grad(guarded))
+    compiled = jit(value_and_grad(with_fallback))
     for x in (2.0, 0.0, 4.0, -0.0):
-        value, slope = value_and_grad(guarded)(x)
-        assert value == guarded(x)
+        value, slope = value_and_grad(with_fallback)(x)
+        assert value == with_fallback(x)
         assert x or slope == 7.0
         assert compiled(x) == pytest.approx((value, slope), rel=1e-15)
 
 
-def test_a_division_by_zero_is_an_error_of_the_domain_and_others_are_no_division() -> None:
+@pytest.mark.parametrize(
+    "f", [*DIVISIONS, scalargrad.reciprocal], ids=["/", "//", "divmod", "**", "reciprocal"]
+)
+def test_division_by_zero_error_is_raised_by_divisions(f: Any) -> None:
+    """Each function that divides by its operand raises it at 0."""
+    with pytest.raises(DivisionByZeroError):
+        f(Value(0.0))
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [(log, 0.0), (scalargrad.sqrt, -1.0), (lambda x: x ** (1 / 3), -8.0)],
+    ids=["log", "sqrt", "root"],
+)
+def test_domain_error_that_is_not_a_division_is_no_arithmetic_error(f: Any, x: float) -> None:
     """Python's math raises a ValueError for log(0), sqrt(-1) and pow(-8, 1/3)."""
-    divisions: list[Any] = [*DIVISIONS, scalargrad.reciprocal]
-    for f in divisions:
-        with pytest.raises(DivisionByZeroError):
-            f(Value(0.0))
-    others: list[tuple[Any, float]] = [
-        (log, 0.0),
-        (scalargrad.sqrt, -1.0),
-        (lambda x: x ** (1 / 3), -8.0),
-    ]
-    for f, x in others:
-        with pytest.raises(DomainError) as raised:
-            f(Value(x))
-        assert not isinstance(raised.value, ArithmeticError)
+    with pytest.raises(DomainError) as raised:
+        f(Value(x))
+    assert not isinstance(raised.value, ArithmeticError)

@@ -1,4 +1,4 @@
-"""Operations that a user declares: values, derivatives of every order, refusals."""
+"""custom_op: values, derivatives of every order, and errors."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def growth(x: float, rate: float = 2.0) -> float:
 # Values and derivatives -----------------------------------------------------------------------
 
 
-def test_floats_give_floats_and_values_give_nodes() -> None:
-    """On a number, of any kind, the operation is its function; on a Value it is one node."""
+def test_custom_op_of_floats_is_a_float_and_of_values_a_node() -> None:
+    """Applied to a number, the operation is its function; applied to a Value, it makes one node."""
     for number in (1, True, np.float32(1), np.array(1.0)):
         assert (my_sin(number), type(my_sin(number))) == (math.sin(1.0), float)
         assert distance(Value(0.0), number).data == distance(number, Value(0.0)).data == 1.0
@@ -53,10 +53,10 @@ def test_floats_give_floats_and_values_give_nodes() -> None:
         assert my_sin(x).parents == ()
 
 
-def test_derivatives_of_every_order() -> None:
-    """The declared derivative is differentiated again: sin comes round after four.
+def test_custom_op_has_derivatives_of_every_order() -> None:
+    """The declared partial is differentiated again: sin has period four.
 
-    It may have a thousand terms, and parts that are read again and again.
+    A partial may have a thousand terms and share subexpressions many times.
     """
     f: Any = my_sin
     for order in range(1, 6):
@@ -74,7 +74,7 @@ def test_derivatives_of_every_order() -> None:
     assert grad(squares)(3.0) == 3.0 * (1000.0 + 2.0**40)
 
 
-def test_an_operation_of_two_operands() -> None:
+def test_custom_op_of_two_operands() -> None:
     """The gradient of √(a² + b²) at (3, 4) is (0.6, 0.8), its Hessian (I - nnᵀ)/5."""
     assert distance(3.0, 4.0) == 5.0
     with pytest.raises(OperandError, match="2 operands, not 3"):
@@ -92,23 +92,23 @@ def math_exp(x: float) -> float:
     return math.exp(x)
 
 
-def test_operands_with_defaults_may_be_left_out() -> None:
-    """A default of the function is a constant operand, unless one is given."""
+def test_custom_op_operands_with_defaults_are_optional() -> None:
+    """A default of the function is a constant operand unless the caller passes another."""
     assert grad(growth)(0.5) == pytest.approx(2 * math.e)
     assert growth(Value(0.5)).parents[1] == 2.0
     assert grad(growth, 1)(0.5, 3.0) == pytest.approx(0.5 * math.exp(1.5))
 
 
-def test_the_declaration_is_what_pictures_and_steps_read() -> None:
-    """Name, symbol, pattern, docstring and repr are those declared; the table is untouched."""
+def test_custom_op_has_the_declared_name_symbol_pattern_and_doc() -> None:
+    """These attributes and the repr are as declared, and the registry is unchanged."""
     assert (my_sin.name, my_sin.symbol, my_sin.pattern) == ("my_sin", "sine", "wave")
     assert (distance.symbol, repr(my_sin)) == ("distance", "<operation my_sin(x)>")
     assert my_sin.__doc__ == "Return the sine of x radians."
     assert "my_sin" not in ops.TABLE
 
 
-def test_a_partial_may_choose_by_conditions() -> None:
-    """``x == 0`` and where are asked at each point; NaN is true; the arm not chosen is not run."""
+def test_custom_op_partial_may_use_where() -> None:
+    """``where`` selects at each point, NaN is true, and the other branch is not evaluated."""
     kinked = custom_op(partials=lambda y, x: (where(x == 0, 5.0, where(x != 2, 1.0, 7.0)),))(
         lambda x: x
     )
@@ -127,49 +127,49 @@ def test_a_partial_may_choose_by_conditions() -> None:
 
 @custom_op(partials=lambda y, x: (0.0,))
 def positive(x: float) -> float:
-    """Return what must be positive."""
+    """Return x, which must be positive."""
     if x <= 0.0:
-        raise ValueError("touched")
+        raise ValueError("evaluated")
     return x
 
 
-def test_partials_are_computed_once_and_for_values_alone() -> None:
-    """A partial whose operand is a number is not computed; what partials share is so once."""
-    asked: list[float] = []
+def test_custom_op_partials_are_computed_once_and_only_for_values() -> None:
+    """The partial of a number is not computed; a shared subexpression is computed once."""
+    evaluated: list[float] = []
 
     @custom_op(partials=lambda y, x: (0.0,))
     def spy(x: float) -> float:
-        asked.append(x)
+        evaluated.append(x)
         return x
 
     both = custom_op(partials=lambda y, a, b: (spy(a) * spy(a) + spy(a), spy(b)))(lambda a, b: a)
     a = Value(3.0)
     both(a, 2.0).backward()
-    assert (a.grad, asked) == (12.0, [3.0])
+    assert (a.grad, evaluated) == (12.0, [3.0])
 
 
-# What is refused ------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------
 
 
-def test_results_are_real_numbers_and_become_floats() -> None:
-    """A function that returns anything else is refused when it is called, by its name."""
-    given: list[Any] = [None]
+def test_custom_op_result_must_be_a_real_number() -> None:
+    """Results are converted to float; anything else is an OperandError that names the function."""
+    result: list[Any] = [None]
 
     def f(x: float) -> Any:
-        return given[0]
+        return result[0]
 
     op = custom_op(partials=lambda y, x: (0.0,))(f)
-    for given[0] in (3, True, np.float32(3), np.array(3.0)):
+    for result[0] in (3, True, np.float32(3), np.array(3.0)):
         for found in (op(1.0), op(Value(1.0)).data):
-            assert (found, type(found)) == (float(given[0]), float)
-    for given[0] in (None, "3", 3j, [3.0], Value(3.0)):
+            assert (found, type(found)) == (float(result[0]), float)
+    for result[0] in (None, "3", 3j, [3.0], Value(3.0)):
         for operand in (1.0, Value(1.0)):
             with pytest.raises(OperandError, match="result of f"):
                 op(operand)
 
 
-def test_a_domain_is_checked() -> None:
-    """Outside the declared domain DomainError names the operation and its operand."""
+def test_custom_op_checks_its_domain() -> None:
+    """Outside the declared domain, DomainError names the operation and its operand."""
     domain = Domain(valid=lambda x: x * x < 1.0, safe=0.0)
     inverse = custom_op(partials=lambda y, x: (1 / (1 - x * x) + 0.0 * (x * x),), domain=domain)(
         lambda x: math.atanh(x) + 0.0
@@ -180,43 +180,60 @@ def test_a_domain_is_checked() -> None:
             inverse(operand)
 
 
-def test_functions_have_plain_positional_parameters() -> None:
-    """Built-ins, methods, partials and functions of other parameters are refused at once."""
-    cases: list[Any] = [
-        *(math.sin, float, lambda: 1.0, lambda *x: 1.0, lambda x, **rest: x, lambda x, *, k: x),
-        *(functools.partial(operator.mul, 2.0), Value(1.0).__neg__, ops.sin),
-    ]
-    for function in cases:
-        with pytest.raises(OperandError, match="positional"):
-            custom_op(partials=lambda y, x: (1.0,))(function)
-        bare: Any = custom_op
-        with pytest.raises(OperandError, match="partials="):
-            bare(math_exp)  # as a decorator without arguments
+#: Functions without a plain list of positional parameters.
+WRONG_FUNCTIONS: dict[str, Any] = {
+    "built-in": math.sin,
+    "class": float,
+    "no parameter": lambda: 1.0,
+    "*args": lambda *x: 1.0,
+    "**kwargs": lambda x, **rest: x,
+    "keyword-only": lambda x, *, k: x,
+    "partial": functools.partial(operator.mul, 2.0),
+    "method": Value(1.0).__neg__,
+    "operation": ops.sin,
+}
 
 
-def test_partials_are_one_expression_for_each_operand() -> None:
-    """Wrong numbers and kinds of partials are refused when the operation is declared."""
-    cases: list[tuple[Any, str]] = [
-        (lambda y, a, b: (a,), "give 2"),
-        (lambda y, a, b: (a, b, y), "give 2"),
-        (lambda y, a, b: (a, None), "give 2"),
-        (lambda y, a, b: (a, Value(1.0)), "give 2"),
-        (lambda y, a, b: a, "tuple"),
-        (lambda y, a: (a, a), "traced"),
-        (lambda y, a, b: (math.sin(a), b), "traced"),
-        (lambda y, a, b: (a.exp(), b), "traced"),
-        (lambda y, a, b: (a if a > 0 else b, b), "where"),
-    ]
-    for partials, complaint in cases:
-        with pytest.raises(OperandError, match=complaint):
-
-            @custom_op(partials=partials)
-            def product(a: float, b: float) -> float:
-                return a * b
+@pytest.mark.parametrize("name", WRONG_FUNCTIONS)
+def test_custom_op_function_must_have_positional_parameters(name: str) -> None:
+    """Built-ins, methods, partials and functions with other parameters are an OperandError."""
+    with pytest.raises(OperandError, match="positional"):
+        custom_op(partials=lambda y, x: (1.0,))(WRONG_FUNCTIONS[name])
 
 
-def test_wrong_partials_are_found_by_gradcheck() -> None:
-    """Also one that is right in value, but cut from its operand: it fails differentiated."""
+def test_custom_op_without_partials_is_an_error() -> None:
+    """Used as a decorator without arguments, the error names ``partials=``."""
+    bare: Any = custom_op
+    with pytest.raises(OperandError, match="partials="):
+        bare(math_exp)
+
+
+WRONG_PARTIALS: dict[str, tuple[Any, str]] = {
+    "too few": (lambda y, a, b: (a,), "give 2"),
+    "too many": (lambda y, a, b: (a, b, y), "give 2"),
+    "None": (lambda y, a, b: (a, None), "give 2"),
+    "a Value": (lambda y, a, b: (a, Value(1.0)), "give 2"),
+    "no tuple": (lambda y, a, b: a, "tuple"),
+    "too few operands": (lambda y, a: (a, a), "traced"),
+    "math function": (lambda y, a, b: (math.sin(a), b), "traced"),
+    "method": (lambda y, a, b: (a.exp(), b), "traced"),
+    "if": (lambda y, a, b: (a if a > 0 else b, b), "where"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_PARTIALS)
+def test_custom_op_partials_must_be_one_expression_for_each_operand(name: str) -> None:
+    """A wrong number or kind of partials is an error at the declaration."""
+    partials, message = WRONG_PARTIALS[name]
+    with pytest.raises(OperandError, match=message):
+
+        @custom_op(partials=partials)
+        def product(a: float, b: float) -> float:
+            return a * b
+
+
+def test_gradcheck_finds_wrong_partials_of_a_custom_op() -> None:
+    """It also finds a partial with the right value that does not depend on its operand."""
 
     @custom_op(partials=lambda y, a, b: (b, b))
     def product(a: float, b: float) -> float:
@@ -232,8 +249,8 @@ def test_wrong_partials_are_found_by_gradcheck() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_custom_operations_are_not_copied(duplicate: Callable[[Any], Any]) -> None:
-    """Pickling or copying one is refused with what to do, where a table's is found again."""
+def test_custom_op_cannot_be_copied_or_pickled(duplicate: Callable[[Any], Any]) -> None:
+    """The error names the operation; a built-in operation is its own copy."""
     with pytest.raises(OperandError, match="my_sin"):
         duplicate(my_sin)
     assert copy.copy(ops.sin) is ops.sin

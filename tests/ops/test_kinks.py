@@ -1,4 +1,4 @@
-"""Kinks and jumps: what the table declares, held against difference quotients of both sides."""
+"""Domain.gap: the declared kinks and jumps agree with one-sided difference quotients."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.inner import TABLE, Elementwise, Operation
 
 from scalargrad import ScalargradError
 
-#: Numbers at which operations have kinks, jumps and ties, and some between.
+#: Numbers at which operations have kinks, jumps and ties, and some numbers between them.
 SPECIAL = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 0.3, -0.7)
 H = 1e-6
 
 
 def value(op: Operation, point: tuple[float, ...]) -> float:
-    """Return what an operation gives at a point; nan outside its domain."""
+    """Return the value of an operation at a point, or nan outside its domain."""
     try:
         result: float = op.of(*point)
     except ScalargradError:
@@ -26,7 +26,7 @@ def value(op: Operation, point: tuple[float, ...]) -> float:
 
 
 def slopes(op: Operation, point: tuple[float, ...]) -> Iterator[tuple[float, float]]:
-    """Yield the difference quotients to the left and to the right, for each operand."""
+    """Yield the left and right difference quotients for each operand."""
     middle = value(op, point)
     for i, x in enumerate(point):
         left, right = (value(op, (*point[:i], x + h, *point[i + 1 :])) for h in (-H, H))
@@ -34,8 +34,8 @@ def slopes(op: Operation, point: tuple[float, ...]) -> Iterator[tuple[float, flo
 
 
 @pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
-def test_gap_is_0_wherever_both_sides_have_different_slopes(op: Operation) -> None:
-    """Pages say at these points that a slope is a convention."""
+def test_domain_gap_is_0_where_one_sided_slopes_differ(op: Operation) -> None:
+    """Step pages say at these points that the slope is a convention."""
     arity = op.arity if isinstance(op, Elementwise) else 2
     for point in itertools.product(SPECIAL, repeat=arity):
         if not math.isfinite(value(op, point)):
@@ -46,14 +46,14 @@ def test_gap_is_0_wherever_both_sides_have_different_slopes(op: Operation) -> No
                 assert op.domain.gap(*point) == 0.0, point
 
 
-#: Where the slopes of both sides are equal by chance: arms that agree, empty intervals, values
-#: that differ at one point alone, a vertical tangent.
-BY_CHANCE = {"where", "clip", "logical_and", "sign", "cbrt"}
+#: Operations whose one-sided slopes may agree at a kink: equal branches, empty intervals, values
+#: that differ at a single point, a vertical tangent.
+MAY_AGREE = {"where", "clip", "logical_and", "sign", "cbrt"}
 
 
-@pytest.mark.parametrize("name", sorted({*TABLE} - BY_CHANCE))
-def test_gap_is_0_nowhere_else(name: str) -> None:
-    """Else a page would call a slope a convention that is a derivative."""
+@pytest.mark.parametrize("name", sorted({*TABLE} - MAY_AGREE))
+def test_domain_gap_is_0_only_where_one_sided_slopes_differ(name: str) -> None:
+    """Otherwise a step page would call a true derivative a convention."""
     op = TABLE[name]
     if op.domain.gap is None:
         return

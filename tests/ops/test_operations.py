@@ -1,7 +1,7 @@
-"""Every operation of the table: a test of each claim is generated from its entry.
+"""Every operation of the registry, with tests generated from its definition.
 
-A new operation is tested here without a line being added: its partials are held against central
-differences, and against mpmath too where `MPMATH` knows a function of the same meaning.
+A new operation is tested here without an added line: its partials are compared with central
+differences, and with mpmath if `MPMATH` has a function of the same meaning.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
 from tests.inner import TABLE, Elementwise, Operation, Reduction
-from tests.seeds import FEW
+from tests.random_seeds import FEWER_EXAMPLES
 
 import scalargrad
 from scalargrad import DomainError, OperandError, Value, grad, gradients, jit, no_grad, ops, parse
 
 INF, NAN = math.inf, math.nan
-#: Numbers of operands tried where an operation takes any number.
+#: Numbers of operands with which variadic operations are tested.
 ARITIES = (1, 2, 3, 6)
 EXTREMES = (NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, -3.0, 1e308, -1e308, 5e-324, -5e-324)
 
 
-def truth(name: str) -> Callable[[Any, Any], Any]:
-    """Return a comparison as a number."""
+def compare_as_number(name: str) -> Callable[[Any, Any], Any]:
+    """Return a comparison as an mpmath number."""
     return lambda a, b: mp.mpf(getattr(operator, name)(a, b))
 
 
-#: Named alike in mpmath.
-ALIKE = [
+#: Operations with the same name in mpmath.
+SAME_NAME = [
     *("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan"),
     *("atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "hypot", "erf", "erfc"),
     *("erfinv", "digamma", "sign", "floor", "ceil"),
 ]
 
-#: The mathematics of each operation, said once more in mpmath's words.
+#: Each operation, written with mpmath.
 MPMATH: dict[str, Callable[..., Any]] = {
-    **{name: getattr(mp, name) for name in ALIKE},
-    **{name: truth(name) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
+    **{name: getattr(mp, name) for name in SAME_NAME},
+    **{name: compare_as_number(name) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
@@ -103,18 +103,18 @@ MPMATH: dict[str, Callable[..., Any]] = {
     ),
 }
 
-#: Where an operation does not hand a NaN on, and is right not to.
-KEEPS_NAN: dict[str, Callable[..., bool]] = {
+#: Operations that do not always propagate NaN, and the condition under which they do.
+PROPAGATES_NAN: dict[str, Callable[..., bool]] = {
     "pow": lambda base, exponent: base != 1.0 and exponent != 0.0,  # IEEE 754: pow(1, nan) is 1
     "hypot": lambda x, y: INF not in {math.fabs(x), math.fabs(y)},  # IEEE 754: inf
     "where": lambda condition, x, other: math.isnan(x if condition else other),
     "leaky_relu": lambda x, slope: not x > 0,  # the slope plays no part
     "elu": lambda x, alpha: not x > 0,
-    # false, or true for != and as a truth
+    # 0 or 1
     **dict.fromkeys([name for name, op in TABLE.items() if op.is_boolean], lambda *x: False),
 }
 
-#: All operations that are not defined everywhere, and points outside, at the edge and beyond it.
+#: Points outside the domain, at its border and beyond, of operations not defined everywhere.
 OUTSIDE: dict[str, list[tuple[float, ...]]] = {
     **{key: [(0.0,), (-0.0,), (-1.0,), (-INF,)] for key in ["log", "log2", "log10"]},
     "log1p": [(-1.0,), (-2.0,)],
@@ -131,7 +131,7 @@ OUTSIDE: dict[str, list[tuple[float, ...]]] = {
     "betaln": [(0.0, 1.0), (-2.0, 1.0)],
     "erfinv": [(1.0,), (-1.5,)],
 }
-#: On the edge, or just inside.
+#: Points at the border of the domain or just inside.
 INSIDE: dict[str, list[tuple[float, ...]]] = {
     **{key: [(5e-324,), (INF,)] for key in ["log", "log2", "log10"]},
     "log1p": [(-1.0 + 2**-53,)],
@@ -154,7 +154,7 @@ def arities(op: Operation) -> tuple[int, ...]:
 
 
 def points(op: Operation, arity: int, count: int) -> Iterator[tuple[float, ...]]:
-    """Draw points from the domain an operation declares, away from its kinks."""
+    """Draw points from the declared domain of an operation, away from its kinks."""
     generator = random.Random(f"{op.name} of {arity}")
     found = 0
     while found < count:
@@ -165,7 +165,7 @@ def points(op: Operation, arity: int, count: int) -> Iterator[tuple[float, ...]]
 
 
 def call(op: Any, operands: Sequence[Any]) -> Any:
-    """Apply an operation the way a program writes it."""
+    """Apply an operation as a program writes it."""
     if op.name in {"sum", "mean", "logsumexp"}:
         return op(operands)
     if op.name == "dot":
@@ -187,7 +187,7 @@ def slopes(op: Operation, point: Sequence[float]) -> list[float]:
 
 
 def derivative(op: Operation, point: Sequence[float], *indices: int) -> float:
-    """Return mpmath's derivative by the operands at these places, in 50 digits."""
+    """Return mpmath's derivative with respect to the operands at these indices, in 50 digits."""
     orders = tuple(indices.count(i) for i in range(len(point)))
     with mp.workdps(50):
         return float(mp.diff(MPMATH[op.name], tuple(map(mpmath.mpf, point)), orders))
@@ -206,7 +206,7 @@ def difference(f: Callable[[Sequence[float]], float], point: Sequence[float], in
 
 
 def exact(x: float | None) -> str:
-    """Return a form of a float that tells 0.0 from -0.0 and takes all NaNs as one."""
+    """Return a form of a float that distinguishes 0.0 from -0.0 but not one NaN from another."""
     return "nan" if x is None or x != x else x.hex()
 
 
@@ -214,10 +214,10 @@ def exact(x: float | None) -> str:
 
 
 @every_operation
-def test_values_and_derivatives_are_mpmaths(op: Operation) -> None:
-    """Values to 8 units in the last place, or 4 of 1; partials, second and third derivatives.
+def test_operation_values_and_derivatives_agree_with_mpmath(op: Operation) -> None:
+    """Values agree to 8 ulp, or 4 ulp of 1; first, second and third derivatives agree.
 
-    Of what mpmath does not know, derivatives are those of central differences.
+    For an operation without an mpmath function, derivatives are compared with central differences.
     """
     known = op.name in MPMATH
     for arity in arities(op):
@@ -251,8 +251,8 @@ def test_values_and_derivatives_are_mpmaths(op: Operation) -> None:
                     assert found == pytest.approx(third, rel=1e-10, abs=1e-12), point
 
 
-def check_alike(op: Operation, point: Sequence[float]) -> None:
-    """Hold Values, mixtures of Values and numbers, and graphs of gradients against one another."""
+def check_values_agree_with_numbers(op: Operation, point: Sequence[float]) -> None:
+    """Compare Values, mixtures of Values and numbers, and gradients as graphs."""
     try:
         expected = exact(call(op, point))
     except DomainError:
@@ -267,33 +267,33 @@ def check_alike(op: Operation, point: Sequence[float]) -> None:
     assert [exact(x.data) for x in graphs] == own
     for mask in itertools.product((True, False), repeat=len(point)):
         mixed = [x if is_node else x.data for x, is_node in zip(xs, mask, strict=True)]
-        chosen = [i for i, is_node in enumerate(mask) if is_node]
+        value_indices = [i for i, is_node in enumerate(mask) if is_node]
         found = call(op, mixed)
         if op.name == "where" and not mask[0]:
-            continue  # a number chooses at once
-        assert exact(found.data if chosen else found) == expected
-        if chosen:
-            some = gradients(found, [xs[i] for i in chosen], allow_nonfinite=True)
-            assert [exact(x) for x in some] == [own[i] for i in chosen]
+            continue  # a number selects a branch without making a node
+        assert exact(found.data if value_indices else found) == expected
+        if value_indices:
+            some = gradients(found, [xs[i] for i in value_indices], allow_nonfinite=True)
+            assert [exact(x) for x in some] == [own[i] for i in value_indices]
 
 
 @every_operation
-def test_values_and_numbers_mix_at_the_extremes(op: Operation) -> None:
-    """A number in place of any Value changes no bit, nor which points raise DomainError."""
+def test_operation_of_values_and_numbers_agree_at_extremes(op: Operation) -> None:
+    """Replacing Values by numbers changes no bit, nor the points that raise DomainError."""
     for arity in arities(op)[:2]:
         for point in itertools.product(EXTREMES if arity < 3 else EXTREMES[::3], repeat=arity):
-            check_alike(op, point)
+            check_values_agree_with_numbers(op, point)
 
 
 @pytest.mark.differential
 @every_operation
-@FEW
+@FEWER_EXAMPLES
 @given(data=st.data())
-def test_values_and_numbers_mix_anywhere(op: Operation, data: st.DataObject) -> None:
-    """For all floats there are; at finite ones a partial is nan only where PyTorch's is."""
+def test_operation_of_values_and_numbers_agree_anywhere(op: Operation, data: st.DataObject) -> None:
+    """They agree at all floats; at finite ones a partial is nan only where PyTorch's is."""
     arity = data.draw(st.sampled_from(arities(op)[:3]))
     point = data.draw(st.tuples(*[st.floats()] * arity))
-    check_alike(op, point)
+    check_values_agree_with_numbers(op, point)
     undefined = (op.name == "pow" and point[0] < 0.0) or (op.name == "hypot" and not any(point))
     if all(map(math.isfinite, point)) and not undefined:
         with suppress(DomainError):
@@ -302,17 +302,19 @@ def test_values_and_numbers_mix_anywhere(op: Operation, data: st.DataObject) -> 
 
 
 @every_operation
-def test_only_outside_its_domain_an_operation_raises(op: Operation) -> None:
-    """Floats and Values raise at the points listed; the remedy works, and changes nothing inside.
+def test_operation_raises_only_outside_its_domain(op: Operation) -> None:
+    """Floats and Values raise at the listed points, and the suggested remedy works.
 
-    The documentation has a section Raises if and only if there are such points. NaN is outside no
-    domain: it is handed on, but for the exceptions listed.
+    The remedy changes nothing inside the domain. The docstring has a section Raises if and only if
+    there are such points. NaN is not outside any domain: it propagates, with the listed exceptions.
     """
-    keeps = KEEPS_NAN.get(op.name)
+    propagates = PROPAGATES_NAN.get(op.name)
     for arity in arities(op)[:3]:
         for point in itertools.product((NAN, 1.0, -2.0, 0.0, INF), repeat=arity):
             if any(x != x for x in point):
-                assert math.isnan(call(op, point)) == (keeps is None or keeps(*point)), point
+                assert math.isnan(call(op, point)) == (propagates is None or propagates(*point)), (
+                    point
+                )
     assert ("DomainError" in (op.__doc__ or "")) == (op.name in OUTSIDE)
     for point in INSIDE.get(op.name, []):
         assert call(op, nodes(point)).data == call(op, point)
@@ -334,15 +336,15 @@ def test_only_outside_its_domain_an_operation_raises(op: Operation) -> None:
         assert gradients(found, guarded) == gradients(expected, plain)
 
 
-# Entries ----------------------------------------------------------------------------------------
+# Definitions ------------------------------------------------------------------------------------
 
 
 @every_operation
-def test_an_entry_is_documented_and_makes_one_node(op: Operation) -> None:
-    """It has a label, an opening sentence and an example, and is pickled by name.
+def test_operation_is_documented_and_makes_one_node(op: Operation) -> None:
+    """It has a symbol, a summary and an example, is pickled by name, and makes one node.
 
-    Called as a program writes it, by name in a formula, or without recording: then a leaf. Text
-    among the operands is an OperandError that shows it; so is an operand too many.
+    It can be called directly and by name in a formula; under no_grad it makes a leaf. A string
+    among the operands is an OperandError that shows it; an extra operand is a TypeError.
     """
     assert op.symbol.strip()
     documentation = inspect.getdoc(op) or ""
@@ -382,10 +384,10 @@ def test_an_entry_is_documented_and_makes_one_node(op: Operation) -> None:
             called(*point, 0.5, 0.5)
 
 
-# Where formulas have no answer ------------------------------------------------------------------
+# Outside the domain, and overflow ---------------------------------------------------------------
 
-#: Beyond or at the edge of a domain: what derivatives are made of there.
-BEYOND: list[tuple[str, tuple[float, ...], float]] = [
+#: Operation, operands at or beyond the border of its domain, and the unchecked result, from C.
+UNCHECKED: list[tuple[str, tuple[float, ...], float]] = [
     *((name, (0.0,), -INF) for name in ("log", "log2", "log10", "digamma")),
     *((name, (-1.0,), NAN) for name in ("log", "log2", "log10", "sqrt")),
     *(("log1p", (-1.0,), -INF), ("log1p", (-2.0,), NAN)),
@@ -399,34 +401,42 @@ BEYOND: list[tuple[str, tuple[float, ...], float]] = [
 ]
 
 
-def test_beyond_a_domain_the_answers_are_those_of_c() -> None:
-    """Infinity at a pole, NaN where there is no real answer."""
-    for name, operands, expected in BEYOND:
-        found = TABLE[name].of(*operands, checked=False)
-        assert found == pytest.approx(expected, nan_ok=True), (name, operands)
+@pytest.mark.parametrize(
+    ("name", "operands", "expected"), UNCHECKED, ids=[f"{name}{at}" for name, at, _ in UNCHECKED]
+)
+def test_operation_of_unchecked_gives_the_results_of_c(
+    name: str, operands: tuple[float, ...], expected: float
+) -> None:
+    """The result is infinity at a pole, and NaN where there is no real result."""
+    assert TABLE[name].of(*operands, checked=False) == pytest.approx(expected, nan_ok=True)
 
 
-OVERFLOWS: list[tuple[Callable[[Any], Any], float]] = [
-    (lambda x: ops.exp(x(1000.0)), INF),
-    (lambda x: ops.sinh(x(-1000.0)), -INF),
-    (lambda x: ops.square(x(1e200)), INF),
-    (lambda x: ops.pow(x(-10.0), 401.0), -INF),
-    (lambda x: ops.pow(x(10.0), x(400.0)), INF),
-    (lambda x: ops.sum([x(1e308)] * 2), INF),
-    (lambda x: ops.dot([x(1e200)], [x(-1e200)]), -INF),
-    (lambda x: ops.softplus(x(INF)), INF),
-]
+OVERFLOWS: dict[str, tuple[Callable[[Any], Any], float]] = {
+    "exp": (lambda x: ops.exp(x(1000.0)), INF),
+    "sinh": (lambda x: ops.sinh(x(-1000.0)), -INF),
+    "square": (lambda x: ops.square(x(1e200)), INF),
+    "pow of a number": (lambda x: ops.pow(x(-10.0), 401.0), -INF),
+    "pow": (lambda x: ops.pow(x(10.0), x(400.0)), INF),
+    "sum": (lambda x: ops.sum([x(1e308)] * 2), INF),
+    "dot": (lambda x: ops.dot([x(1e200)], [x(-1e200)]), -INF),
+    "softplus": (lambda x: ops.softplus(x(INF)), INF),
+}
 
 
-def test_overflow_is_infinite() -> None:
+@pytest.mark.parametrize("name", OVERFLOWS)
+def test_operation_that_overflows_is_infinite(name: str) -> None:
     """Where Python's math raises OverflowError, the result is inf, for floats and Values."""
-    for expression, expected in OVERFLOWS:
-        assert expression(float) == expression(Value).data == expected
+    expression, expected = OVERFLOWS[name]
+    assert expression(float) == expression(Value).data == expected
+
+
+def test_pow_operator_that_overflows_is_infinite() -> None:
+    """A Value on either side of ``**`` prevents Python's OverflowError."""
     assert (10 ** Value(400.0)).data == (Value(10.0) ** 400).data == INF
 
 
-#: Derivatives of x ** y where a formula would be 0 · ∞ or ln 0, or where y passes through 0:
-#: arguments, which operands in which order, closed form.
+#: Derivatives of x ** y where a formula would be 0 · ∞ or ln 0, or where y is 0: arguments, the
+#: operands to differentiate by in order, closed form.
 POWERS: list[tuple[tuple[float, float], tuple[int, ...], float]] = [
     *(((0.0, 2.0), (i,), 0.0) for i in (0, 1)),
     *(((0.0, 1.0), (0,), 1.0), ((0.0, 1.0), (1,), 0.0), ((0.0, 0.0), (0,), 0.0)),
@@ -445,11 +455,15 @@ def power(base: Any, exponent: Any) -> Any:
     return base**exponent
 
 
-def test_powers_differ_in_base_and_exponent_in_any_order() -> None:
-    """Eagerly, compiled and side by side; 0⁰ = 1 is constant in x, and 0 beside it in y."""
-    for at, order, expected in POWERS:
-        found: Callable[..., Any] = power
-        for operand in order:
-            found = grad(found, operand)
-        lanes = scalargrad.vmap(found, in_axes=(0, None))([at[0]] * 8, at[1])
-        assert [found(*at), jit(found)(*at), *lanes] == pytest.approx([expected] * 10), (at, order)
+@pytest.mark.parametrize(
+    ("at", "order", "expected"), POWERS, ids=[f"{at} by {order}" for at, order, _ in POWERS]
+)
+def test_pow_mixed_derivatives_have_their_closed_forms(
+    at: tuple[float, float], order: tuple[int, ...], expected: float
+) -> None:
+    """Eager, compiled and vmapped code agree; 0 ** y has slope -inf in y at 0, and 0 ** 0 is 1."""
+    found: Callable[..., Any] = power
+    for operand in order:
+        found = grad(found, operand)
+    lanes = scalargrad.vmap(found, in_axes=(0, None))([at[0]] * 8, at[1])
+    assert [found(*at), jit(found)(*at), *lanes] == pytest.approx([expected] * 10)

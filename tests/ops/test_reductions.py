@@ -1,4 +1,4 @@
-"""Operations of any number of operands: one node each, whatever the operands are."""
+"""Variadic operations: one node each, for every kind of operand."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scalargrad import OperandError, Value, dot, grad, gradients, jit, logsumexp
 
 
 def numbers(count: int) -> list[float]:
-    """Return as many different numbers, which are those of single precision."""
+    """Return this many different numbers of single precision."""
     generator = random.Random(count)
     return [float(np.float32(generator.uniform(-2.0, 2.0))) for _ in range(count)]
 
 
-#: A reduction of a list, and what Python and NumPy make of it: value and partials.
+#: A reduction of a list, and its value and partials by Python and NumPy.
 REDUCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any]]] = {
     "sum": (ops.sum, math.fsum, np.ones_like),
     "mean": (mean, np.mean, lambda x: np.ones_like(x) / len(x)),
@@ -47,8 +47,8 @@ def test_softmax_has_values_and_plain_floats_as_operands() -> None:
 
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("count", [1, 2, 7, 32, 33])
-def test_few_and_many_operands_of_every_kind(name: str, count: int) -> None:
-    """One node with closed-form value and partials; numbers among Values change no bit of them."""
+def test_reduction_of_few_and_many_operands_has_its_closed_form(name: str, count: int) -> None:
+    """One node with closed-form value and partials; numbers among the Values change no bit."""
     reduce, value, partials = REDUCTIONS[name]
     point = numbers(count)
     xs = [Value(x) for x in point]
@@ -68,10 +68,10 @@ def test_few_and_many_operands_of_every_kind(name: str, count: int) -> None:
     assert (leaf.data, leaf.op, leaf.parents) == (node.data, None, ())
 
 
-def test_reductions_of_nothing() -> None:
-    """A sum is 0, a dot its bias, softmax nothing; the mean and the largest are undefined."""
-    nothing: list[Any] = [(), [], iter(()), {}]
-    for empty in nothing:
+def test_reductions_of_empty_lists() -> None:
+    """A sum is 0, a dot its bias, softmax an empty list; mean, maximum and logsumexp are errors."""
+    empties: list[Any] = [(), [], iter(()), {}]
+    for empty in empties:
         assert ops.sum(empty) == 0.0
     assert dot([], []) == 0.0
     bias = Value(2.0)
@@ -85,8 +85,8 @@ def test_reductions_of_nothing() -> None:
             call()
 
 
-def test_operands_may_be_any_iterable() -> None:
-    """Generators, tuples, sets and arrays are taken as they come."""
+def test_sum_mean_dot_logsumexp_and_softmax_accept_any_iterable() -> None:
+    """Generators, tuples, sets and arrays are accepted."""
     v, w = Value(2.0), Value(3.0)
     assert ops.sum(x for x in (v, w)).data == 5.0
     assert mean({v, w}).data == 2.5
@@ -97,16 +97,16 @@ def test_operands_may_be_any_iterable() -> None:
     assert sg.softmax(x for x in (0, 0)) == [0.5, 0.5]
 
 
-def test_nothing_and_nothing_add_up_to_nothing() -> None:
-    """ln(e^-inf + e^-inf): neither moves the sum, as neither does alone, where it is 0."""
+def test_logaddexp_and_logsumexp_of_minus_infinities_have_gradient_0() -> None:
+    """In ln(e^-inf + e^-inf) neither operand changes the sum, so both slopes are 0."""
     xs = [Value(-math.inf), Value(-math.inf)]
     for found in (sg.logaddexp(*xs), logsumexp(xs)):
         assert gradients(found, xs, allow_nonfinite=True) == [0.0, 0.0]
     assert sg.logaddexp(2.0, 2.0) == pytest.approx(2.0 + math.log(2.0), rel=1e-15)
 
 
-def test_dot_is_a_neurons_sum() -> None:
-    """Each weight receives its input, each input its weight, the bias 1; one Value both."""
+def test_dot_gradients_are_inputs_weights_and_1() -> None:
+    """Each weight receives its input, each input its weight, the bias 1; one Value may be both."""
     value, (w, x, b) = sg.value_and_grad(dot, (0, 1, 2))([2.0, 3.0], [5.0, 7.0], 0.75)
     assert (value, w, x, b) == (31.75, [5.0, 7.0], [2.0, 3.0], 1.0)
     assert grad(lambda x: dot([x, x], [x, 5.0]))(3.0) == 11.0
@@ -115,20 +115,20 @@ def test_dot_is_a_neurons_sum() -> None:
 
 
 def test_dot_adds_the_bias_first() -> None:
-    """The order of additions is that of micrograd's neuron, so its losses come out to the bit."""
+    """The order of additions is that of micrograd's neuron, so losses agree to the bit."""
     w, x, b = [1e16, 1.0], [1.0, 1.0], -1e16
     assert dot(w, x, b) == dot([Value(a) for a in w], x, b).data == 1.0
 
 
-def test_an_extremum_of_many_can_be_differentiated_twice() -> None:
-    """The gradient as a graph needs no recursion as deep as there are operands."""
+def test_maximum_of_many_operands_can_be_differentiated_twice() -> None:
+    """The gradient as a graph needs no recursion as deep as the number of operands."""
     x = [Value(float(i % 7)) for i in range(3000)]
     found = gradients(maximum(*x), x, create_graph=True)
     assert [g.data for g in found] == gradients(maximum(*x), x)
 
 
-def test_sum_takes_what_pythons_own_takes() -> None:
-    """A start by name or place is added first; lists and arrays are joined."""
+def test_sum_accepts_the_arguments_of_pythons_sum() -> None:
+    """A start, by name or by position, is added first; lists and arrays are joined."""
     v, w = Value(3.0), Value(4.0)
     assert ops.sum([1.0, 2.0], start=2) == ops.sum([1.0, 2.0], 2) == 5.0
     assert ops.sum([v, 1.0], start=w).data == 8.0
@@ -144,8 +144,8 @@ def test_sum_takes_what_pythons_own_takes() -> None:
 
 
 @pytest.mark.parametrize("xs", [[2.0, -3.0, 5.0], [2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [7.0]])
-def test_a_products_slopes_are_the_products_of_the_others(xs: list[float]) -> None:
-    """Also of factors of which one or two are 0, where the product divided by one is no slope."""
+def test_prod_slopes_are_the_products_of_the_other_factors(xs: list[float]) -> None:
+    """They are right if one or two factors are 0, where the product divided by a factor is not."""
     slopes = [math.prod(xs[:i] + xs[i + 1 :]) for i in range(len(xs))]
     for both in (sg.value_and_grad(sg.prod), jit(sg.value_and_grad(sg.prod))):
         assert both(xs) == (math.prod(xs), slopes)
@@ -153,8 +153,8 @@ def test_a_products_slopes_are_the_products_of_the_others(xs: list[float]) -> No
 
 
 @pytest.mark.parametrize("correction", [0, 1, 1.5])
-def test_variances_are_numpys(correction: float) -> None:
-    """With the slopes 2(x - mean)/(n - correction), and those over twice the root."""
+def test_var_and_std_agree_with_numpy(correction: float) -> None:
+    """The slopes are 2(x - mean)/(n - correction), and that over twice the root."""
     xs = np.array([1.0, 4.0, -2.5, 0.25])
     slopes = 2.0 * (xs - xs.mean()) / (len(xs) - correction)
     root = xs.std(ddof=correction)
@@ -171,23 +171,23 @@ def test_variances_are_numpys(correction: float) -> None:
 
 
 @pytest.mark.parametrize("far", [1.0, math.inf, math.nan])
-def test_the_place_of_an_extremum_is_numpys(far: float) -> None:
-    """The first of equals, and of nan; a compiled function finds it at each call, for take."""
+def test_argmax_and_argmin_agree_with_numpy(far: float) -> None:
+    """The index is that of the first of equals, or of nan; compiled code finds it at each call."""
     for f, theirs in ((sg.argmax, np.argmax), (sg.argmin, np.argmin)):
         rows = [[0.5, 2.0, 2.0], [-1.0, -1.0, 0.0], [0.5, far, -far], [3.0, 1.0, far], [far]]
         found: Any = jit(lambda xs, names, f=f: sg.take(names, f(xs)))
         for xs in rows:
-            place = f([Value(x) for x in xs])
-            assert place == f(xs) == theirs(xs)
-            assert isinstance(place, int)
-            assert found(xs, [10.0, 20.0, 30.0]) == [10.0, 20.0, 30.0][place]
+            index = f([Value(x) for x in xs])
+            assert index == f(xs) == theirs(xs)
+            assert isinstance(index, int)
+            assert found(xs, [10.0, 20.0, 30.0]) == [10.0, 20.0, 30.0][index]
         assert jit(sg.vmap(f))(rows[:4]) == [theirs(xs) for xs in rows[:4]]
         with pytest.raises(OperandError, match="at least one"):
             f([])
 
 
-def test_power_with_a_modulus_is_pythons_own() -> None:
-    """So that pow(2, 3, 5) stays the whole number it is; Values are refused."""
+def test_pow_with_a_modulus_is_pythons_pow() -> None:
+    """pow(2, 3, 5) is a whole number; Values are an OperandError."""
     assert ops.pow(2, 3, 5) == 3
     assert ops.pow(base=3, exp=-1, mod=7) == 5
     assert ops.pow(base=2.0, exp=3.0) == 8.0

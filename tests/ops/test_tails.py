@@ -1,7 +1,8 @@
-"""First and second derivatives of every operation against mpmath's, over its whole range.
+"""First and second derivatives of every operation against mpmath, over its whole range.
 
-The oracle is each derivative's formula as a list of terms. A derivative is right within 8 units in
-the last place of the largest term; what cannot be is listed in `WIDER`, and in "Accuracy".
+The oracle is the formula of each derivative as a list of terms. A derivative is right within 8
+units in the last place of the largest term; the exceptions are listed in `WIDER`, and on the page
+"Accuracy".
 """
 
 from __future__ import annotations
@@ -35,32 +36,32 @@ def _s(x: Any) -> Any:
     return 1 / (1 + mp.exp(-x))
 
 
-def _below(x: Any) -> Any:
-    """Return Φ(x), far below 0 too."""
+def _cdf(x: Any) -> Any:
+    """Return Φ(x), accurate far below 0 too."""
     return mp.erfc(-x / _ROOT) / 2
 
 
-def _bell(x: Any) -> Any:
+def _density(x: Any) -> Any:
     return mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi)
 
 
 def _mills(x: Any) -> Any:
-    return _bell(x) / _below(x)
+    return _density(x) / _cdf(x)
 
 
 def _gate(x: Any) -> tuple[Any, Any, Any, Any]:
-    """Return σ(u) and σ(-u) of the u in GELU's tanh form, and two slopes of u."""
+    """Return σ(u) and σ(-u) for the u of the tanh form of GELU, and u′ and u″."""
     bend = mp.mpf(0.044715)
     u = _GELU * (x + bend * x**3)
     return _s(u), _s(-u), _GELU * (1 + 3 * bend * x * x), _GELU * 6 * bend * x
 
 
-def _gelu_tanh_slope(x: Any) -> list[Any]:
+def _gelu_tanh_first(x: Any) -> list[Any]:
     g, h, first, _ = _gate(x)
     return [g, x * g * h * first]
 
 
-def _gelu_tanh_bend(x: Any) -> list[Any]:
+def _gelu_tanh_second(x: Any) -> list[Any]:
     g, h, first, second = _gate(x)
     return [
         2 * g * h * first,
@@ -70,7 +71,7 @@ def _gelu_tanh_bend(x: Any) -> list[Any]:
     ]
 
 
-def _inverse(x: Any) -> Any:
+def _erfinv1(x: Any) -> Any:
     return mp.exp(mp.erfinv(x) ** 2) / _PEAK
 
 
@@ -107,10 +108,10 @@ UNARY: dict[str, tuple[Terms, Terms]] = {
         lambda x: [2 * _s(x) * _s(-x), x * _s(x) * _s(-x) ** 2, -x * _s(x) ** 2 * _s(-x)],
     ),
     "gelu": (
-        lambda x: [_below(x), x * _bell(x)],
-        lambda x: [2 * _bell(x), -x * x * _bell(x)],
+        lambda x: [_cdf(x), x * _density(x)],
+        lambda x: [2 * _density(x), -x * x * _density(x)],
     ),
-    "gelu_tanh": (_gelu_tanh_slope, _gelu_tanh_bend),
+    "gelu_tanh": (_gelu_tanh_first, _gelu_tanh_second),
     "sin": (lambda x: [mp.cos(x)], lambda x: [-mp.sin(x)]),
     "cos": (lambda x: [-mp.sin(x)], lambda x: [-mp.cos(x)]),
     "tan": (lambda x: [1 / mp.cos(x) ** 2], lambda x: [2 * mp.tan(x) / mp.cos(x) ** 2]),
@@ -123,14 +124,14 @@ UNARY: dict[str, tuple[Terms, Terms]] = {
     "asinh": (lambda x: [1 / mp.sqrt(1 + x * x)], lambda x: [-x / mp.sqrt(1 + x * x) ** 3]),
     "acosh": (lambda x: [1 / mp.sqrt(x * x - 1)], lambda x: [-x / mp.sqrt(x * x - 1) ** 3]),
     "atanh": (lambda x: [1 / (1 - x * x)], lambda x: [2 * x / (1 - x * x) ** 2]),
-    "erfinv": (lambda x: [_inverse(x)], lambda x: [2 * mp.erfinv(x) * _inverse(x) ** 2]),
-    "ndtr": (lambda x: [_bell(x)], lambda x: [-x * _bell(x)]),
+    "erfinv": (lambda x: [_erfinv1(x)], lambda x: [2 * mp.erfinv(x) * _erfinv1(x) ** 2]),
+    "ndtr": (lambda x: [_density(x)], lambda x: [-x * _density(x)]),
     "log_ndtr": (lambda x: [_mills(x)], lambda x: [-x * _mills(x), -(_mills(x) ** 2)]),
     "lgamma": (lambda x: [mp.digamma(x)], lambda x: [mp.polygamma(1, x)]),
     "digamma": (lambda x: [mp.polygamma(1, x)], lambda x: [mp.polygamma(2, x)]),
 }
 
-#: Of two operands, the derivative by those listed.
+#: Derivatives of operations of two operands, by the indices of differentiation.
 BINARY: dict[str, dict[tuple[int, ...], Terms]] = {
     "mul": {(0,): lambda a, b: [b], (0, 1): lambda a, b: [mp.one]},
     "div": {
@@ -169,7 +170,7 @@ BINARY: dict[str, dict[tuple[int, ...], Terms]] = {
         (0, 1): lambda p, t: [-1 / p / (1 - p)],
     },
 }
-#: Those whose partials are 0, 1, -1, an operand or a choice of these, and betaln, which is tested
+#: Operations whose partials are 0, 1, -1, an operand or one of these, and betaln, which is tested
 #: in `test_accuracy`.
 PLAIN = {
     *("neg", "abs", "relu", "identity", "deg2rad", "rad2deg", "add", "sub", "floor_divide"),
@@ -180,33 +181,33 @@ PLAIN = {
 TINY = 5e-324
 
 
-def _narrow(_: float, size: float) -> float:
-    """Allow 8 units of the largest term."""
+def _eight_ulps(_: float, size: float) -> float:
+    """Return a bound of 8 units in the last place of the largest term."""
     return 8 * math.ulp(size)
 
 
-def _factor(of: Callable[[float], float]) -> Callable[[float, float], float]:
-    """Allow 8 units of the largest term, and 1 of a subnormal factor times the others."""
+def _with_subnormal_factor(of: Callable[[float], float]) -> Callable[[float, float], float]:
+    """Return a bound of 8 units of the largest term, plus 1 of a subnormal factor."""
     return lambda x, size: 8 * math.ulp(size) + of(abs(x)) * TINY
 
 
-def _reflected(x: float, size: float) -> float:
-    """Allow 8 units of what is reflected below 0, and of 1."""
+def _reflection_bound(x: float, size: float) -> float:
+    """Return a bound of 8 units of the reflection term below 0, or of 1."""
     if x > 0:
         return 8 * math.ulp(max(1.0, size))
     return 8 * math.ulp(max(4.0, size, abs(math.pi / math.tan(math.pi * x))))
 
 
-#: What is allowed, at x for a largest term of that size, where 8 units are not enough.
+#: Maximum error at x for a largest term of this size, where it may be more than 8 units.
 WIDER: dict[tuple[str, int], Callable[[float, float], float]] = {
-    ("erf", 2): _factor(lambda x: 2 * x),
-    ("erfc", 2): _factor(lambda x: 2 * x),
-    ("ndtr", 2): _factor(lambda x: x),
-    ("gelu", 1): _factor(lambda x: x),
-    ("gelu", 2): _factor(lambda x: x * x),
-    ("silu", 1): _factor(lambda x: x),
-    ("silu", 2): _factor(lambda x: x),
-    ("lgamma", 1): _reflected,
+    ("erf", 2): _with_subnormal_factor(lambda x: 2 * x),
+    ("erfc", 2): _with_subnormal_factor(lambda x: 2 * x),
+    ("ndtr", 2): _with_subnormal_factor(lambda x: x),
+    ("gelu", 1): _with_subnormal_factor(lambda x: x),
+    ("gelu", 2): _with_subnormal_factor(lambda x: x * x),
+    ("silu", 1): _with_subnormal_factor(lambda x: x),
+    ("silu", 2): _with_subnormal_factor(lambda x: x),
+    ("lgamma", 1): _reflection_bound,
     ("digamma", 2): lambda x, size: 8 * math.ulp(size if x > 0 else max(size, 62.0)),
     ("log_ndtr", 1): lambda x, size: (8 + 40 * (-5 < x < 0)) * math.ulp(size),
     ("log_ndtr", 2): lambda x, size: (8 + 40 * (-5 < x < 0)) * math.ulp(size) + abs(x) * TINY,
@@ -216,7 +217,7 @@ _rng = random.Random(5)
 
 
 def points() -> list[float]:
-    """Return numbers of every size, near 0, ±1 and the ends, and where slopes were 0 once."""
+    """Return numbers of every size, near 0, ±1 and the ends, and where slopes were 0 by mistake."""
     found = [0.0, 20.0, 37.42994775023705, 40.0, 355.0, 372.0, 709.7, 745.2, 1e308, TINY, 1e-310]
     for _ in range(12):
         found += [_rng.uniform(0.0, width) for width in (1.0, 4.0, 50.0, 800.0)]
@@ -228,8 +229,8 @@ def points() -> list[float]:
 POINTS = points()
 
 
-def within(name: str, x: float) -> bool:
-    """Return whether the library that mpmath and we are measured by reaches so far."""
+def is_in_tested_range(name: str, x: float) -> bool:
+    """Return True if mpmath and the operation are accurate at this argument."""
     if name in {"lgamma", "digamma"}:
         return x > 0 or (x > -30 and abs(x - round(x)) > 1e-3)
     if name in {"sin", "cos", "tan"}:
@@ -238,14 +239,14 @@ def within(name: str, x: float) -> bool:
 
 
 def derivative(op: Any, operands: Sequence[int]) -> Any:
-    """Return the derivative of an operation by some operands, one after the other."""
+    """Return the derivative of an operation by some operands, one after another."""
     for operand in operands:
         op = grad(op, operand)
     return op
 
 
 def compare(name: str, order: Sequence[int], terms: Terms, at: Sequence[tuple[float, ...]]) -> None:
-    """Hold a derivative against its formula, eagerly and compiled."""
+    """Compare a derivative with its formula, eager and compiled."""
     op: Any = TABLE[name]
     slope = derivative(op, order)
     known: list[tuple[tuple[float, ...], Any, float, float]] = []
@@ -260,23 +261,23 @@ def compare(name: str, order: Sequence[int], terms: Terms, at: Sequence[tuple[fl
     columns = [list(column) for column in zip(*[x for x, *_ in known], strict=True)]
     compiled = jit(vmap(slope))(*columns)
     for (x, exact, size, eager), lane in zip(known, compiled, strict=True):
-        allowed = WIDER.get((name, len(order)), _narrow)(x[0], size)
+        allowed = WIDER.get((name, len(order)), _eight_ulps)(x[0], size)
         for found in (eager, lane):
             error = float(abs(mp.mpf(found) - exact) / (allowed or TINY))
             assert error <= 1.0, (order, x, found, float(exact), 8 * error)
 
 
 @pytest.mark.parametrize("name", UNARY)
-def test_derivatives_of_one_operand_are_right_in_their_tails(name: str) -> None:
-    """By grad, and grad of grad, at numbers of every size; compiled in lanes, too."""
-    at = [(x,) for x in POINTS if within(name, x)]
+def test_unary_derivatives_are_right_in_their_tails(name: str) -> None:
+    """They agree with mpmath at numbers of every size, eager and compiled in lanes."""
+    at = [(x,) for x in POINTS if is_in_tested_range(name, x)]
     for order, terms in enumerate(UNARY[name], 1):
         compare(name, [0] * order, terms, at)
 
 
 @pytest.mark.parametrize("name", BINARY)
-def test_derivatives_of_two_operands_are_right_in_their_tails(name: str) -> None:
-    """At pairs of numbers of every size, probabilities among them."""
+def test_binary_derivatives_are_right_in_their_tails(name: str) -> None:
+    """They agree with mpmath at pairs of numbers of every size, probabilities among them."""
     ranges: dict[str, Any] = {"logaddexp": [(-9, 2.8), (-3, 1)], "pow": [(-11, 0), (-2, 0)]}
     ranges["log_loss"] = ranges["pow"]
     spans: list[tuple[float, float]] = ranges.get(name, [(-150, 150), (-3, 3)])
@@ -285,8 +286,8 @@ def test_derivatives_of_two_operands_are_right_in_their_tails(name: str) -> None
         compare(name, order, terms, at)
 
 
-def test_every_operation_with_a_slope_has_its_formula_here() -> None:
-    """Those of any number of operands are below; their partials are 1, operands, or e^(x - y)."""
+def test_unary_binary_and_plain_list_every_operation() -> None:
+    """Partials of variadic operations are 1, operands or e^(x - y); their tests follow."""
     elementwise = {name for name, op in TABLE.items() if isinstance(op, Elementwise)}
     assert elementwise == {*UNARY, *BINARY, *PLAIN}
     for name in PLAIN - {"abs", "remainder", "where", "clip", "leaky_relu", "relu", "betaln"}:
@@ -294,9 +295,9 @@ def test_every_operation_with_a_slope_has_its_formula_here() -> None:
 
 
 @pytest.mark.wide
-def test_the_table_of_accuracy_has_every_operation_and_is_made_by_its_command() -> None:
-    """But for those that are rounded once. An error measured anew is as small as the page says."""
-    accuracy = pytest.importorskip("benchmarks.accuracy", reason="JAX and PyTorch stand beside")
+def test_accuracy_page_lists_every_operation_that_is_not_rounded_once() -> None:
+    """An error measured now is as small as the page says."""
+    accuracy = pytest.importorskip("benchmarks.accuracy", reason="compares JAX and PyTorch")
     page = Path(__file__).parents[2] / "docs" / "explained" / "accuracy.md"
     _, table, _ = re.split("<!-- /?accuracy -->", page.read_text(encoding="utf-8"))
     assert re.findall(r"^\| (\w+) ", table, re.MULTILINE)[1:] == [*accuracy.FORMULAS]
@@ -308,8 +309,8 @@ def test_the_table_of_accuracy_has_every_operation_and_is_made_by_its_command() 
 
 @pytest.mark.parametrize("f", [softmax, log_softmax])
 @pytest.mark.parametrize("far", [1.2, 37.42994775023705, 700.0, -37.4])
-def test_a_likely_class_has_the_slope_of_the_others(f: Any, far: float) -> None:
-    """1 - p is the sum of the others' probabilities, not 0; so is the second derivative."""
+def test_softmax_slope_of_a_likely_class_is_the_sum_of_the_others(f: Any, far: float) -> None:
+    """1 - p is the sum of the other probabilities, not 0; so is the second derivative."""
     scores = [far, 0.0, -1.0]
     with mp.workdps(400):
         shares = [mp.exp(x) / sum(map(mp.exp, map(mp.mpf, scores))) for x in scores]
@@ -323,33 +324,33 @@ def test_a_likely_class_has_the_slope_of_the_others(f: Any, far: float) -> None:
     def first(*x: Any) -> Any:
         return f(x)[0]
 
-    ways: list[Any] = [jit, lambda function: function]
-    for way in ways:
-        assert list(way(grad(first, (0, 1, 2)))(*scores)) == near
-        second = way(grad(grad(first)))(*scores)
+    wrappers: list[Any] = [jit, lambda function: function]
+    for wrap in wrappers:
+        assert list(wrap(grad(first, (0, 1, 2)))(*scores)) == near
+        second = wrap(grad(grad(first)))(*scores)
         assert second == pytest.approx(bend, rel=1e-13, abs=2.0**-52 * float(rest))
-        curved = way(sg.hessian(lse))(scores)[0]
+        curved = wrap(sg.hessian(lse))(scores)[0]
         assert curved == pytest.approx(row, rel=(16 + abs(far)) * 2.0**-53, abs=0.0)
 
 
-def test_a_forbidden_transition_has_no_gradient() -> None:
-    """In logsumexp over -inf alone, inside another, as in a lattice, it is 0, not nan."""
+def test_logsumexp_of_minus_infinities_inside_another_has_gradient_0() -> None:
+    """The gradient is 0, not nan, as for a forbidden transition in a lattice."""
     inf = math.inf
 
     def nested(a: Any, b: Any, x: Any) -> Any:
         return lse([lse([a, b]), x])
 
     slopes = grad(nested, (0, 1, 2))
-    for way in (slopes, jit(slopes)):
-        assert way(-inf, -inf, 1.0) == (0.0, 0.0, 1.0)
-        assert way(-inf, 0.0, -inf) == (0.0, 1.0, 0.0)
+    for function in (slopes, jit(slopes)):
+        assert function(-inf, -inf, 1.0) == (0.0, 0.0, 1.0)
+        assert function(-inf, 0.0, -inf) == (0.0, 1.0, 0.0)
     rows: Any = jit(vmap(slopes))([-inf, 0.0], [-inf, -inf], [1.0, -inf])
     assert rows == [(0.0, 0.0, 1.0), (1.0, 0.0, 0.0)]
     assert grad(grad(nested, 2), 0)(-inf, -inf, 1.0) == 0.0
 
 
-def test_powers_at_their_ends() -> None:
-    """x**x falls vertically from 1 at 0; a square that overflows is inf, however it is made."""
+def test_pow_at_0_and_at_overflow() -> None:
+    """x**x has slope -inf at 0; a power that overflows is inf, eager and compiled."""
     falling: Any = grad(lambda x: x**x)
     assert falling(0.0) == jit(falling)(0.0) == -math.inf
     powers: list[Any] = [lambda x: x**2, lambda x: -((-x) ** 3)]

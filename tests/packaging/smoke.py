@@ -1,6 +1,6 @@
-"""What the core does with its own dependencies alone, without NumPy or Graphviz.
+"""A program that uses the core with its own dependencies only, without NumPy or Graphviz.
 
-Run as it stands: by Pyodide in a browser's WebAssembly and in an empty environment.
+It is run by Pyodide in WebAssembly and in an empty environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The core runs where there is no compiler and no wheel: in WebAssembly, as in a browser."""
+"""The core runs without a compiler and without wheels: in WebAssembly, as in a browser."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SOURCES = HERE.parent.parent / "src"
 BASE = ["graphviz", "markdown_it", "mdurl", "pygments", "rich"]
 
 
-def test_the_core_works_in_pyodide(tmp_path: Path) -> None:
-    """Graphs, derivatives, a formula and a training, with the dependencies of the core alone."""
+def test_smoke_program_runs_in_pyodide(tmp_path: Path) -> None:
+    """Graphs, derivatives, a formula and training, with the dependencies of the core only."""
     pyodide, node = os.environ.get("PYODIDE"), shutil.which("node")
     if not pyodide or not node:
         pytest.skip("PYODIDE names no folder of npm's pyodide, or there is no node to run it")

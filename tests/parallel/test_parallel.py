@@ -1,4 +1,4 @@
-"""Sweeps and sums over chunks: the same results with any executor, and nothing is lost."""
+"""sum_over and sweep: the same results with any executor, and no lost results."""
 
 from __future__ import annotations
 
@@ -32,20 +32,17 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-class Pickling:
-    """An executor that pickles each task and its result, as for another process, and runs it here.
+class PicklingExecutor:
+    """An executor that pickles each task and its result, and runs it in this process.
 
-    Attributes
-    ----------
-    lengths : list of int
-        The length of each pickle, in bytes.
+    Attributes: `lengths` has the length of each pickle in bytes.
     """
 
     def __init__(self) -> None:
         self.lengths: list[int] = []
 
     def submit(self, f: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Call f(*args)."""
+        """Run f(*args)."""
         future: Future[Any] = Future()
         try:
             task = pickle.dumps((f, args))
@@ -57,8 +54,8 @@ class Pickling:
         return future
 
 
-def forking(count: int) -> ProcessPoolExecutor:
-    """Return an executor of processes that begin at once."""
+def forked_processes(count: int) -> ProcessPoolExecutor:
+    """Return an executor of forked processes."""
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork"))
 
 
@@ -66,8 +63,8 @@ def forking(count: int) -> ProcessPoolExecutor:
 EXECUTORS: dict[str, Callable[[], Any]] = {
     "none": lambda: None,
     "threads": lambda: ThreadPoolExecutor(3),
-    "processes": lambda: forking(2),
-    "pickling": Pickling,
+    "processes": lambda: forked_processes(2),
+    "pickling": PicklingExecutor,
     "loky": lambda: loky.get_reusable_executor(max_workers=2),
 }
 
@@ -83,7 +80,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.fixture
 def processes() -> Iterator[ProcessPoolExecutor]:
     """Return two processes."""
-    with forking(2) as found:
+    with forked_processes(2) as found:
         yield found
 
 
@@ -91,29 +88,33 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 
 
 @pytest.fixture(scope="module")
-def alone() -> Any:
-    """Return the sum that is computed in this process."""
+def single_process_sum() -> Any:
+    """Return the sum computed in this process."""
     return sum_over(work.value_and_slope, work.POINTS, chunks=7)(work.WEIGHTS)
 
 
-def test_sum_over_is_the_sum_over_all_of_the_data(alone: Any) -> None:
-    """The chunks' losses and gradients add up to those of all points, by math.fsum."""
-    total, (slope, offset) = alone
+def test_sum_over_is_the_sum_over_all_of_the_data(single_process_sum: Any) -> None:
+    """The losses and gradients of the chunks add up to those of all points, by math.fsum."""
+    total, (slope, offset) = single_process_sum
     each = [work.value_and_slope(work.WEIGHTS, [point]) for point in work.POINTS]
     assert total == pytest.approx(fsum(x for x, _ in each), rel=1e-12)
     assert slope == pytest.approx(fsum(g[0] for _, g in each), rel=1e-12)
     assert offset == pytest.approx(fsum(g[1] for _, g in each), rel=1e-12)
 
 
-@pytest.mark.parametrize("f", [work.value_and_slope, work.compiled], ids=["plain", "compiled"])
-def test_sum_over_has_the_same_bits_with_any_executor(alone: Any, executor: Any, f: Any) -> None:
-    """Call after call; a compiled function is sent by its name."""
+@pytest.mark.parametrize(
+    "f", [work.value_and_slope, work.compiled_value_and_grad], ids=["plain", "compiled"]
+)
+def test_sum_over_has_the_same_bits_with_any_executor(
+    single_process_sum: Any, executor: Any, f: Any
+) -> None:
+    """At each call; a compiled function is sent by its name."""
     total = sum_over(f, work.POINTS, executor, chunks=7)
-    assert [total(work.WEIGHTS) for _ in range(2)] == [alone] * 2
+    assert [total(work.WEIGHTS) for _ in range(2)] == [single_process_sum] * 2
 
 
-def test_sum_over_copies_a_container_that_f_uses_again(executor: Any) -> None:
-    """Its tasks write to it one after the other; threads, which would not, are replaced by none."""
+def test_sum_over_copies_a_container_that_f_reuses(executor: Any) -> None:
+    """With threads the tasks would write to it concurrently, so they are left out."""
     if isinstance(executor, ThreadPoolExecutor):
         executor = None
     numbers = [float(i) for i in range(100)]
@@ -123,47 +124,47 @@ def test_sum_over_copies_a_container_that_f_uses_again(executor: Any) -> None:
 def test_sum_over_sends_data_once_to_each_process() -> None:
     """Pickled tasks are short for any data; a process reads each chunk once."""
     numbers = [float(i) for i in range(100_000)]
-    pickling = Pickling()
-    total = sum_over(work.scaled, numbers, pickling, chunks=4)
+    executor = PicklingExecutor()
+    total = sum_over(work.scaled_sum, numbers, executor, chunks=4)
     assert [total(2.0), total(3.0)] == [2.0 * 4999950000.0, 3.0 * 4999950000.0]
-    assert max(pickling.lengths) < 1000
-    with forking(1) as one:
-        where = sum_over(work.identity_of_data, numbers, one, chunks=1)
-        assert where(0.0) == where(1.0)
+    assert max(executor.lengths) < 1000
+    with forked_processes(1) as one:
+        address = sum_over(work.identity_of_data, numbers, one, chunks=1)
+        assert address(0.0) == address(1.0)
 
 
 def test_sum_over_deletes_its_files(tmp_path: Path) -> None:
     """Files are deleted with the sum; an error names a folder that cannot be written."""
-    total = sum_over(work.scaled, [1.0, 2.0], Pickling(), folder=tmp_path)
+    total = sum_over(work.scaled_sum, [1.0, 2.0], PicklingExecutor(), folder=tmp_path)
     assert total(1.0) == 3.0
     assert len([*tmp_path.iterdir()]) == 1
     del total
     assert not [*tmp_path.iterdir()]
     with pytest.raises(OperandError, match="nowhere"):
-        sum_over(work.scaled, [1.0, 2.0], Pickling(), folder=tmp_path / "nowhere")(1.0)
+        sum_over(work.scaled_sum, [1.0, 2.0], PicklingExecutor(), folder=tmp_path / "nowhere")(1.0)
 
 
-def test_sum_over_says_that_a_worker_cannot_read_its_folder(tmp_path: Path) -> None:
+def test_sum_over_with_an_unreadable_folder_is_a_worker_error(tmp_path: Path) -> None:
     """Simulates a machine without the folder; the process stays alive."""
 
-    class Elsewhere(ProcessPoolExecutor):
+    class ProcessOnAnotherMachine(ProcessPoolExecutor):
         def submit(self, f: Any, /, *args: Any, **_: Any) -> Future[Any]:
             task = pickle.dumps((f, args))
             for folder in tmp_path.iterdir():
                 shutil.rmtree(folder)
             return super().submit(work.run_pickled, task)
 
-    with Elsewhere(1, mp_context=multiprocessing.get_context("fork")) as elsewhere:
-        total = sum_over(work.scaled, [1.0, 2.0], elsewhere, chunks=1, folder=tmp_path)
+    with ProcessOnAnotherMachine(1, mp_context=multiprocessing.get_context("fork")) as executor:
+        total = sum_over(work.scaled_sum, [1.0, 2.0], executor, chunks=1, folder=tmp_path)
         for _ in range(2):
             with pytest.raises(WorkerError, match="folder="):
                 total(1.0)
 
 
-def test_sum_over_a_broken_executor_is_a_worker_error() -> None:
+def test_sum_over_with_a_broken_executor_is_a_worker_error() -> None:
     """In the call that broke it, and in the next."""
-    with forking(2) as broken:
-        total = sum_over(work.always_dies, [1, 2], broken)
+    with forked_processes(2) as broken:
+        total = sum_over(work.kill_process, [1, 2], broken)
         for _ in range(2):
             with pytest.raises(WorkerError, match="worker process died"):
                 total(0.0)
@@ -171,9 +172,7 @@ def test_sum_over_a_broken_executor_is_a_worker_error() -> None:
 
 @pytest.mark.wide
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_dask_gives_the_bits_of_one_process_and_runs_lost_tasks_again(
-    alone: Any, tmp_path: Path
-) -> None:
+def test_sum_over_and_sweep_with_dask(single_process_sum: Any, tmp_path: Path) -> None:
     """Of three Dask processes two are killed; Dask runs their tasks again."""
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
     cluster = distributed.LocalCluster(
@@ -182,9 +181,9 @@ def test_dask_gives_the_bits_of_one_process_and_runs_lost_tasks_again(
     with cluster, distributed.Client(cluster) as client:
         executor = client.get_executor()
         total = sum_over(work.value_and_slope, work.POINTS, executor, chunks=7)
-        assert [total(work.WEIGHTS) for _ in range(3)] == [alone] * 3
-        total = sum_over(work.dies_in_the_middle, work.POINTS, executor, chunks=7)
-        assert total((work.WEIGHTS, str(tmp_path / "a"))) == alone
+        assert [total(work.WEIGHTS) for _ in range(3)] == [single_process_sum] * 3
+        total = sum_over(work.value_and_slope_unless_killed, work.POINTS, executor, chunks=7)
+        assert total((work.WEIGHTS, str(tmp_path / "a"))) == single_process_sum
         points = [(x, str(tmp_path / "b")) for x in range(6)]
         found = sweep(work.square_unless_killed, points, executor, quiet=True)
         assert found == [0, 1, 4, 9, 16, 25]
@@ -192,7 +191,7 @@ def test_dask_gives_the_bits_of_one_process_and_runs_lost_tasks_again(
     assert (tmp_path / "b").exists()
 
 
-def locked() -> Any:
+def read_only_array() -> Any:
     """Return an array that cannot be written to."""
     array = np.arange(3.0)
     array.flags.writeable = False
@@ -208,28 +207,30 @@ def locked() -> Any:
         np.zeros((1, 0)),
         np.arange(7, dtype=np.int8),
         np.array(["a", None], dtype=object),
-        locked(),
+        read_only_array(),
     ],
 )
 def test_sum_over_sends_arrays_unchanged(array: Any) -> None:
-    """Shape, type, numbers, and whether they may be written; each part of a tuple by itself."""
+    """Type, shape, numbers and the writeable flag are kept, for each array of a tuple."""
     expected = (array.dtype, array.shape, array.flags.writeable, array.tolist())
-    work.seen.clear()
-    sum_over(work.looks, (array, np.ones(len(array))), Pickling(), chunks=1)(None)
-    assert work.seen[-1] == (*expected, [1.0] * len(array))
+    work.recorded_arrays.clear()
+    sum_over(work.record_array, (array, np.ones(len(array))), PicklingExecutor(), chunks=1)(None)
+    assert work.recorded_arrays[-1] == (*expected, [1.0] * len(array))
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32])
 @pytest.mark.parametrize("shape", [(), (2,)])
 def test_sum_over_small_integers_does_not_overflow(kind: Any, shape: tuple[int, ...]) -> None:
-    """A hundred counts of the greatest number that the type holds."""
-    most = np.iinfo(kind).max
-    total = sum_over(lambda w, chunk: np.full(shape, most, dtype=kind)[()], range(100), chunks=100)
-    assert np.all(total(None) == 100 * int(most))
+    """The sum of a hundred times the largest number of the type."""
+    largest = np.iinfo(kind).max
+    total = sum_over(
+        lambda w, chunk: np.full(shape, largest, dtype=kind)[()], range(100), chunks=100
+    )
+    assert np.all(total(None) == 100 * int(largest))
 
 
 @pytest.mark.parametrize("name", ["none", "threads", "processes"])
-def test_sum_over_raises_an_exception_here_and_names_the_chunk(name: str) -> None:
+def test_sum_over_passes_exceptions_on_and_names_the_chunk(name: str) -> None:
     """The exception keeps its type."""
     executor = EXECUTORS[name]()
     total = sum_over(work.root_of, [4.0, 1.0, -1.0, 1.0], executor)
@@ -240,15 +241,17 @@ def test_sum_over_raises_an_exception_here_and_names_the_chunk(name: str) -> Non
         executor.shutdown()
 
 
-def test_sum_over_says_what_cannot_be_sent(processes: ProcessPoolExecutor) -> None:
-    """A function inside another has no name by which a process could find it."""
+def test_sum_over_and_sweep_name_objects_that_cannot_be_pickled(
+    processes: ProcessPoolExecutor,
+) -> None:
+    """A nested function has no name by which a process could find it."""
     calls: list[Callable[[], Any]] = [
         lambda: sum_over(lambda w, xs: w, [1, 2], processes)(1.0),
-        lambda: sum_over(work.scaled, [1.0, lambda: 2.0], processes)(1.0),
-        lambda: sum_over(work.scaled, [1.0, 2.0], processes)(lambda: None),
+        lambda: sum_over(work.scaled_sum, [1.0, lambda: 2.0], processes)(1.0),
+        lambda: sum_over(work.scaled_sum, [1.0, 2.0], processes)(lambda: None),
         lambda: sweep(lambda x: x, [1.0], processes, quiet=True),
         lambda: sweep(work.process, [lambda: 1.0], processes, quiet=True),
-        lambda: sweep(work.cannot_come_back, ["function"], processes, quiet=True),
+        lambda: sweep(work.return_unpicklable, ["function"], processes, quiet=True),
     ]
     for call in calls:
         with pytest.raises(OperandError, match="top of a module"):
@@ -256,19 +259,19 @@ def test_sum_over_says_what_cannot_be_sent(processes: ProcessPoolExecutor) -> No
 
 
 @pytest.mark.parametrize("wrong", [0, 2, -1, "two", True, map, ProcessPoolExecutor], ids=str)
-def test_what_is_not_an_executor_is_refused(wrong: Any) -> None:
+def test_sum_over_and_sweep_refuse_other_objects_as_executors(wrong: Any) -> None:
     """For a number of processes or a map, the error says what to pass instead."""
     calls: list[Any] = [sum_over, sweep]
     for call in calls:
         with pytest.raises(OperandError, match=r"executor is .*concurrent\.futures"):
-            call(work.scaled, [1.0, 2.0], wrong)
+            call(work.scaled_sum, [1.0, 2.0], wrong)
 
 
-def test_sum_over_refuses_data_and_results_that_have_no_sum() -> None:
-    """Data that cannot be cut, chunks of nothing, results of no number or of different shapes."""
+def test_sum_over_refuses_data_and_results_without_a_sum() -> None:
+    """Data without slices, 0 chunks, results that are not numbers or differ in shape."""
     for data, chunks in (({1, 2}, None), (iter([1]), None), ([1, 2], 0)):
         with pytest.raises(OperandError):
-            sum_over(work.scaled, data, chunks=chunks)
+            sum_over(work.scaled_sum, data, chunks=chunks)
     results: list[Any] = [lambda _, chunk: {"a": [None]}, lambda _, chunk: [1.0] * chunk[0]]
     for result in results:
         with pytest.raises(OperandError, match=r"None|another"):
@@ -279,20 +282,20 @@ def test_sum_over_refuses_data_and_results_that_have_no_sum() -> None:
 
 
 def test_sweep_returns_results_in_the_order_of_the_points(executor: Any) -> None:
-    """With any executor."""
+    """The order is the same with any executor."""
     assert sweep(work.root, [9.0, 4.0, 1.0, 0.0], executor, quiet=True) == [3.0, 2.0, 1.0, 0.0]
     assert sweep(work.root, [], executor, quiet=True) == []
 
 
-def test_sweep_in_threads_pickles_nothing() -> None:
-    """A lambda can be used."""
+def test_sweep_in_threads_accepts_a_lambda() -> None:
+    """Threads need no pickling."""
     with ThreadPoolExecutor(2) as threads:
         assert sweep(lambda x: x + 1, range(3), threads, quiet=True) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", ["none", "threads", "processes"])
-def test_a_sweep_error_names_its_point_and_keeps_the_rest(name: str) -> None:
-    """The results are in the error, and a second sweep continues from there."""
+def test_sweep_error_names_its_point_and_has_the_other_results(name: str) -> None:
+    """A second sweep continues from these results."""
     executor = EXECUTORS[name]()
     with pytest.raises(SweepError, match=r"points\[2\], which is -1.0") as raised:
         sweep(work.root, [4.0, 9.0, -1.0], executor, quiet=True)
@@ -308,8 +311,8 @@ def test_a_sweep_error_names_its_point_and_keeps_the_rest(name: str) -> None:
         executor.shutdown()
 
 
-def test_sweep_does_not_compute_again_what_has_finished() -> None:
-    """A point with a finished result is not computed; results of unknown points are errors."""
+def test_sweep_does_not_repeat_finished_points() -> None:
+    """Results of unknown points are errors."""
     assert sweep(work.root, [-1.0, 4.0], finished={0: 7.0}, quiet=True) == [7.0, 2.0]
     with pytest.raises(OperandError, match="finished"):
         sweep(work.root, [1.0], finished={1: 1.0}, quiet=True)
@@ -319,50 +322,53 @@ def test_sweep_does_not_compute_again_what_has_finished() -> None:
 
 
 @pytest.mark.parametrize("name", ["none", "threads", "processes"])
-def test_sys_exit_is_the_failure_of_one_point_of_a_sweep(name: str) -> None:
-    """The results of other points are kept."""
+def test_sweep_error_of_sys_exit_has_the_other_results(name: str) -> None:
+    """The error names the point."""
     executor = EXECUTORS[name]()
     with pytest.raises(SweepError, match=r"points\[1\].*SystemExit: 7") as raised:
-        sweep(work.leaves_at_seven, [1, 7], executor, quiet=True)
+        sweep(work.exit_at_seven, [1, 7], executor, quiet=True)
     assert raised.value.finished.items() <= {0: 1}.items()
     if executor is not None:
         executor.shutdown()
 
 
-def test_a_worker_error_of_a_sweep_keeps_the_points_that_were_finished(tmp_path: Path) -> None:
+def test_sweep_worker_error_has_the_finished_results(tmp_path: Path) -> None:
     """A killed process breaks its executor; a new one computes only the rest."""
     points = [(x, str(tmp_path / "killed")) for x in range(6)]
-    with forking(1) as one, pytest.raises(WorkerError, match="results of 3 points") as raised:
+    with (
+        forked_processes(1) as one,
+        pytest.raises(WorkerError, match="results of 3 points") as raised,
+    ):
         sweep(work.square_unless_killed, points, one, quiet=True)
     assert raised.value.finished == {0: 0, 1: 1, 2: 4}
-    with forking(1) as one:
+    with forked_processes(1) as one:
         calls = sweep(
             work.square_unless_killed, points, one, finished=raised.value.finished, quiet=True
         )
     assert calls == [0, 1, 4, 9, 16, 25]
-    with forking(1) as broken:
+    with forked_processes(1) as broken:
         for _ in range(2):
             with pytest.raises(WorkerError):
-                sweep(work.always_dies, [1], broken, quiet=True)
+                sweep(work.kill_process, [1], broken, quiet=True)
 
 
-@pytest.mark.usefixtures("pythons_handler")
+@pytest.mark.usefixtures("default_sigint_handler")
 @pytest.mark.parametrize("in_training", [False, True])
-def test_ctrl_c_keeps_the_results_of_a_sweep(in_training: bool) -> None:
-    """A KeyboardInterrupt has them; a training that it ended early is not among them."""
+def test_sweep_interrupt_has_the_finished_results(in_training: bool) -> None:
+    """A training that Ctrl-C ended early is not among them."""
     trained: list[int] = []
 
     def train(point: int) -> int:
-        def press(*_: Any) -> None:
+        def interrupt(*_: Any) -> None:
             if point == 1:
                 os.kill(os.getpid(), signal.SIGINT)
 
         if not in_training:
-            press()
+            interrupt()
             return 9
         model = Linear(1, 1, rng=point)
         history = fit(model, [[0.0], [1.0]], [[0.0], [1.0]], loss=mse_loss, epochs=9, quiet=True,
-                      optimizer=Adam(model.parameters()), callbacks=[press])  # fmt: skip
+                      optimizer=Adam(model.parameters()), callbacks=[interrupt])  # fmt: skip
         trained.append(len(history))
         return len(history)
 
@@ -374,18 +380,18 @@ def test_ctrl_c_keeps_the_results_of_a_sweep(in_training: bool) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.usefixtures("pythons_handler")
-def test_ctrl_c_ends_a_sweep_in_processes() -> None:
+@pytest.mark.usefixtures("default_sigint_handler")
+def test_sweep_interrupt_in_processes_cancels_other_points() -> None:
     """Points that have not begun are cancelled; the results so far are kept."""
-    with forking(1) as one, pytest.raises(SweepInterrupt) as raised:
-        sweep(work.interrupts_its_parent, [0, 1, 2, *range(3, 50)], one, quiet=True)
+    with forked_processes(1) as one, pytest.raises(SweepInterrupt) as raised:
+        sweep(work.interrupt_parent, [0, 1, 2, *range(3, 50)], one, quiet=True)
     assert raised.value.finished.items() <= {i: i for i in range(10)}.items()
     assert raised.value.finished.keys() >= {0, 1}
 
 
 @pytest.mark.people
-def test_a_program_that_spawns_processes_runs_a_sweep(tmp_path: Path) -> None:
-    """Where processes are spawned, each loads the program, whose call has a guard."""
+def test_sweep_and_sum_over_with_spawned_processes(tmp_path: Path) -> None:
+    """Each spawned process loads the program, whose call has a guard."""
     program = tmp_path / "program.py"
     program.write_text(
         "import math, multiprocessing\n"

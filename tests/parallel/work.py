@@ -19,12 +19,12 @@ def loss(w: Any, points: Any) -> Any:
     return sum(log1p(exp(-y * (w[0] * x + w[1]))) for x, y in points)
 
 
-compiled = jit(value_and_grad(loss))
+compiled_value_and_grad = jit(value_and_grad(loss))
 
 
 def value_and_slope(w: Any, points: Any) -> Any:
-    """Return value and gradient, compiled."""
-    return compiled(w, points)
+    """Return value and gradient, by a compiled function."""
+    return compiled_value_and_grad(w, points)
 
 
 #: Numbers whose sum depends on the order in which they are added.
@@ -40,31 +40,31 @@ def sum_and_count(w: float, points: Any) -> list[float]:
     return _buffer
 
 
-def die_once(marked: str) -> None:
+def die_once(marker: str) -> None:
     """Kill the current process, unless a marker file exists."""
-    if not Path(marked).exists():
-        Path(marked).touch()
+    if not Path(marker).exists():
+        Path(marker).touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def dies_in_the_middle(params: tuple[Any, str], points: Any) -> Any:
-    """Do as `value_and_slope`, over some chunk in a process that is killed over it."""
-    w, marked = params
+def value_and_slope_unless_killed(params: tuple[Any, str], points: Any) -> Any:
+    """Return `value_and_slope`, but kill the process once, at the chunk with point 45."""
+    w, marker = params
     if POINTS[45] in points:
-        die_once(marked)
+        die_once(marker)
     return value_and_slope(w, points)
 
 
 def square_unless_killed(point: tuple[int, str]) -> int:
-    """Square a number; at 3, once, the process is killed."""
-    x, marked = point
+    """Return the square of a number, but kill the process once, at 3."""
+    x, marker = point
     if x == 3:
-        die_once(marked)
+        die_once(marker)
     return x * x
 
 
-def always_dies(*_: Any) -> None:
-    """Kill the process, each time."""
+def kill_process(*_: Any) -> None:
+    """Kill the current process."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -74,22 +74,22 @@ def root(x: float) -> float:
 
 
 def root_of(_: Any, chunk: list[float]) -> float:
-    """Take the square root of the first number of a chunk."""
+    """Return the square root of the first number of a chunk."""
     return math.sqrt(chunk[0])
 
 
-def leaves_at_seven(x: int) -> int:
+def exit_at_seven(x: int) -> int:
     """Return a number; call sys.exit for 7."""
     return sys.exit(x) if x == 7 else x
 
 
-def cannot_come_back(_: Any) -> Any:
+def return_unpicklable(_: Any) -> Any:
     """Return a function that cannot be pickled as a result."""
     return lambda: None
 
 
-def interrupts_its_parent(x: int) -> int:
-    """At 2, press Ctrl-C where the sweep was called."""
+def interrupt_parent(x: int) -> int:
+    """Return a number; at 2, send Ctrl-C to the parent process."""
     if x == 2:
         time.sleep(0.2)  # while the result of 1 arrives
         os.kill(os.getppid(), signal.SIGINT)
@@ -110,23 +110,25 @@ def process(*_: Any) -> int:
 
 
 def identity_of_data(_: Any, chunk: Any) -> int:
-    """Return the address of a chunk, which a process that reads it again has elsewhere."""
+    """Return the address of a chunk, which changes if a process reads it again."""
     return id(chunk)
 
 
-seen: list[Any] = []
+recorded_arrays: list[Any] = []
 
 
-def looks(_: Any, chunk: Any) -> float:
+def record_array(_: Any, chunk: Any) -> float:
     """Record the properties of an array, and try to write to it."""
-    array, beside = chunk
+    array, other = chunk
     numbers = array.tolist()
     if array.flags.writeable:
         array[:] = 9
-    seen.append((array.dtype, array.shape, array.flags.writeable, numbers, beside.tolist()))
+    recorded_arrays.append(
+        (array.dtype, array.shape, array.flags.writeable, numbers, other.tolist())
+    )
     return 0.0
 
 
-def scaled(w: float, xs: list[float]) -> float:
+def scaled_sum(w: float, xs: list[float]) -> float:
     """Return a multiple of a sum."""
     return w * sum(xs)

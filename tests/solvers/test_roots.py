@@ -1,4 +1,4 @@
-"""Roots and fixed points, against mpmath and closed forms; their derivatives of several orders."""
+"""root and fixed_point against mpmath and closed forms; their derivatives of several orders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.behaviour
 
 
 def kepler(mean: Any, eccentricity: Any = 0.5) -> Any:
-    """Return the eccentric anomaly, by a root of an equation with captured parameters."""
+    """Return the eccentric anomaly, as a root of an equation with captured parameters."""
     return root(lambda x: x - eccentricity * sg.sin(x) - mean, mean)
 
 
@@ -30,8 +30,8 @@ def exact(mean: Any) -> Any:
 
 
 @pytest.mark.parametrize("order", range(5))
-def test_keplers_equation_has_all_derivatives_eagerly_and_compiled(order: int) -> None:
-    """Up to the fourth they are those of mpmath."""
+def test_root_derivatives_of_keplers_equation_agree_with_mpmath(order: int) -> None:
+    """Up to the fourth order, eager and compiled."""
     f: Callable[..., Any] = kepler
     for _ in range(order):
         f = grad(f)
@@ -42,8 +42,8 @@ def test_keplers_equation_has_all_derivatives_eagerly_and_compiled(order: int) -
 
 
 @pytest.mark.parametrize("is_compiled", [False, True])
-def test_derivatives_beyond_the_known_order_are_no_numbers(is_compiled: bool) -> None:
-    """Two are known of a graph, and from outside of a compiled function; a third is not wrong."""
+def test_root_derivatives_beyond_the_known_order_are_not_finite(is_compiled: bool) -> None:
+    """The graph has two; a third is nan, or an error from outside of a compiled function."""
     f = jit(kepler) if is_compiled else kepler
     x = Value(1.0)
     (first,) = gradients(f(x), [x], create_graph=True)
@@ -53,8 +53,8 @@ def test_derivatives_beyond_the_known_order_are_no_numbers(is_compiled: bool) ->
         assert not np.isfinite(gradients(second, x, allow_nonfinite=True))
 
 
-def test_each_example_of_vmap_takes_its_own_steps() -> None:
-    """Values and slopes are those of one call each; so are those within scan."""
+def test_root_under_vmap_and_scan_agrees_with_single_calls() -> None:
+    """Each example takes its own steps; values and slopes agree."""
     means = [0.1 * k for k in range(1, 9)]
     assert jit(sg.vmap(kepler))(means) == pytest.approx([kepler(x) for x in means], rel=1e-14)
     slopes = jit(sg.vmap(grad(kepler)))(means)
@@ -74,35 +74,39 @@ class Point:
     v: Any
 
 
-def test_systems_are_solved_in_any_tree_and_differentiated_by_any() -> None:
-    """A dict, a list, an array and a dataclass; by parameters in a dict."""
+@pytest.mark.parametrize(
+    ("start", "parts"),
+    [
+        ({"u": 1.0, "v": 0.5}, lambda x: (x["u"], x["v"])),
+        ([1.0, 0.5], lambda x: x),
+        (np.array([1.0, 0.5]), lambda x: x),
+        (Point(1.0, 0.5), lambda x: (x.u, x.v)),
+    ],
+    ids=["dict", "list", "array", "dataclass"],
+)
+def test_root_of_a_system_in_any_tree(start: Any, parts: Any) -> None:
+    """The unknowns are in a tree; the root is differentiated by parameters in a dict."""
 
     def equations(x: Any, p: Any) -> list[Any]:
         u, v = x
         return [u * u + v - p["a"], u - p["b"] * sg.exp(v)]
 
-    starts: list[tuple[Any, Any]] = [
-        ({"u": 1.0, "v": 0.5}, lambda x: (x["u"], x["v"])), ([1.0, 0.5], lambda x: x),
-        (np.array([1.0, 0.5]), lambda x: x), (Point(1.0, 0.5), lambda x: (x.u, x.v)),
-    ]  # fmt: skip
-    for start, parts in starts:
+    def solve(p: Any) -> list[Any]:
+        x = root(lambda x, p: equations(parts(x), p), start, p)
+        assert type(x) is type(start)
+        return [*parts(x)]
 
-        def solved(p: Any, start: Any = start, parts: Any = parts) -> list[Any]:
-            x = root(lambda x, p: equations(parts(x), p), start, p)
-            assert type(x) is type(start)
-            return [*parts(x)]
-
-        at = {"a": 2.0, "b": 1.0}
-        assert equations(solved(at), at) == pytest.approx([0.0, 0.0], abs=1e-14)
-        assert gradcheck(solved, at)
-        assert gradcheck(jacobian(solved), at)
-        found, slow = jit(jacobian(solved))(at), jacobian(solved)(at)
-        assert found[0] == pytest.approx(slow[0])
-        assert found[1] == pytest.approx(slow[1])
+    at = {"a": 2.0, "b": 1.0}
+    assert equations(solve(at), at) == pytest.approx([0.0, 0.0], abs=1e-14)
+    assert gradcheck(solve, at)
+    assert gradcheck(jacobian(solve), at)
+    found, eager = jit(jacobian(solve))(at), jacobian(solve)(at)
+    assert found[0] == pytest.approx(eager[0])
+    assert found[1] == pytest.approx(eager[1])
 
 
-def test_an_equilibrium_has_the_slopes_of_its_equations() -> None:
-    """For a layer of three neurons, by weights; as a fixed point and as a root, of second order."""
+def test_fixed_point_derivatives_equal_those_of_root() -> None:
+    """For a layer of three neurons, differentiated twice by weights."""
 
     def layer(x: Any, w: Any) -> list[Any]:
         return [sg.tanh(sum(a * b for a, b in zip(row, x, strict=True)) + 0.2) for row in w]
@@ -110,38 +114,47 @@ def test_an_equilibrium_has_the_slopes_of_its_equations() -> None:
     def energy(w: Any) -> Any:
         return sum(fixed_point(layer, [0.0] * 3, w))
 
-    def same(w: Any) -> Any:
-        def apart(x: Any) -> Any:
+    def energy_by_root(w: Any) -> Any:
+        def difference(x: Any) -> Any:
             return [a - b for a, b in zip(layer(x, w), x, strict=True)]
 
-        return sum(root(apart, [0.0] * 3))
+        return sum(root(difference, [0.0] * 3))
 
     w = [[0.1, -0.4, 0.3], [0.5, 0.2, -0.1], [-0.3, 0.2, 0.4]]
     assert gradcheck(energy, w)
-    assert np.array(grad(energy)(w)) == pytest.approx(np.array(grad(same)(w)), rel=1e-9)
+    assert np.array(grad(energy)(w)) == pytest.approx(np.array(grad(energy_by_root)(w)), rel=1e-9)
     assert np.array(jit(grad(energy))(w)) == pytest.approx(np.array(grad(energy)(w)), rel=1e-9)
-    assert np.array(sg.hessian(energy)(w)) == pytest.approx(np.array(sg.hessian(same)(w)), rel=1e-6)
+    assert np.array(sg.hessian(energy)(w)) == pytest.approx(
+        np.array(sg.hessian(energy_by_root)(w)), rel=1e-6
+    )
 
 
-def test_steps_are_halved_where_newton_would_leave_or_overshoot() -> None:
-    """The arc tangent from far away, and a logarithm whose first step leaves its domain."""
-    cases: list[tuple[Any, float, float]] = [
-        (sg.atan, 30.0, math.tan(0.5)), (sg.log, 90.0, math.exp(0.5)),
-    ]  # fmt: skip
-    for g, start, expected in cases:
+@pytest.mark.parametrize(
+    ("g", "start", "expected"),
+    [(sg.atan, 30.0, math.tan(0.5)), (sg.log, 90.0, math.exp(0.5))],
+    ids=["atan", "log"],
+)
+def test_root_halves_steps_that_overshoot_or_leave_the_domain(
+    g: Any, start: float, expected: float
+) -> None:
+    """The arc tangent from a distant start, and a logarithm whose first step leaves its domain."""
 
-        def solved(a: Any, g: Any = g, start: float = start) -> Any:
-            return root(lambda x: g(x) - a, start)
+    def solve(a: Any) -> Any:
+        return root(lambda x: g(x) - a, start)
 
-        assert solved(0.5) == pytest.approx(expected, rel=1e-12)
-        assert jit(solved)(0.5) == pytest.approx(expected, rel=1e-12)
+    assert solve(0.5) == pytest.approx(expected, rel=1e-12)
+    assert jit(solve)(0.5) == pytest.approx(expected, rel=1e-12)
 
 
-def test_roots_in_other_units_are_as_exact() -> None:
-    """For roots of size 1e-30 and 1e30; a root at 0 is found from 1."""
-    for scale in (1e-30, 1.0, 1e30):
-        found = root(lambda x, s=scale: (x / s) ** 2 - 2.0, 3.0 * scale)
-        assert found == pytest.approx(scale * 2.0**0.5, rel=1e-14)
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_root_is_as_exact_at_any_scale(scale: float) -> None:
+    """The relative error does not depend on the size of the root."""
+    found = root(lambda x: (x / scale) ** 2 - 2.0, 3.0 * scale)
+    assert found == pytest.approx(scale * 2.0**0.5, rel=1e-14)
+
+
+def test_root_at_zero() -> None:
+    """A root at 0 is found from 1."""
     assert abs(root(sg.sin, 1.0)) < 1e-15
 
 
@@ -156,24 +169,22 @@ def test_roots_in_other_units_are_as_exact() -> None:
         (lambda a: root(lambda x: a, []), 1.0, sg.OperandError, "has no numbers"),
     ],
 )  # fmt: skip
-def test_what_is_not_found_is_an_error_eagerly_and_compiled(
-    f: Any, a: float, error: type[Exception], words: str
-) -> None:
-    """Neither the value nor the gradient is a number."""
+def test_root_and_fixed_point_errors(f: Any, a: float, error: type[Exception], words: str) -> None:
+    """The value and the gradient, eager and compiled, raise the same error."""
     for run in (f, jit(f), grad(f), jit(grad(f))):
         with pytest.raises(error, match=words):
             run(a)
 
 
-def test_a_fixed_point_is_that_of_the_cosine() -> None:
+def test_fixed_point_of_the_cosine() -> None:
     """The derivative of x = a·cos(x) is cos(x) / (1 + a·sin(x))."""
 
-    def swing(a: Any) -> Any:
+    def cosine_point(a: Any) -> Any:
         return fixed_point(lambda x: a * sg.cos(x), 0.5)
 
     x = float(mpmath.findroot(lambda x: x - mpmath.cos(x), 0.7))
     expected = np.cos(x) / (1 + np.sin(x))
-    for f in (swing, jit(swing)):
+    for f in (cosine_point, jit(cosine_point)):
         assert f(1.0) == pytest.approx(x, rel=1e-14)
         assert grad(f)(1.0) == pytest.approx(expected, rel=1e-12)
-    assert jit(grad(swing))(1.0) == pytest.approx(expected, rel=1e-12)
+    assert jit(grad(cosine_point))(1.0) == pytest.approx(expected, rel=1e-12)

@@ -1,4 +1,4 @@
-"""jacobian and hessian with sparse=True: entries, patterns, and what is asked of functions."""
+"""jacobian and hessian with sparse=True: elements, patterns, and requirements."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scalargrad.fitting import least_squares
 
 
 def rosenbrock(x: Any) -> Any:
-    """Return the height of the chained valley."""
+    """Return the chained Rosenbrock function."""
     return sum(100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2 for i in range(len(x) - 1))
 
 
-def test_the_hessian_of_a_chain_is_tridiagonal() -> None:
-    """Of 500 parameters, as SciPy computes it by hand, with a number for each entry."""
+def test_hessian_sparse_of_a_chain_is_tridiagonal() -> None:
+    """For 500 parameters it agrees with SciPy's explicit formula."""
     x = np.random.default_rng(0).normal(size=500)
     compute = hessian(rosenbrock, sparse=True)
     for at in (x, x[::-1].copy()):
@@ -35,13 +35,13 @@ def test_the_hessian_of_a_chain_is_tridiagonal() -> None:
 
 
 def bratu(u: Any) -> Any:
-    """Residuals of u″ + exp(u) = 0 between two zeros."""
+    """Return the residuals of u″ + exp(u) = 0 between two zeros."""
     triples = zip([0.0, *u], u, [*u[1:], 0.0], strict=False)
     return [a - 2 * b + c + sg.exp(b) / (len(u) + 1) ** 2 for a, b, c in triples]
 
 
-def test_newtons_method_solves_a_boundary_value_problem() -> None:
-    """Bratu's, of which the solution is known; the error falls with the square of the step."""
+def test_jacobian_sparse_in_newtons_method_for_bratus_problem() -> None:
+    """The solution is known; the error falls with the square of the step."""
     theta = optimize.brentq(lambda t: t - math.sqrt(2.0) * math.cosh(t / 4), 1.0, 2.0)
     errors = []
     for n in (49, 99):
@@ -54,15 +54,15 @@ def test_newtons_method_solves_a_boundary_value_problem() -> None:
     assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.05)
 
 
-def test_a_stencil_in_the_plane_has_five_entries_a_row() -> None:
-    """Fewer at the edges; the Jacobian is that of dense sweeps."""
+def test_jacobian_sparse_of_a_stencil_has_five_elements_per_row() -> None:
+    """Fewer at the border; it agrees with the dense Jacobian."""
 
     def residual(u: Any) -> Any:
         padded = np.zeros((10, 10), dtype=object)
         padded[1:-1, 1:-1] = u
         inner = padded[1:-1, 1:-1]
-        around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
-        return around - 4 * inner + np.exp(inner)
+        neighbors = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+        return neighbors - 4 * inner + np.exp(inner)
 
     u = np.random.default_rng(1).normal(size=(8, 8))
     found = jacobian(residual, sparse=True)(u)
@@ -72,13 +72,13 @@ def test_a_stencil_in_the_plane_has_five_entries_a_row() -> None:
 
 CAMERAS, POINTS = 10, 40
 _RNG = random.Random(2)
-SEEN = [(_RNG.randrange(CAMERAS), _RNG.randrange(POINTS)) for _ in range(300)]
+OBSERVATIONS = [(_RNG.randrange(CAMERAS), _RNG.randrange(POINTS)) for _ in range(300)]
 
 
-def adjust(p: dict[str, Any], measured: Any) -> Any:
-    """Residuals of a bundle adjustment: cameras turn about one axis, shift and scale."""
+def bundle_adjustment(p: dict[str, Any], measured: Any) -> Any:
+    """Return the residuals of a bundle adjustment with rotating and shifting cameras."""
     found = []
-    for (c, k), (u, v) in zip(SEEN[: len(measured)], measured, strict=True):
+    for (c, k), (u, v) in zip(OBSERVATIONS[: len(measured)], measured, strict=True):
         angle, x, y, focus = p["cameras"][c]
         px, py, pz = p["points"][k]
         depth = 5.0 - px * sin(angle) + pz * cos(angle)
@@ -87,28 +87,30 @@ def adjust(p: dict[str, Any], measured: Any) -> Any:
     return found
 
 
-def test_a_bundle_adjustment_has_an_entry_for_each_camera_and_point_that_meet() -> None:
-    """Columns are coloured: the points of one row are seven parameters, less those unused."""
+def test_jacobian_sparse_of_a_bundle_adjustment() -> None:
+    """Each row has elements for one camera and one point, except for unused parameters."""
     rng = np.random.default_rng(3)
     at = {"cameras": rng.normal(size=(CAMERAS, 4)), "points": rng.normal(size=(POINTS, 3))}
     measured = rng.normal(size=(40, 2))
-    found = jacobian(adjust, sparse=True)(at, measured)
+    found = jacobian(bundle_adjustment, sparse=True)(at, measured)
     assert found.shape == (80, 4 * CAMERAS + 3 * POINTS)
     assert found.nnz == 40 * (5 + 6)
-    dense = jacobian(adjust)(at, measured)
+    dense = jacobian(bundle_adjustment)(at, measured)
     rows = [np.concatenate([row["cameras"].ravel(), row["points"].ravel()]) for row in dense]
     np.testing.assert_allclose(found.toarray(), rows, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.wide
-def test_a_bundle_adjustment_is_fitted_as_closely_as_its_noise_lets_it() -> None:
-    """In a few evaluations, though cameras and points may shift together."""
+def test_least_squares_sparse_fits_a_bundle_adjustment() -> None:
+    """In a few evaluations, although cameras and points may shift together."""
     rng = np.random.default_rng(4)
     true = {"cameras": rng.normal([0.0, 0.0, 0.0, 1.0], [0.5, 0.1, 0.1, 0.1], (CAMERAS, 4)),
             "points": rng.normal(0.0, 0.5, (POINTS, 3))}  # fmt: skip
-    seen = np.reshape([float(x) for x in adjust(true, np.zeros((300, 2)))], (300, 2))
+    measured = np.reshape([float(x) for x in bundle_adjustment(true, np.zeros((300, 2)))], (300, 2))
     start = {key: x + rng.normal(0.0, 0.02, x.shape) for key, x in true.items()}
-    fit = least_squares(adjust, start, seen + rng.normal(0.0, 1e-3, (300, 2)), sparse=True)
+    fit = least_squares(
+        bundle_adjustment, start, measured + rng.normal(0.0, 1e-3, (300, 2)), sparse=True
+    )
     assert fit.success
     assert fit.evaluations < 30
     freedom = 600 - 4 * CAMERAS - 3 * POINTS
@@ -116,8 +118,8 @@ def test_a_bundle_adjustment_is_fitted_as_closely_as_its_noise_lets_it() -> None
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 6))
-def test_sparse_jacobians_are_dense_ones(seed: int, width: int, height: int) -> None:
-    """Of functions drawn at random, some of whose results are inputs or constants."""
+def test_jacobian_sparse_equals_the_dense_one(seed: int, width: int, height: int) -> None:
+    """For random functions, some of whose results are inputs or constants."""
     rng = random.Random(seed)
     terms = [[rng.randrange(width) for _ in range(rng.randrange(4))] for _ in range(height)]
 
@@ -136,14 +138,14 @@ def test_sparse_jacobians_are_dense_ones(seed: int, width: int, height: int) -> 
     assert found.nnz <= sum(len({*row}) for row in terms)
 
 
-def test_two_columns_may_meet_in_one_of_many_rows() -> None:
-    """A product pushed forward for both at once would add their entries up there."""
+def test_jacobian_sparse_of_columns_that_share_one_row() -> None:
+    """One product for both columns would add their elements in that row."""
     found = jacobian(lambda x: [x[0] * x[1], *[k * y for y in x for k in range(9)]], sparse=True)
     assert found([2.0, 3.0]).toarray()[:3].tolist() == [[3.0, 2.0], [0.0, 0.0], [1.0, 0.0]]
 
 
-def test_rows_and_columns_are_those_of_several_arguments() -> None:
-    """In the order of argnums; other arguments, and what is closed over, may change."""
+def test_jacobian_sparse_of_several_arguments() -> None:
+    """Columns are in the order of argnums; other arguments and captured state may change."""
     factor = [3.0]
 
     def f(a: float, b: list[float], c: Any) -> Any:
@@ -158,17 +160,17 @@ def test_rows_and_columns_are_those_of_several_arguments() -> None:
     assert compute(2.0, [5.0, 7.0, 9.0], {"k": 1.0}).shape == (3, 4)
 
 
-def test_a_pattern_follows_what_is_closed_over() -> None:
-    """A new one is recorded when the function reads other places."""
-    places = [0, 1]
-    compute = jacobian(lambda x: [x[k] ** 2 for k in places], sparse=True)
+def test_jacobian_sparse_pattern_follows_captured_state() -> None:
+    """A new pattern is traced if the function reads other elements."""
+    indices = [0, 1]
+    compute = jacobian(lambda x: [x[k] ** 2 for k in indices], sparse=True)
     assert compute([1.0, 2.0]).toarray().tolist() == [[2.0, 0.0], [0.0, 4.0]]
-    places[0] = 1
+    indices[0] = 1
     assert compute([1.0, 2.0]).toarray().tolist() == [[0.0, 4.0], [0.0, 4.0]]
 
 
-def test_functions_with_where_and_of_vmap_have_patterns() -> None:
-    """Whichever side is chosen; each example has its own row."""
+def test_jacobian_sparse_of_where_and_vmap() -> None:
+    """Both operands of where are in the pattern; under vmap each example has its own row."""
     choose = jacobian(lambda x: [sg.where(x[0] > 0, x[1], x[2])], sparse=True)
     assert choose([1.0, 2.0, 3.0]).toarray().tolist() == [[0.0, 1.0, 0.0]]
     assert choose([-1.0, 2.0, 3.0]).toarray().tolist() == [[0.0, 0.0, 1.0]]
@@ -177,8 +179,8 @@ def test_functions_with_where_and_of_vmap_have_patterns() -> None:
     np.testing.assert_array_equal(mapped.diagonal(), 2 * np.arange(20.0))
 
 
-def test_what_cannot_be_sparse_is_an_error() -> None:
-    """A way through an if, an auxiliary result, Values, jit around it, and a slope without end."""
+def test_jacobian_and_hessian_sparse_errors() -> None:
+    """A branch, an auxiliary result, Values, jit around it, wrong argnums, an infinite slope."""
     with pytest.raises(TraceError, match="where"):
         jacobian(lambda x: [x[0] if x[0] > 0 else x[1]], sparse=True)([1.0, 2.0])
     with pytest.raises(OperandError, match="has_aux"):

@@ -17,7 +17,7 @@ HISTORY = History([{"epoch": 1, "loss": 0.5}])
 CSV = b"epoch,loss\n1,0.5\n"
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions, and no pipes")
 
-#: What writes a file with such a name.
+#: Functions that write a file of this name.
 WRITERS: dict[str, Callable[[Path], object]] = {
     "a.csv": HISTORY.to_csv,
     "a.html": lambda path: walk(Value(2.0, "x") * 3.0).save(path),
@@ -26,8 +26,11 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "write"), WRITERS.items())
-def test_a_file_is_replaced_as_a_whole(
+every_writer = pytest.mark.parametrize(("name", "write"), WRITERS.items(), ids=WRITERS)
+
+
+@every_writer
+def test_saved_file_replaces_the_old_one(
     name: str, write: Callable[[Path], object], tmp_path: Path
 ) -> None:
     """The file has the new content, and the folder has no other files."""
@@ -38,7 +41,9 @@ def test_a_file_is_replaced_as_a_whole(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_csv_failure_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If writing fails halfway, the file keeps its old content and no temporary file remains."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
@@ -53,7 +58,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_link_is_followed(tmp_path: Path) -> None:
+def test_to_csv_follows_a_symbolic_link(tmp_path: Path) -> None:
     """The target of a symbolic link is replaced, not the link."""
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
@@ -64,7 +69,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 
 @posix
-def test_the_permissions_of_a_file_stay(tmp_path: Path) -> None:
+def test_to_csv_keeps_the_permissions_of_a_file(tmp_path: Path) -> None:
     """A private file stays private after it is written again."""
     path = tmp_path / "private"
     path.write_bytes(b"old")
@@ -74,19 +79,19 @@ def test_the_permissions_of_a_file_stay(tmp_path: Path) -> None:
 
 
 @posix
-def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
+@every_writer
+def test_save_refuses_a_pipe(name: str, write: Callable[[Path], object], tmp_path: Path) -> None:
     """A pipe, or a device such as /dev/null, is not replaced by a file."""
-    for name, write in WRITERS.items():
-        pipe, link = tmp_path / name, tmp_path / f"link to {name}"
-        os.mkfifo(pipe)
-        link.symlink_to(pipe)
-        for path in (pipe, link):
-            with pytest.raises(OSError, match="pipe"):
-                write(path)
-        assert pipe.is_fifo()
+    pipe, link = tmp_path / name, tmp_path / f"link to {name}"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(OSError, match="pipe"):
+            write(path)
+    assert pipe.is_fifo()
 
 
-def test_folders_are_named(tmp_path: Path) -> None:
+def test_to_csv_errors_name_the_folder(tmp_path: Path) -> None:
     """A missing folder, and a folder in place of the file, are errors; nothing is written."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
         HISTORY.to_csv(tmp_path / "nowhere" / "x.txt")
@@ -95,18 +100,18 @@ def test_folders_are_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_a_file_is_said_to_be_one(
+def test_plan_folder_that_is_a_file_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error says that it is a file, and comes before training."""
+    """The error comes before training; so does one of permissions."""
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "within"):
         with pytest.raises(NotADirectoryError, match="file"):
             xor(Plan(path, quiet=True))
 
-    def denied(*_: object, **__: object) -> None:
+    def deny(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "mkdir", denied)
+    monkeypatch.setattr(Path, "mkdir", deny)
     with pytest.raises(PermissionError, match="denied"):
         xor(Plan(tmp_path / "c", quiet=True))

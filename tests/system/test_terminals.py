@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 from scalargrad import Value, walk
 from scalargrad.losses import mse_loss
@@ -26,10 +26,10 @@ from scalargrad.train import fit
         ("ascii", "ignore", b" ab 0.5"),  # which the user chose
     ],
 )
-def test_a_mark_stands_for_characters_that_are_lacking(
+def test_output_replaces_characters_that_the_encoding_lacks(
     encoding: str, errors: str, expected: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Characters that the encoding lacks, and bytes that are not text, become question marks."""
+    """They, and bytes that are not text, become question marks."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors=errors))
     line = Linear(1, 1, rng=0)
@@ -41,16 +41,16 @@ def test_a_mark_stands_for_characters_that_are_lacking(
     assert b"= 6" in raw.getvalue()
 
 
-def test_a_console_has_some_width(
+def test_show_with_columns_0_prints_text(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With COLUMNS=0 text is printed."""
+    """A terminal may report a width of 0."""
     monkeypatch.setenv("COLUMNS", "0")
     show(walk(Value(2.0, "x") * 3.0))
     assert "chain rule" in " ".join(capsys.readouterr().out.split())
 
 
-#: Runs one command after the other, and writes a line between what they print.
+#: Runs commands one after another, and prints a line between their outputs.
 COMMANDS = """
 import runpy, sys
 for arguments in (
@@ -70,25 +70,25 @@ for arguments in (
 
 @pytest.mark.wide
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_the_command_line_prints_in_any_encoding(encoding: str) -> None:
-    """Output of four commands has their numbers and names, without a traceback."""
+def test_command_line_prints_in_any_encoding(encoding: str) -> None:
+    """The output of four commands is not empty, and has no traceback."""
     done = subprocess.run(
         [sys.executable, "-u", "-c", COMMANDS],
         env={"PYTHONIOENCODING": encoding, "PATH": "", "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
-    said = done.stdout.decode(encoding)
-    assert "Traceback" not in said
-    assert "UnicodeEncodeError" not in said
-    each = said.split("== next")
+    output = done.stdout.decode(encoding)
+    assert "Traceback" not in output
+    assert "UnicodeEncodeError" not in output
+    each = output.split("== next")
     assert len(each) == 5
-    assert all(x.strip() for x in each[:4]), said
+    assert all(x.strip() for x in each[:4]), output
 
 
-PRESSING = """
+INTERRUPTING = """
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
@@ -113,16 +113,16 @@ RUN = "import runpy; runpy.run_module('scalargrad', run_name='__main__')"
         ("mine.py", "typer", RUN, True),
     ],
 )
-def test_ctrl_c_while_the_command_loads_is_one_line(
+def test_ctrl_c_during_import_prints_one_line(
     program: str, module: str, then: str, is_ended: bool
 ) -> None:
-    """Also in a class body, where Python 3.11 raises a RuntimeError; an outer program sees it."""
-    script = PRESSING.format(program=program, module=module, then=then)
+    """Also in a class body, where Python 3.11 raises a RuntimeError."""
+    script = INTERRUPTING.format(program=program, module=module, then=then)
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     if is_ended:

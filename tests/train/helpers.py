@@ -55,8 +55,8 @@ class Descent:
         self.velocity, self.lr = list(state["velocity"]), state["lr"]
 
 
-def halving(optimizer: Descent) -> Any:
-    """Return a schedule that halves the learning rate after each epoch."""
+def halving_scheduler(optimizer: Descent) -> Any:
+    """Return a scheduler that halves the learning rate after each epoch."""
 
     def step() -> None:
         optimizer.lr /= 2
@@ -66,13 +66,13 @@ def halving(optimizer: Descent) -> Any:
     )
 
 
-def squares(predictions: list[Any], targets: list[float]) -> Any:
+def mean_squares(predictions: list[Any], targets: list[float]) -> Any:
     """Return the mean squared error; a prediction is a Value or a list of one."""
     flat = [p[0] if isinstance(p, list) else p for p in predictions]
     return mean([(p - y) ** 2 for p, y in zip(flat, targets, strict=True)])
 
 
-def within(predictions: list[Any], targets: list[float]) -> float:
+def fraction_within(predictions: list[Any], targets: list[float]) -> float:
     """Return the fraction of predictions within 0.5 of their target."""
     flat = [p[0] if isinstance(p, list) else p for p in predictions]
     near = [abs(p - y) < 0.5 for p, y in zip(flat, targets, strict=True)]
@@ -92,7 +92,7 @@ def network(outputs: int = 1) -> Module:
     return Sequential(Linear(2, 5, rng=1), Tanh(), Linear(5, outputs, rng=2))
 
 
-def noisy() -> Module:
+def noisy_network() -> Module:
     """Return a network with two random number generators: its own and the module random."""
     return Sequential(
         Linear(2, 4, rng=1), Tanh(), Dropout(0.25, rng=7), Linear(4, 1, rng=2), Dropout(0.1)
@@ -107,13 +107,13 @@ def weights(model: Module) -> list[float]:
 def run(model: Module | None = None, **options: Any) -> History:
     """Fit a linear layer quietly to the six examples, by default for ten epochs."""
     model = model or linear()
-    options = {"loss": squares, "epochs": 10, "quiet": True, **options}
+    options = {"loss": mean_squares, "epochs": 10, "quiet": True, **options}
     if "optimizer" not in options:
         options["optimizer"] = SGD(model.parameters(), lr=0.1)
     return fit(model, INPUTS, TARGETS, **options)
 
 
-def descended(epochs: int, lr: float = 0.1) -> tuple[list[float], list[float], list[float]]:
+def gradient_descent(epochs: int, lr: float = 0.1) -> tuple[list[float], list[float], list[float]]:
     """Compute weights, losses and gradient norms of gradient descent by matrix algebra."""
     x = np.column_stack([np.array(INPUTS), np.ones(len(INPUTS))])
     y, w = np.array(TARGETS), np.zeros(3)
@@ -136,7 +136,7 @@ class Outcome(NamedTuple):
     drawn: float
 
 
-def trained(
+def train_points(
     jit: bool | None,
     make: Callable[[], Module] = network,
     optimizer: Callable[[list[Any]], Any] | None = None,
@@ -164,7 +164,7 @@ def trained(
     return Outcome(history, weights(model), moving.state_dict(), grads, random.random())
 
 
-def assert_alike(found: Outcome, expected: Outcome) -> None:
+def assert_same_outcome(found: Outcome, expected: Outcome) -> None:
     """Compare two runs: numbers to 1e-12, everything else exactly."""
     near: Any = {"rel": 1e-12, "abs": 1e-12}
     assert found.history.columns == expected.history.columns
@@ -183,4 +183,6 @@ def assert_alike(found: Outcome, expected: Outcome) -> None:
 
 def assert_same_compiled(make: Callable[[], Module] = network, *args: Any, **options: Any) -> None:
     """Compare a run of compiled steps with the same run of eager steps."""
-    assert_alike(trained(True, make, *args, **options), trained(False, make, *args, **options))
+    assert_same_outcome(
+        train_points(True, make, *args, **options), train_points(False, make, *args, **options)
+    )

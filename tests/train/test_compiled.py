@@ -26,10 +26,10 @@ from .helpers import (
     POINTS,
     Descent,
     Outcome,
-    assert_alike,
     assert_same_compiled,
+    assert_same_outcome,
     network,
-    trained,
+    train_points,
     weights,
 )
 
@@ -58,15 +58,17 @@ OPTIMIZERS: dict[str, Callable[[list[Any]], Any]] = {
 
 @pytest.mark.differential
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
-def test_every_optimiser_goes_the_same_way(optimizer: Callable[[list[Any]], Any]) -> None:
-    """Weights, gradients, state and history of 24 steps, of two sizes, equal eager ones."""
+def test_fit_compiled_equals_eager_for_every_optimizer(
+    optimizer: Callable[[list[Any]], Any],
+) -> None:
+    """Weights, gradients, state and history of 24 steps, of two batch sizes, are equal."""
     assert_same_compiled(optimizer=optimizer, gradient_tolerance=0.0)
 
 
 @pytest.mark.differential
 @pytest.mark.parametrize("count", [500, pytest.param(2000, marks=pytest.mark.wide)])
-def test_many_examples_are_summed_as_few_are(count: int) -> None:
-    """With so many examples that a program may divide them, weights equal those of eager steps."""
+def test_fit_compiled_equals_eager_for_many_examples(count: int) -> None:
+    """Equal also with so many examples that a program may divide them."""
     chance = random.Random(2)
     xs = [[chance.uniform(-1, 1), chance.uniform(-1, 1)] for _ in range(count)]
     ys = [[math.sin(a) * b] for a, b in xs]
@@ -83,7 +85,7 @@ def test_many_examples_are_summed_as_few_are(count: int) -> None:
 # Options and models ------------------------------------------------------------------------------
 
 
-class Sometimes(nn.Module):
+class DropoutForOneExample(nn.Module):
     """A layer that draws random numbers for some examples only, first in a later batch."""
 
     def __init__(self) -> None:
@@ -95,7 +97,7 @@ class Sometimes(nn.Module):
         return self.dropout(y) if x == POINTS[-1] else y
 
 
-class Choosing(nn.Module):
+class Branching(nn.Module):
     """A model with two branches."""
 
     def __init__(self) -> None:
@@ -106,7 +108,7 @@ class Choosing(nn.Module):
         return [self.weight * x[0] if x[0] > -0.5 else self.weight.exp()]
 
 
-class Idle(nn.Module):
+class WithUnusedLayer(nn.Module):
     """A model with an unused layer."""
 
     def __init__(self) -> None:
@@ -136,16 +138,16 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "dropout": {"make": lambda: nn.Sequential(nn.Linear(2, 8, rng=1), nn.Dropout(0.3, rng=4),
                                               nn.Linear(8, 1, rng=2), nn.Dropout(0.1)),
                 "validation_split": 0.3, "batch_size": 6, "epochs": 3},
-    "draws for a later batch": {"make": Sometimes, "batch_size": 1, "shuffle": False},
-    "branches": {"make": Choosing, "batch_size": 1, "validation_split": 0.3},
-    "an idle layer that decays": {"make": Idle, "optimizer": OPTIMIZERS["adamw"]},
+    "draws for a later batch": {"make": DropoutForOneExample, "batch_size": 1, "shuffle": False},
+    "branches": {"make": Branching, "batch_size": 1, "validation_split": 0.3},
+    "an idle layer that decays": {"make": WithUnusedLayer, "optimizer": OPTIMIZERS["adamw"]},
 }  # fmt: skip
 
 
 @pytest.mark.differential
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
-def test_every_option_and_model_means_the_same(situation: dict[str, Any]) -> None:
-    """For all options of fit and several models, numbers equal those of eager steps."""
+def test_fit_compiled_equals_eager_for_every_option(situation: dict[str, Any]) -> None:
+    """All options of fit and several models."""
     assert_same_compiled(**situation)
 
 
@@ -177,7 +179,7 @@ def square(predictions: list[Any], targets: list[float]) -> Any:
     return sum((p - y) ** 2 for p, y in zip(predictions, targets, strict=True))
 
 
-def learned(
+def train_words(
     jit: bool | None, optimizer: Any = OPTIMIZERS["adam"], p: float = 0.0, **options: Any
 ) -> Outcome:
     """Train on words of three lengths, one by one in a random order."""
@@ -197,21 +199,23 @@ def clear(model: nn.Module, history: History) -> None:
         parameter.grad = None
 
 
-WAYS: dict[str, dict[str, Any]] = {
+WORD_OPTIONS: dict[str, dict[str, Any]] = {
     "adam": {"p": 0.2},
     "none for a gradient": {"callbacks": [clear]},
 }
 
 
-@pytest.mark.parametrize("options", WAYS.values(), ids=WAYS.keys())
-def test_words_of_any_length_train_as_eagerly(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", WORD_OPTIONS.values(), ids=WORD_OPTIONS.keys())
+def test_fit_compiled_equals_eager_for_words_of_several_lengths(options: dict[str, Any]) -> None:
     """Position 2 has no gradient after a word of two letters, but Adam's moments still move it."""
     usual: dict[str, Any] = {"gradient_tolerance": 0.0}
-    assert_alike(learned(True, **usual, **options), learned(False, **usual, **options))
+    assert_same_outcome(
+        train_words(True, **usual, **options), train_words(False, **usual, **options)
+    )
 
 
 @pytest.mark.parametrize("jit", [True, None])
-def test_sparse_examples_train_as_eagerly(jit: bool | None) -> None:
+def test_fit_compiled_equals_eager_for_sparse_examples(jit: bool | None) -> None:
     """Examples are dicts of a few of 2,000 weights; the other weights do not change."""
     found = []
     for chosen in (jit, False):
@@ -227,24 +231,24 @@ def test_sparse_examples_train_as_eagerly(jit: bool | None) -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-12)
 
 
-def test_rows_that_are_not_looked_up_stay_where_they_are() -> None:
-    """SparseAdam updates rows with a gradient, even 0: it is eager and draws its mask once."""
+def test_fit_with_sparse_adam_is_eager() -> None:
+    """SparseAdam updates only rows with a gradient, even 0; dropout draws its mask once."""
     sparse = partial(optim.SparseAdam, lr=0.05)
-    assert learned(None, sparse, p=0.5) == learned(False, sparse, p=0.5)
+    assert train_words(None, sparse, p=0.5) == train_words(False, sparse, p=0.5)
     with pytest.raises(sg.TraceError, match="SparseAdam"):
-        learned(True, sparse)
+        train_words(True, sparse)
 
 
-def test_batches_of_unlike_words_are_eager() -> None:
+def test_fit_of_batches_of_different_lengths_is_eager() -> None:
     """Each mixture of lengths would need its own program; jit=True raises an error."""
-    assert learned(None, batch_size=2) == learned(False, batch_size=2)
+    assert train_words(None, batch_size=2) == train_words(False, batch_size=2)
     with pytest.raises(sg.TraceError, match="batch_size"):
-        learned(True, batch_size=2)
+        train_words(True, batch_size=2)
 
 
 @pytest.mark.parametrize("jit", [True, False])
-def test_an_update_that_overflows_raises_and_leaves_the_numbers(jit: bool) -> None:
-    """With finite gradients and a rate of 1e308 an error is raised, and no parameter changes."""
+def test_fit_raises_if_an_update_overflows_and_changes_nothing(jit: bool) -> None:
+    """The gradients are finite, but the rate is 1e308."""
     model = Bag()
     before = weights(model)
     with pytest.raises(sg.NumericalError):
@@ -253,17 +257,17 @@ def test_an_update_that_overflows_raises_and_leaves_the_numbers(jit: bool) -> No
     assert weights(model) == before
 
 
-# What others see and change between steps --------------------------------------------------------
+# User code between steps -------------------------------------------------------------------------
 
 
-def same_with_model(options: Callable[[nn.Module], dict[str, Any]]) -> None:
+def assert_same_with_model(options: Callable[[nn.Module], dict[str, Any]]) -> None:
     """Compare compiled with eager steps if options refer to the model."""
 
     def run(jit: bool) -> Outcome:
         model = network()
-        return trained(jit, lambda: model, validation_split=0.2, **options(model))
+        return train_points(jit, lambda: model, validation_split=0.2, **options(model))
 
-    assert_alike(run(True), run(False))
+    assert_same_outcome(run(True), run(False))
 
 
 def _rate_by_weight(model: nn.Module, epoch: int) -> float:
@@ -272,7 +276,7 @@ def _rate_by_weight(model: nn.Module, epoch: int) -> float:
     return float(1.0 / (1.0 + abs(first.data)))
 
 
-LOOKING: dict[str, Callable[[nn.Module], dict[str, Any]]] = {
+PARAMETER_READERS: dict[str, Callable[[nn.Module], dict[str, Any]]] = {
     "a penalty in the loss": lambda model: {
         "loss": lambda p, y: mse_loss(p, y) + 0.01 * sum(w * w for w in model.parameters())
     },
@@ -283,12 +287,12 @@ LOOKING: dict[str, Callable[[nn.Module], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("options", LOOKING.values(), ids=LOOKING.keys())
-def test_whoever_looks_at_parameters_sees_those_of_the_last_step(
+@pytest.mark.parametrize("options", PARAMETER_READERS.values(), ids=PARAMETER_READERS.keys())
+def test_fit_shows_current_parameters_to_user_code(
     options: Callable[[nn.Module], dict[str, Any]],
 ) -> None:
-    """A held-out loss, a metric and a schedule see current parameters, and can change them."""
-    same_with_model(options)
+    """A held-out loss, a metric and a scheduler see current parameters, and can change them."""
+    assert_same_with_model(options)
 
 
 class Scaled(nn.Module):
@@ -306,7 +310,7 @@ class Scaled(nn.Module):
 FACTOR = {"of the loss": 1.0}
 
 
-def scaled_loss(predictions: list[Any], targets: list[Any]) -> Any:
+def loss_with_global_factor(predictions: list[Any], targets: list[Any]) -> Any:
     """Read a global."""
     return FACTOR["of the loss"] * mse_loss(predictions, targets)
 
@@ -328,7 +332,7 @@ def _drop_a_bias(model: Any) -> None:
 
 
 @pytest.mark.parametrize("change", [_scale, _change_global, _add_a_layer, _drop_a_bias])
-def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) -> None:
+def test_fit_trains_with_changes_made_by_a_callback(change: Callable[[Any], None]) -> None:
     """Changes of an attribute, a global or a layer take effect in the next step."""
 
     def run(jit: bool) -> Outcome:
@@ -338,15 +342,17 @@ def test_what_a_callback_changes_is_trained_on(change: Callable[[Any], None]) ->
             if len(history) == 2:
                 change(model)
 
-        return trained(jit, Scaled, loss=scaled_loss, callbacks=[visit], validation_split=0.2)
+        return train_points(
+            jit, Scaled, loss=loss_with_global_factor, callbacks=[visit], validation_split=0.2
+        )
 
-    assert_alike(run(True), run(False))
+    assert_same_outcome(run(True), run(False))
 
 
 @pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])
 @pytest.mark.parametrize("jit", [False, True])
-def test_examples_are_those_of_the_start(jit: bool, make: Any) -> None:
-    """Changing the caller's examples in place during training has no effect."""
+def test_fit_ignores_changes_of_examples_during_training(jit: bool, make: Any) -> None:
+    """Changing the caller's examples in place has no effect."""
 
     def run(*, changes: bool) -> list[float]:
         inputs, targets = [make(x) for x in POINTS], [[{"y": y}] for (y,) in HEIGHTS]
@@ -373,12 +379,12 @@ def test_examples_are_those_of_the_start(jit: bool, make: Any) -> None:
 # Errors ------------------------------------------------------------------------------------------
 
 
-def _steep(predictions: list[Any], targets: list[Any]) -> Any:
+def _overflowing_loss(predictions: list[Any], targets: list[Any]) -> Any:
     """Overflow if predictions are large."""
     return sg.mean([sg.exp(p[0] ** 2) for p in predictions])
 
 
-def _logarithm(predictions: list[Any], targets: list[Any]) -> Any:
+def _log_loss(predictions: list[Any], targets: list[Any]) -> Any:
     """Leave the domain if a prediction is negative."""
     return sg.mean([sg.log(p[0] + 1.0) for p in predictions])
 
@@ -387,15 +393,15 @@ def _logarithm(predictions: list[Any], targets: list[Any]) -> Any:
     ("error", "options"),
     [
         (sg.NumericalError, {"lr": 10.0}),
-        (sg.NumericalError, {"loss": _steep, "lr": 2.0}),
-        (sg.DomainError, {"loss": _logarithm}),
+        (sg.NumericalError, {"loss": _overflowing_loss, "lr": 2.0}),
+        (sg.DomainError, {"loss": _log_loss}),
     ],
     ids=["new value", "loss", "domain"],
 )
-def test_an_error_is_the_one_that_eager_steps_raise(
+def test_fit_compiled_raises_the_error_of_eager_steps(
     error: type[Exception], options: dict[str, Any]
 ) -> None:
-    """The message, the parameters and the number of steps are those of eager steps."""
+    """Message, parameters and number of steps are equal."""
     found = []
     for jit in (True, False):
         model = nn.Sequential(nn.Linear(2, 1, rng=1))
@@ -411,7 +417,7 @@ def test_an_error_is_the_one_that_eager_steps_raise(
     assert found[0][2] == pytest.approx(found[1][2], rel=1e-6)  # it grows from step to step
 
 
-# What cannot be compiled -------------------------------------------------------------------------
+# Steps that cannot be compiled -------------------------------------------------------------------
 
 
 class Recurrent(nn.Module):
@@ -432,16 +438,16 @@ _outside = sg.Parameter(0.5, "scale")
 
 
 EAGER: dict[str, dict[str, Any]] = {
-    "another optimiser": {"optimizer": Descent},
+    "another optimizer": {"optimizer": Descent},
     "a state": {"make": Recurrent},
-    "branches in a batch": {"make": Choosing},
+    "branches in a batch": {"make": Branching},
     "the type of a later example": {
         "loss": lambda p, y: mse_loss(p, [[t * (1 + isinstance(t, int))] for (t,) in y]),
         "targets": [*HEIGHTS[:-1], [1]],
         "shuffle": False,
     },
     "noise": {"loss": lambda p, y: mse_loss(p, y) * _generator.uniform(0.9, 1.1)},
-    "a stranger": {"loss": lambda p, y: mse_loss(p, y) * _outside},
+    "a parameter outside the model": {"loss": lambda p, y: mse_loss(p, y) * _outside},
     "lengths": {
         "targets": [[1.0, 2.0], *HEIGHTS[1:]],
         "loss": lambda p, y: sg.mean([x[0] for x in p]),
@@ -451,8 +457,8 @@ EAGER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("options", EAGER.values(), ids=EAGER.keys())
-def test_what_cannot_be_compiled_is_trained_eagerly(options: dict[str, Any]) -> None:
-    """By default fit continues with eager steps and equal numbers; with jit=True it is an error.
+def test_fit_is_eager_if_steps_cannot_be_compiled(options: dict[str, Any]) -> None:
+    """By default the numbers are those of eager steps; with jit=True it is an error.
 
     A batch with so many parameters is compiled from the first step.
     """
@@ -469,7 +475,7 @@ def test_what_cannot_be_compiled_is_trained_eagerly(options: dict[str, Any]) -> 
             "batch_size": None,
             "copies": 15,
         }
-        return trained(jit, **{**usual, **options, "make": make})
+        return train_points(jit, **{**usual, **options, "make": make})
 
     assert run(None) == run(False)
     with pytest.raises(sg.TraceError):
@@ -499,7 +505,7 @@ class ByType(nn.Module):
         return [2.0 * found if not self.training and type(x[0]) is float else found]
 
 
-def test_held_out_predictions_that_differ_in_a_program_are_made_eagerly() -> None:
+def test_fit_held_out_predictions_that_differ_when_compiled_are_eager() -> None:
     """The first prediction is compared with the eager one, since `type` cannot be traced."""
     rows = [[0.1 * k, 0.2] for k in range(40)]
     heights = [[0.3 * k] for k in range(40)]
@@ -513,14 +519,14 @@ def test_held_out_predictions_that_differ_in_a_program_are_made_eagerly() -> Non
     assert found[0] == pytest.approx(found[1], rel=1e-12)
 
 
-def peeking(predictions: Any, targets: Any) -> Any:
+def loss_that_reads_data(predictions: Any, targets: Any) -> Any:
     """Read the data of a Value, which cannot be compiled."""
     error = predictions[0][0] - targets[0][0]
     return error * error if error.data < 1e9 else error
 
 
-@pytest.mark.parametrize("loss", [mse_loss, peeking])
-def test_steps_that_could_not_be_compiled_are_told(
+@pytest.mark.parametrize("loss", [mse_loss, loss_that_reads_data])
+def test_fit_prints_why_steps_could_not_be_compiled(
     loss: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The reason is printed at the end, unless quiet; the numbers are those of eager steps."""
@@ -529,15 +535,17 @@ def test_steps_that_could_not_be_compiled_are_told(
         model = Wide()
         fit(model, [[0.1]] * 100, [[1.0]] * 100, loss=loss, batch_size=None, epochs=10,
             optimizer=SGD(model.parameters(), lr=1e-4), quiet=quiet, jit=jit)  # fmt: skip
-        told = " ".join(capsys.readouterr().out.split())
-        assert ("could not be compiled" in told) == (loss is peeking and not quiet and jit is None)
-        assert ("data" in told) == ("could not" in told)
+        output = " ".join(capsys.readouterr().out.split())
+        assert ("could not be compiled" in output) == (
+            loss is loss_that_reads_data and not quiet and jit is None
+        )
+        assert ("data" in output) == ("could not" in output)
         found.append(weights(model))
     assert found[0] == found[1] == pytest.approx(found[2], rel=1e-12)
 
 
-def test_under_detect_anomaly_steps_are_eager() -> None:
-    """It checks every gradient in the graph, and a program has no graph."""
+def test_fit_under_detect_anomaly_is_eager() -> None:
+    """Every gradient of the graph is checked, and a compiled program has no graph."""
     with sg.detect_anomaly():
-        found = trained(True, validation_split=0.3)
-    assert found == trained(False, validation_split=0.3)
+        found = train_points(True, validation_split=0.3)
+    assert found == train_points(False, validation_split=0.3)

@@ -1,4 +1,4 @@
-"""fit: batches, losses, gradients, limits, measurements, schedules and stopping."""
+"""fit: batches, losses, gradients, limits, measurements, schedulers and stopping."""
 
 from __future__ import annotations
 
@@ -18,18 +18,28 @@ from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 from scalargrad.train import History, fit
 
-from .helpers import INPUTS, TARGETS, Descent, descended, linear, run, squares, weights, within
+from .helpers import (
+    INPUTS,
+    TARGETS,
+    Descent,
+    fraction_within,
+    gradient_descent,
+    linear,
+    mean_squares,
+    run,
+    weights,
+)
 
-eagerly_and_compiled = pytest.mark.parametrize("jit", [False, True])
+eager_and_compiled = pytest.mark.parametrize("jit", [False, True])
 DESIGN = np.column_stack([np.array(INPUTS), np.ones(len(INPUTS))])
 
 
 @pytest.mark.parametrize("jit", [False, True, None])
-def test_the_whole_batch_is_gradient_descent_by_the_book(jit: bool | None) -> None:
+def test_fit_with_the_whole_batch_is_gradient_descent(jit: bool | None) -> None:
     """Weights, losses and gradient norms equal NumPy's of the closed-form gradient."""
     model = linear()
     history = run(model, batch_size=None, gradient_tolerance=0.0, jit=jit)
-    expected, losses, norms = descended(10)
+    expected, losses, norms = gradient_descent(10)
     assert weights(model) == pytest.approx(expected, rel=1e-12)
     assert history["loss"] == pytest.approx(losses, rel=1e-12)
     assert history["gradient_norm"] == pytest.approx(norms, rel=1e-12)
@@ -37,18 +47,20 @@ def test_the_whole_batch_is_gradient_descent_by_the_book(jit: bool | None) -> No
     assert history.stopped == "all epochs done"
 
 
-def test_an_optimiser_of_any_other_class_trains_as_well() -> None:
+def test_fit_accepts_an_optimizer_of_another_class() -> None:
     """An optimizer needs only step, zero_grad and a state; examples may be arrays."""
     model = linear()
-    given: Any = np.array(INPUTS), np.array(TARGETS)
+    examples: Any = np.array(INPUTS), np.array(TARGETS)
     moving = Descent(model.parameters())
-    fit(model, *given, loss=squares, optimizer=moving, epochs=3, batch_size=None, quiet=True)
-    assert weights(model) == pytest.approx(descended(3)[0], rel=1e-12)
+    fit(
+        model, *examples, loss=mean_squares, optimizer=moving, epochs=3, batch_size=None, quiet=True
+    )
+    assert weights(model) == pytest.approx(gradient_descent(3)[0], rel=1e-12)
 
 
 @pytest.mark.wide
-def test_fit_is_the_loop_pytorch_programs_write() -> None:
-    """Mini-batches, Adam, step halving and held-out loss agree with torch to 1e-10."""
+def test_fit_equals_a_training_loop_in_pytorch() -> None:
+    """Mini-batches, Adam, a scheduler and the held-out loss agree with torch to 1e-10."""
     torch = pytest.importorskip("torch")
     inputs, targets = blobs(50, classes=3, spread=3.0, seed=2)
     model = Sequential(Linear(2, 5, rng=0), Tanh(), Linear(5, 3, rng=1))
@@ -99,29 +111,29 @@ def test_fit_is_the_loop_pytorch_programs_write() -> None:
 # Batches -----------------------------------------------------------------------------------------
 
 
-def batched(epochs: int = 3, **options: Any) -> list[list[float]]:
+def targets_of_batches(epochs: int = 3, **options: Any) -> list[list[float]]:
     """Return the targets of each call of the loss after the sanity check."""
     seen: list[list[float]] = []
 
-    def spying(predictions: list[Any], targets: list[float]) -> Any:
+    def recording(predictions: list[Any], targets: list[float]) -> Any:
         seen.append(targets)
-        return squares(predictions, targets)
+        return mean_squares(predictions, targets)
 
-    run(loss=spying, epochs=epochs, **options)
+    run(loss=recording, epochs=epochs, **options)
     return seen[1:]
 
 
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1] * 6), (4, [4, 2]), (None, [6]), (100, [6])])
-def test_a_step_is_taken_for_each_batch(size: int | None, sizes: list[int]) -> None:
+def test_fit_batch_size(size: int | None, sizes: list[int]) -> None:
     """Batches have the given size, except for the last one."""
-    assert [len(x) for x in batched(1, batch_size=size)] == sizes
+    assert [len(x) for x in targets_of_batches(1, batch_size=size)] == sizes
 
 
-def test_every_epoch_has_its_own_order_fixed_by_the_seed() -> None:
+def test_fit_seed_determines_the_order_of_each_epoch() -> None:
     """Shuffled epochs differ from each other, not between runs of one seed."""
 
     def orders(**options: Any) -> list[list[float]]:
-        seen = [y for targets in batched(batch_size=2, **options) for y in targets]
+        seen = [y for targets in targets_of_batches(batch_size=2, **options) for y in targets]
         return [seen[i : i + 6] for i in (0, 6, 12)]
 
     first = orders(seed=3)
@@ -131,12 +143,12 @@ def test_every_epoch_has_its_own_order_fixed_by_the_seed() -> None:
     assert orders(shuffle=False) == [TARGETS] * 3
 
 
-def test_the_epochs_numbers_are_those_of_all_examples() -> None:
+def test_fit_loss_and_norm_of_an_epoch_are_those_of_all_examples() -> None:
     """With frozen weights, batches of 4 and 2 give the loss and the norm of the whole set."""
     model = linear()
     frozen = Descent(model.parameters(), lr=0.0)
     history = run(model, optimizer=frozen, batch_size=4, epochs=1, gradient_tolerance=0.0)
-    _, losses, norms = descended(1)
+    _, losses, norms = gradient_descent(1)
     assert history["loss"] == pytest.approx(losses)
     assert history["gradient_norm"] == pytest.approx(norms)
 
@@ -144,15 +156,15 @@ def test_the_epochs_numbers_are_those_of_all_examples() -> None:
 # Measurements ------------------------------------------------------------------------------------
 
 
-def test_metrics_see_plain_numbers_of_the_whole_epoch() -> None:
+def test_fit_metrics_receive_floats_of_the_whole_epoch() -> None:
     """A metric is called once before training, and per epoch with all predictions as floats."""
     calls: list[tuple[list[Any], list[float]]] = []
 
-    def spying(predictions: list[Any], targets: list[float]) -> float:
+    def recording(predictions: list[Any], targets: list[float]) -> float:
         calls.append((predictions, targets))
-        return within(predictions, targets)
+        return fraction_within(predictions, targets)
 
-    history = run(metrics={"close": spying}, batch_size=4, epochs=2)
+    history = run(metrics={"close": recording}, batch_size=4, epochs=2)
     assert len(calls) == 3
     predictions, targets = calls[1]
     assert all(type(p[0]) is float for p in predictions)
@@ -160,39 +172,39 @@ def test_metrics_see_plain_numbers_of_the_whole_epoch() -> None:
     assert history["close"][0] == pytest.approx(1 / 6)
 
 
-def test_held_out_loss_is_measured_after_the_epoch_without_touching_weights() -> None:
-    """val_loss is the loss of the trained weights on the data given, computed by NumPy."""
+def test_fit_val_loss_is_measured_after_the_epoch() -> None:
+    """It is the held-out loss of the trained weights, and measuring it does not change them."""
     model = linear()
     history = run(model, epochs=4, batch_size=None, validation_data=([[3.0, 1.0]], [2.0]))
-    w = descended(4)[0]
+    w = gradient_descent(4)[0]
     assert history["val_loss"][-1] == pytest.approx((3 * w[0] + w[1] + w[2] - 2.0) ** 2)
     assert weights(model) == pytest.approx(w, rel=1e-12)
 
 
-def test_a_split_holds_out_a_share_drawn_by_seed() -> None:
-    """A third of six examples is two; the other four are trained on, and the seed chooses."""
+def test_fit_validation_split_is_drawn_by_seed() -> None:
+    """A third of six examples is two; training uses the other four."""
 
-    def drawn(seed: int) -> tuple[float, ...]:
-        training, held_out, *_ = batched(seed=seed, validation_split=1 / 3, batch_size=4)
+    def training_part(seed: int) -> tuple[float, ...]:
+        training, held_out, *_ = targets_of_batches(seed=seed, validation_split=1 / 3, batch_size=4)
         assert len(held_out) == 2
         assert sorted(training + held_out) == sorted(TARGETS)
         return tuple(sorted(training))
 
-    chosen = [drawn(seed) for seed in range(6)]
-    assert chosen[0] == drawn(0)
+    chosen = [training_part(seed) for seed in range(6)]
+    assert chosen[0] == training_part(0)
     assert len(set(chosen)) > 1
 
 
-def test_the_model_trains_in_training_mode_and_ends_in_evaluation_mode() -> None:
+def test_fit_sets_training_and_evaluation_mode() -> None:
     """The held-out loss is measured, and the model is returned, in evaluation mode."""
     modes: list[bool] = []
 
-    class Watching(Linear):
+    class ModeRecorder(Linear):
         def forward(self, x: Any) -> Any:
             modes.append(self.training)
             return super().forward(x)
 
-    model = Watching(2, 1, rng=0)
+    model = ModeRecorder(2, 1, rng=0)
     run(model, epochs=1, validation_data=([[1.0, 1.0]], [0.0]))
     tried = modes.index(True)  # before the first step
     assert modes[tried:] == [True] * 6 + [False]
@@ -202,8 +214,8 @@ def test_the_model_trains_in_training_mode_and_ends_in_evaluation_mode() -> None
 # The objective -----------------------------------------------------------------------------------
 
 
-@eagerly_and_compiled
-def test_a_regulariser_is_part_of_the_objective(jit: bool) -> None:
+@eager_and_compiled
+def test_fit_regularizer_is_part_of_the_objective(jit: bool) -> None:
     """With a penalty of ½Σw², descent is that of ridge regression, and the loss includes it."""
 
     def ridge(parameters: list[Any]) -> Any:
@@ -218,8 +230,8 @@ def test_a_regulariser_is_part_of_the_objective(jit: bool) -> None:
     assert history["loss"][-1] == pytest.approx(objective)
 
 
-@eagerly_and_compiled
-def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
+@eager_and_compiled
+def test_fit_gradient_norm_is_of_the_optimized_parameters(jit: bool) -> None:
     """Only the bias is trained; the gradients of other parameters are not cleared and grow."""
     model = linear()
     optimizer = SGD(model.parameters()[-1:], lr=0.1)
@@ -228,7 +240,7 @@ def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
     assert history["gradient_norm"] == pytest.approx(norms, rel=1e-9)
 
 
-@eagerly_and_compiled
+@eager_and_compiled
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
@@ -237,10 +249,10 @@ def test_the_norm_is_of_the_parameters_that_are_trained(jit: bool) -> None:
         ({"clip_grad_norm": 0.0}, [0.0, 0.0]),
     ],
 )
-def test_a_step_is_as_long_as_the_limits_allow(
+def test_fit_clip_grad_norm_limits_a_step(
     limits: dict[str, Any], expected: list[float], jit: bool
 ) -> None:
-    """One step from 0, at rate 1, whose gradient is (2, -4); its norm is the one recorded."""
+    """One step from 0, at rate 1, with gradient (2, -4); the recorded norm is the clipped one."""
     model = Linear(2, 1, bias=False, rng=0)
     for parameter in model.parameters():
         parameter.data = 0.0
@@ -252,37 +264,37 @@ def test_a_step_is_as_long_as_the_limits_allow(
     assert history["gradient_norm"][0] == pytest.approx(float(np.linalg.norm(expected)), rel=2e-6)
 
 
-@eagerly_and_compiled
-def test_without_gradients_nothing_is_trained(jit: bool) -> None:
-    """Within no_grad fit raises an error; within enable_grad it trains."""
+@eager_and_compiled
+def test_fit_within_no_grad_is_an_error(jit: bool) -> None:
+    """Within enable_grad it trains."""
     model = linear()
     with no_grad(), pytest.raises(GraphError, match="no_grad"):
         run(model, jit=jit)
     with no_grad(), enable_grad():
         run(model, batch_size=None, jit=jit)
-    assert weights(model) == pytest.approx(descended(10)[0], rel=1e-9)
+    assert weights(model) == pytest.approx(gradient_descent(10)[0], rel=1e-9)
 
 
-@eagerly_and_compiled
+@eager_and_compiled
 @pytest.mark.parametrize(
     "loss",
     [
-        no_grad()(squares),
-        lambda p, y: squares([[x.detach() for x in row] for row in p], y),
+        no_grad()(mean_squares),
+        lambda p, y: mean_squares([[x.detach() for x in row] for row in p], y),
         lambda p, y: Value(1.0),
     ],
 )
-def test_a_loss_without_a_way_to_a_parameter_is_refused(loss: Any, jit: bool) -> None:
-    """As in PyTorch: such a loss would train nothing without any sign of it."""
+def test_fit_refuses_a_loss_that_does_not_depend_on_parameters(loss: Any, jit: bool) -> None:
+    """As in PyTorch: such a loss would silently train nothing."""
     model = linear()
     with pytest.raises(GraphError, match="parameter"):
         run(model, loss=loss, jit=jit)
     assert weights(model) == [0.0] * 3
 
 
-@eagerly_and_compiled
-def test_a_perceptron_may_have_learned_all(jit: bool) -> None:
-    """Rosenblatt's rule: w + 0.5 yx for each that is wrong, until none is; then nothing moves."""
+@eager_and_compiled
+def test_fit_with_the_perceptron_loss_stops_changing_weights(jit: bool) -> None:
+    """Rosenblatt's rule: w + 0.5 yx for each wrong example; without one, nothing changes."""
 
     def perceptron(predictions: list[Any], targets: list[Any]) -> Any:
         wrong = [-y * p[0] for p, y in zip(predictions, targets, strict=True) if y * p[0] <= 0.0]
@@ -302,8 +314,8 @@ def test_a_perceptron_may_have_learned_all(jit: bool) -> None:
     assert weights(model) == pytest.approx(w, rel=1e-12)
 
 
-@eagerly_and_compiled
-def test_plain_values_are_trained_as_parameters_are(jit: bool) -> None:
+@eager_and_compiled
+def test_fit_trains_values_that_are_not_parameters(jit: bool) -> None:
     """The loss is 2.5 (w - 2)², so that each step of 0.1 halves the distance to 2."""
 
     class Proportional(Module):
@@ -317,7 +329,7 @@ def test_plain_values_are_trained_as_parameters_are(jit: bool) -> None:
             return self.factor * x
 
     model = Proportional()
-    history = fit(model, [1.0, 2.0], [2.0, 4.0], loss=squares, quiet=True, jit=jit, epochs=3,
+    history = fit(model, [1.0, 2.0], [2.0, 4.0], loss=mean_squares, quiet=True, jit=jit, epochs=3,
                   optimizer=SGD(model.parameters(), lr=0.1))  # fmt: skip
     assert history["loss"] == pytest.approx([2.5 * 1.5**2, 2.5 * 0.75**2, 2.5 * 0.375**2])
     assert model.factor.data == pytest.approx(2.0 - 1.5 / 8)
@@ -326,7 +338,7 @@ def test_plain_values_are_trained_as_parameters_are(jit: bool) -> None:
 # Data of other packages --------------------------------------------------------------------------
 
 
-def trained_on(x: Any, y: Any, **options: Any) -> list[float]:
+def weights_after(x: Any, y: Any, **options: Any) -> list[float]:
     """Return the weights after three epochs of all examples at once."""
     model = linear()
     fit(model, x, y, loss=mse_loss, optimizer=SGD(model.parameters(), lr=0.1), epochs=3,
@@ -335,36 +347,36 @@ def trained_on(x: Any, y: Any, **options: Any) -> list[float]:
 
 
 @pytest.mark.wide
-def test_frames_and_series_of_pandas() -> None:
+def test_fit_accepts_pandas_frames_and_series() -> None:
     """A DataFrame is its rows; targets are a Series, a column or one column of a frame."""
-    pandas = pytest.importorskip("pandas", reason="pandas is what is given")
-    expected = pytest.approx(descended(3)[0], rel=1e-12)
+    pandas = pytest.importorskip("pandas", reason="the examples are pandas objects")
+    expected = pytest.approx(gradient_descent(3)[0], rel=1e-12)
     frame = pandas.DataFrame(INPUTS, columns=["a", "b"])
     frame["y"] = TARGETS
     x = frame[["a", "b"]]
     for y in (frame["y"], frame[["y"]], frame["y"].to_numpy(), frame["y"].to_list()):
-        assert trained_on(x, y) == expected
+        assert weights_after(x, y) == expected
     rows = [row for _, row in x.iterrows()]
-    assert trained_on(rows, frame["y"], jit=True) == expected
-    assert trained_on(x, frame["y"], validation_data=(x, frame["y"]), jit=True) == expected
+    assert weights_after(rows, frame["y"], jit=True) == expected
+    assert weights_after(x, frame["y"], validation_data=(x, frame["y"]), jit=True) == expected
 
 
 @pytest.mark.wide
-def test_tensors_of_pytorch() -> None:
+def test_fit_accepts_pytorch_tensors() -> None:
     """Inputs are one tensor, a list of rows, or a column that requires gradients."""
-    torch = pytest.importorskip("torch", reason="PyTorch is what is given")
-    expected = pytest.approx(descended(3)[0], rel=1e-12)
+    torch = pytest.importorskip("torch", reason="the examples are tensors")
+    expected = pytest.approx(gradient_descent(3)[0], rel=1e-12)
     x = torch.tensor(INPUTS, dtype=torch.float64)
     y = torch.tensor(TARGETS, dtype=torch.float64, requires_grad=True)
     for targets in (y, y.reshape(-1, 1), list(y)):
-        assert trained_on(x, targets) == expected
-        assert trained_on(list(x), targets) == expected
+        assert weights_after(x, targets) == expected
+        assert weights_after(list(x), targets) == expected
 
 
-@eagerly_and_compiled
+@eager_and_compiled
 @pytest.mark.parametrize("kind", [np.uint8, np.int16])
-def test_small_integers_in_lists_do_not_overflow(kind: Any, jit: bool) -> None:
-    """Pixels and labels from arrays are converted to wide integers."""
+def test_fit_converts_small_integers_to_wide_ones(kind: Any, jit: bool) -> None:
+    """Pixels and labels from arrays do not overflow."""
 
     class Centred(Linear):
         def forward(self, x: Any) -> Any:
@@ -384,11 +396,11 @@ def test_small_integers_in_lists_do_not_overflow(kind: Any, jit: bool) -> None:
     assert found[0] == found[1]
 
 
-# Schedules, and the end --------------------------------------------------------------------------
+# Schedulers and stopping -------------------------------------------------------------------------
 
 
-@eagerly_and_compiled
-def test_the_rate_recorded_is_the_one_trained_with(jit: bool) -> None:
+@eager_and_compiled
+def test_fit_records_the_learning_rate_of_each_epoch(jit: bool) -> None:
     """Also after a callback has set the rate: the steps along a gradient of 2 add up."""
     model = Linear(1, 1, rng=0)
     [_, start] = weights(model)
@@ -405,7 +417,7 @@ def test_the_rate_recorded_is_the_one_trained_with(jit: bool) -> None:
 
 
 @pytest.mark.parametrize("held_out", [True, False])
-def test_a_plateau_is_one_of_the_held_out_loss(held_out: bool) -> None:
+def test_fit_steps_reduce_lr_on_plateau_with_the_held_out_loss(held_out: bool) -> None:
     """The rate is halved after each epoch without a lower held-out loss or, if none, loss."""
     model = linear()
     optimizer = SGD(model.parameters(), lr=0.4)
@@ -413,7 +425,7 @@ def test_a_plateau_is_one_of_the_held_out_loss(held_out: bool) -> None:
 
     def loss(predictions: list[Any], targets: list[float]) -> Any:
         one = len(targets) == 1
-        return squares(predictions, targets) * 0.0 + (next(losses) if one is held_out else 5.0)
+        return mean_squares(predictions, targets) * 0.0 + (next(losses) if one is held_out else 5.0)
 
     history = run(
         model,
@@ -428,18 +440,18 @@ def test_a_plateau_is_one_of_the_held_out_loss(held_out: bool) -> None:
     assert history["learning_rate"] == [0.4, 0.4, 0.4, 0.2, 0.2]
 
 
-@eagerly_and_compiled
-def test_training_stops_when_the_gradient_is_small(jit: bool) -> None:
+@eager_and_compiled
+def test_fit_stops_at_gradient_tolerance(jit: bool) -> None:
     """The last row is the first whose norm is at or under the tolerance, as NumPy predicts."""
     history = run(batch_size=None, gradient_tolerance=0.01, epochs=1000, jit=jit)
-    norms = descended(1000)[2]
+    norms = gradient_descent(1000)[2]
     assert len(history) == next(i for i, norm in enumerate(norms, 1) if norm <= 0.01)
     assert "gradient" in history.stopped
 
 
-@eagerly_and_compiled
-def test_early_stopping_gives_back_the_best_weights(jit: bool) -> None:
-    """When held-out loss has risen for three epochs, the weights of the lowest come back."""
+@eager_and_compiled
+def test_fit_patience_restores_the_best_weights(jit: bool) -> None:
+    """After three epochs without a lower held-out loss, the model has the weights of the lowest."""
     model = linear()
     kept: list[list[float]] = []
     history = run(
@@ -458,7 +470,7 @@ def test_early_stopping_gives_back_the_best_weights(jit: bool) -> None:
     assert weights(model) == kept[best] != kept[-1]
 
 
-def test_an_improvement_smaller_than_min_delta_does_not_count() -> None:
+def test_fit_min_delta_is_the_smallest_improvement() -> None:
     """With a huge min_delta the first epoch stays the best; with none, the last of two."""
     data = (INPUTS, TARGETS)
     history = run(epochs=50, patience=2, min_delta=1e9, validation_data=data)
@@ -466,18 +478,18 @@ def test_an_improvement_smaller_than_min_delta_does_not_count() -> None:
     assert run(epochs=2, patience=2, validation_data=data).best_epoch == 2
 
 
-def test_patience_prefers_any_loss_to_nan() -> None:
+def test_fit_patience_prefers_any_loss_to_nan() -> None:
     """A held-out loss that was NaN before training, and at first, is improved by a number."""
     losses = iter([math.nan, math.nan, 5.0, 4.0])
 
     def loss(predictions: list[Any], targets: list[float]) -> Any:
-        return squares(predictions, targets) if len(targets) == 6 else Value(next(losses))
+        return mean_squares(predictions, targets) if len(targets) == 6 else Value(next(losses))
 
     history = run(loss=loss, epochs=3, patience=5, validation_data=([[1.0, 1.0]], [0.0]))
     assert history.best_epoch == 3
 
 
-def test_a_callback_sees_every_epoch_and_may_stop() -> None:
+def test_fit_callback_receives_every_epoch_and_may_stop() -> None:
     """A callback gets the model and the growing history, and a true result ends training."""
     model = linear()
     seen: list[tuple[Module, int]] = []

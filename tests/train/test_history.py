@@ -15,7 +15,7 @@ import pytest
 from scalargrad.errors import OperandError
 from scalargrad.train import History
 
-from .helpers import INPUTS, TARGETS, run, within
+from .helpers import INPUTS, TARGETS, fraction_within, run
 
 ROWS = [{"epoch": i, "loss": 1.0 / (3 * i), "accuracy": 0.5} for i in range(1, 31)]
 
@@ -26,7 +26,7 @@ def history() -> History:
     return History(ROWS, "all epochs done", 30)
 
 
-def test_a_column_is_a_list(history: History) -> None:
+def test_history_columns_are_lists(history: History) -> None:
     """Columns are indexed by name; the error for an unknown one lists all of them."""
     assert history.columns == ["epoch", "loss", "accuracy"]
     assert history["loss"] == [row["loss"] for row in ROWS]
@@ -37,7 +37,7 @@ def test_a_column_is_a_list(history: History) -> None:
         history["val_loss"]
 
 
-def test_an_empty_history_has_no_columns() -> None:
+def test_history_without_epochs() -> None:
     """Before the first epoch every column is empty, and there is nothing to plot."""
     assert History().columns == []
     assert History()["loss"] == []
@@ -47,14 +47,14 @@ def test_an_empty_history_has_no_columns() -> None:
         History().plot()
 
 
-def test_csv_keeps_every_digit(history: History, tmp_path: Path) -> None:
+def test_history_to_csv_keeps_every_digit(history: History, tmp_path: Path) -> None:
     """Read by the csv module, each number is the same float."""
     path = history.to_csv(tmp_path / "history.csv")
     with path.open(newline="") as file:
         assert [{k: float(x) for k, x in row.items()} for row in csv.DictReader(file)] == ROWS
 
 
-def test_a_history_is_shown_by_both_ends(history: History) -> None:
+def test_history_str_shows_the_first_and_last_epochs(history: History) -> None:
     """Ten of thirty epochs are printed; the loss of epoch 30 is 1 / 90."""
     lines = [line for line in str(history).splitlines() if line.endswith(" 0.5")]
     assert len(lines) == 10
@@ -65,7 +65,7 @@ def test_a_history_is_shown_by_both_ends(history: History) -> None:
     assert "all epochs done" in repr(history)
 
 
-def test_histories_are_equal_by_content(history: History) -> None:
+def test_history_equality_compares_content(history: History) -> None:
     """Rows, reason and best epoch count; True in a row is 1."""
     assert history == History(ROWS, "all epochs done", 30)
     assert history != History(ROWS, "interrupted", 30)
@@ -76,14 +76,14 @@ def test_histories_are_equal_by_content(history: History) -> None:
 # The progress bar --------------------------------------------------------------------------------
 
 
-def test_a_terminal_shows_epochs_losses_metrics_rate_and_time_left(
+def test_progress_bar_shows_losses_metrics_rate_and_time_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 80 columns all measurements fit; a unit in brackets is not markup."""
     monkeypatch.setenv("COLUMNS", "80")
     held_out = (INPUTS[:3], TARGETS[:3])
-    history = run(epochs=2, quiet=False, validation_data=held_out, metrics={"near [m]": within},
-                  gradient_tolerance=0.0)  # fmt: skip
+    history = run(epochs=2, quiet=False, validation_data=held_out, gradient_tolerance=0.0,
+                  metrics={"near [m]": fraction_within})  # fmt: skip
     last = capsys.readouterr().out.split("epoch 2/2")[-1]
     row = history.rows[-1]
     assert f"loss {row['loss']:.3g}|{row['val_loss']:.3g}" in last
@@ -101,12 +101,14 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("width", [24, 40, 60])
-def test_a_narrow_terminal_cuts_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_bar_in_a_narrow_terminal_cuts_no_number(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The line is replaced in place with the parts that fit; the last line is complete."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
     monkeypatch.setattr("time.monotonic", partial(next, itertools.count(0.0, 0.5)))
-    history = run(epochs=50, batch_size=1, quiet=False, metrics={"near": within})
+    history = run(epochs=50, batch_size=1, quiet=False, metrics={"near": fraction_within})
     *drawn, last = terminal.getvalue().split("\r")[1:]
     assert all(len(line) < width for line in drawn)
     numbers = {f"{history[name][-1]:.3g}" for name in ("loss", "near")}
@@ -114,13 +116,13 @@ def test_a_narrow_terminal_cuts_no_number(width: int, monkeypatch: pytest.Monkey
     assert last.endswith("0:00:00\n")
 
 
-def test_quiet_training_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """quiet=True prints nothing."""
+def test_fit_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """The output is empty with quiet=True."""
     run(epochs=2, quiet=True)
     assert capsys.readouterr().out == ""
 
 
-def test_a_notebook_draws_a_line_in_place(
+def test_progress_bar_in_a_notebook_is_replaced_in_place(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line is replaced, but not at every step; the last line is complete."""

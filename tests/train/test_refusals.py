@@ -20,17 +20,19 @@ import pytest
 from scalargrad import Parameter, errors, losses, nn, optim
 from scalargrad.train import History, fit
 
-from .helpers import INPUTS, TARGETS, Descent, linear, run, squares, weights
+from .helpers import INPUTS, TARGETS, Descent, linear, mean_squares, run, weights
 
 CLASSES = [0, 1, 1, 0, 2, 2]
 
 
-def refused(word: str, model: Any = None, given: Any = (INPUTS, TARGETS), **options: Any) -> str:
+def assert_refused(
+    word: str, model: Any = None, given: Any = (INPUTS, TARGETS), **options: Any
+) -> str:
     """Assert that training raises an error of one line with a word, before any change."""
     model = linear() if model is None else model
     numpys: Any = np.random
     before = copy.deepcopy((weights(model), random.getstate(), numpys.get_state()[2]))
-    options = {"loss": squares, "optimizer": optim.SGD(model.parameters(), lr=0.1), **options}
+    options = {"loss": mean_squares, "optimizer": optim.SGD(model.parameters(), lr=0.1), **options}
     with pytest.raises(
         (errors.OperandError, errors.DomainError, errors.StateError), match=word
     ) as caught:
@@ -52,7 +54,7 @@ def refused(word: str, model: Any = None, given: Any = (INPUTS, TARGETS), **opti
         ("metrics", [lambda p, y: [1.0]]),
     ],
 )
-def test_what_a_function_returns_is_looked_at(name: str, part: Any) -> None:
+def test_fit_checks_the_results_of_loss_regularizer_and_metrics(name: str, part: Any) -> None:
     """A loss that is not a Value or has no parameters, and a metric that is not a number."""
     model = linear()
     with pytest.raises(errors.OperandError) as caught:
@@ -61,7 +63,7 @@ def test_what_a_function_returns_is_looked_at(name: str, part: Any) -> None:
     assert weights(model) == [0.0] * 3
 
 
-class Strange(Descent):
+class UnsavableDescent(Descent):
     """An optimizer whose state cannot be stored in a checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -69,12 +71,12 @@ class Strange(Descent):
         return {"velocity": object()}
 
 
-def test_a_state_that_no_checkpoint_can_hold_is_found_first(tmp_path: Path) -> None:
+def test_fit_checks_that_states_can_be_saved_before_training(tmp_path: Path) -> None:
     """The message has the position in the state, and no file is written."""
     model = linear()
-    strange = Strange(model.parameters())
-    refused("velocity", model, optimizer=strange, checkpoint=tmp_path / "run")
-    refused("quiet", model, quiet=None, checkpoint=tmp_path / "run")
+    strange = UnsavableDescent(model.parameters())
+    assert_refused("velocity", model, optimizer=strange, checkpoint=tmp_path / "run")
+    assert_refused("quiet", model, quiet=None, checkpoint=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
@@ -82,27 +84,27 @@ def test_a_state_that_no_checkpoint_can_hold_is_found_first(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("unit", ["D", "ns"])
-def test_dates_are_refused(unit: str) -> None:
+def test_fit_refuses_dates(unit: str) -> None:
     """NumPy would make integers of those in nanoseconds, and all others fail in the model."""
     dates: Any = np.array(["2020-01-01", "2020-01-03"], dtype=f"datetime64[{unit}]")
     for given in (dates, dates - dates[0]):
-        refused("dates", nn.Linear(1, 1, rng=0), (given, [1.0, 2.0]))
+        assert_refused("dates", nn.Linear(1, 1, rng=0), (given, [1.0, 2.0]))
 
 
 @pytest.mark.parametrize("held_out", [True, False])
-def test_labels_that_are_no_classes_are_found_first(held_out: bool) -> None:
-    """A class without a score of the model, in held-out examples or the last training example."""
+def test_fit_refuses_labels_that_are_not_classes(held_out: bool) -> None:
+    """A class without a score, in held-out examples or the last training example."""
     odd = (INPUTS, [*CLASSES[:-1], 7])
     given, data = ((INPUTS, CLASSES), odd) if held_out else (odd, None)
     model = nn.Linear(2, 3, rng=0)
-    message = refused(
+    message = assert_refused(
         "cross_entropy", model, given, loss=losses.cross_entropy, validation_data=data
     )
     assert ("validation" in message) == held_out
 
 
 @pytest.mark.parametrize("make", [list, np.array], ids=["lists", "arrays"])
-def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
+def test_fit_refuses_a_model_that_changes_its_input(make: Any) -> None:
     """Such an input would differ in each epoch."""
 
     class Raising(nn.Linear):
@@ -110,17 +112,17 @@ def test_a_model_that_changes_its_input_is_refused(make: Any) -> None:
             x[0] = x[0] + 1
             return super().forward(x)
 
-    refused("input", Raising(2, 1, rng=0), ([make(x) for x in INPUTS], TARGETS))
+    assert_refused("input", Raising(2, 1, rng=0), ([make(x) for x in INPUTS], TARGETS))
 
 
-def test_a_model_that_returns_nothing_is_refused() -> None:
+def test_fit_refuses_a_model_that_returns_none() -> None:
     """Its `forward` has no return statement, and the message says so."""
 
     class Silent(nn.Linear):
         def forward(self, x: Any) -> Any:
             super().forward(x)
 
-    refused("forward", Silent(2, 1, rng=0))
+    assert_refused("forward", Silent(2, 1, rng=0))
 
 
 def correlation(predictions: list[Any], targets: list[float]) -> float:
@@ -135,7 +137,7 @@ def precision(predictions: list[Any], targets: list[float]) -> float:
 
 
 @pytest.mark.parametrize("metric", [correlation, precision])
-def test_what_training_may_cure_is_not_refused(metric: Callable[..., float]) -> None:
+def test_fit_accepts_a_metric_that_is_undefined_at_the_start(metric: Callable[..., float]) -> None:
     """A metric may be undefined for the initial parameters."""
     held_out = ([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0]], [2.0, -2.0, 3.0])
     history = run(epochs=1, batch_size=2, metrics=[metric], validation_data=held_out, shuffle=False)
@@ -143,11 +145,13 @@ def test_what_training_may_cure_is_not_refused(metric: Callable[..., float]) -> 
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
-def test_missing_numbers_are_refused(odd: float) -> None:
+def test_fit_refuses_nan_and_inf_in_examples(odd: float) -> None:
     """Missing numbers in inputs or targets, at any depth, are errors that name the position."""
-    refused("X of the training data .* 3", given=([*INPUTS[:3], [1.0, odd], *INPUTS[4:]], TARGETS))
-    refused("y of the training data .* 5", given=(INPUTS, [*TARGETS[:5], odd]))
-    refused("X of the validation data .* 0", validation_data=([[odd, 1.0]], [0.0]))
+    assert_refused(
+        "X of the training data .* 3", given=([*INPUTS[:3], [1.0, odd], *INPUTS[4:]], TARGETS)
+    )
+    assert_refused("y of the training data .* 5", given=(INPUTS, [*TARGETS[:5], odd]))
+    assert_refused("X of the validation data .* 0", validation_data=([[odd, 1.0]], [0.0]))
 
 
 # Warnings ----------------------------------------------------------------------------------------
@@ -168,7 +172,7 @@ def classifier() -> nn.Module:
         (losses.HingeLoss(), [1, -1, 1, 2, 1, 1]),
     ],
 )
-def test_labels_that_do_not_suit_the_loss_are_warned_of(loss: Any, labels: list[Any]) -> None:
+def test_fit_warns_of_labels_that_do_not_suit_the_loss(loss: Any, labels: list[Any]) -> None:
     """Labels outside the classes of the loss give a warning."""
     model = linear()
     with pytest.warns(errors.TrainingWarning, match="target"):
@@ -177,7 +181,7 @@ def test_labels_that_do_not_suit_the_loss_are_warned_of(loss: Any, labels: list[
 
 
 @pytest.mark.parametrize("metric", [losses.accuracy, losses.error_rate])
-def test_a_count_of_probabilities_is_warned_of(metric: Any) -> None:
+def test_fit_warns_of_accuracy_of_probabilities(metric: Any) -> None:
     """Probabilities are above 0; with a threshold and suitable labels there is no warning."""
 
     def train(labels: list[Any], make: Callable[[], nn.Module], **options: Any) -> None:
@@ -196,7 +200,7 @@ def test_a_count_of_probabilities_is_warned_of(metric: Any) -> None:
         train([0.0, 0.5, 1.0, 0.25, 1, 0], linear, loss=losses.binary_cross_entropy_with_logits)
 
 
-def test_an_optimiser_of_another_model_is_warned_of() -> None:
+def test_fit_warns_of_an_optimizer_of_another_model() -> None:
     """It would update parameters outside the model; the loss may have parameters, too."""
     with pytest.warns(errors.TrainingWarning, match="parameters"):
         run(linear(), optimizer=optim.SGD(linear().parameters(), lr=0.1), epochs=1)
@@ -206,7 +210,7 @@ def test_an_optimiser_of_another_model_is_warned_of() -> None:
             self.scale = Parameter(1.0)
 
         def forward(self, predictions: list[Any], targets: list[float]) -> Any:
-            return squares(predictions, targets) * self.scale
+            return mean_squares(predictions, targets) * self.scale
 
     model, loss = linear(), Scaled()
     optimizer = optim.SGD([*model.parameters(), *loss.parameters()], lr=0.1)
@@ -254,9 +258,7 @@ FAILING_SCHEDULE = SimpleNamespace(
         ({"scheduler": FAILING_SCHEDULE}, 2),
     ],
 )
-def test_an_error_of_the_users_own_has_the_epochs_before_it(
-    options: dict[str, Any], completed: int
-) -> None:
+def test_fit_error_of_user_code_has_the_history(options: dict[str, Any], completed: int) -> None:
     """The error keeps its type, and has the number of completed epochs and their rows."""
     with pytest.raises(KeyError, match="seal") as caught:
         line(9, **options)
@@ -269,7 +271,7 @@ def test_an_error_of_the_users_own_has_the_epochs_before_it(
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_a_loss_that_overflows_has_the_epochs_before_it(jit: bool) -> None:
+def test_fit_error_of_an_overflowing_loss_has_the_history(jit: bool) -> None:
     """Too large steps diverge; the error can be pickled with its history."""
     with pytest.raises(errors.NumericalError) as caught:
         line(999, lr=50.0, jit=jit)

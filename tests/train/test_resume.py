@@ -22,26 +22,36 @@ from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 from scalargrad.train import History, fit
 
-from .helpers import INPUTS, TARGETS, Descent, halving, linear, noisy, squares, trained, within
+from .helpers import (
+    INPUTS,
+    TARGETS,
+    Descent,
+    fraction_within,
+    halving_scheduler,
+    linear,
+    mean_squares,
+    noisy_network,
+    train_points,
+)
 
 
 def run(path: Path, epochs: int, model: Module | None = None, **options: Any) -> Any:
     """Train a network with dropout, momentum, a schedule and held-out data."""
     random.seed(11)
-    model = model or noisy()
+    model = model or noisy_network()
     optimizer = options.pop("optimizer", None) or Descent(model.parameters(), lr=0.05, momentum=0.9)
     history = fit(
         model,
         INPUTS,
         TARGETS,
         **{
-            "loss": squares,
+            "loss": mean_squares,
             "optimizer": optimizer,
-            "scheduler": halving(optimizer) if isinstance(optimizer, Descent) else None,
+            "scheduler": halving_scheduler(optimizer) if isinstance(optimizer, Descent) else None,
             "epochs": epochs,
             "batch_size": 2,
             "validation_split": 0.3,
-            "metrics": [within],
+            "metrics": [fraction_within],
             "gradient_tolerance": 0.0,
             "checkpoint": path,
             "quiet": True,
@@ -52,7 +62,7 @@ def run(path: Path, epochs: int, model: Module | None = None, **options: Any) ->
 
 
 @pytest.mark.parametrize("options", [{}, {"patience": 20}, {"batch_size": None, "shuffle": False}])
-def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(
+def test_fit_resumed_equals_an_uninterrupted_run_bit_for_bit(
     tmp_path: Path, options: dict[str, Any]
 ) -> None:
     """History, weights, momentum, rate, every generator and the file agree exactly."""
@@ -64,31 +74,31 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(
 
 
 @pytest.mark.parametrize(
-    ("jit", "torn", "epochs", "options"),
+    ("jit", "stops", "epochs", "options"),
     [
         (True, [1, 5], 8, {"batch_size": 4}),
         (None, [20, 45], 50, {"batch_size": None, "copies": 7}),
     ],
 )
-def test_a_run_whose_steps_are_compiled_resumes_bit_for_bit(
-    jit: bool | None, torn: list[int], epochs: int, options: dict[str, Any], tmp_path: Path
+def test_fit_resumed_with_compiled_steps_is_equal_bit_for_bit(
+    jit: bool | None, stops: list[int], epochs: int, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    """From the first step on, or by fit's own choice after some; stopped before and after that."""
+    """Steps are compiled from the first on, or by fit's own choice after some."""
 
     def train(name: str, epochs: int) -> Any:
-        found = trained(jit, noisy, partial(Adam, lr=0.05), validation_split=0.3, patience=50,
-                        schedule=partial(CosineAnnealingLR, T_max=9), resume=True, epochs=epochs,
-                        checkpoint=tmp_path / name, **options)  # fmt: skip
+        found = train_points(jit, noisy_network, partial(Adam, lr=0.05), validation_split=0.3,
+                        patience=50, schedule=partial(CosineAnnealingLR, T_max=9), resume=True,
+                        epochs=epochs, checkpoint=tmp_path / name, **options)  # fmt: skip
         return found[:-1]  # the module's generator was seeded again
 
     expected = train("whole", epochs)
-    for epoch in torn:
+    for epoch in stops:
         train("parts", epoch)
     assert train("parts", epochs) == expected
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
 
 
-class Shaken(Linear):
+class NoisyLinear(Linear):
     """A layer that adds noise from a NumPy generator in a list."""
 
     def __init__(self, source: Any) -> None:
@@ -113,12 +123,12 @@ _global = np.random.default_rng(5)
     ],
 )
 @pytest.mark.parametrize("jit", [False, True])
-def test_numpys_generators_go_on_where_they_stood(tmp_path: Path, make: Any, jit: bool) -> None:
+def test_fit_resumed_restores_numpy_generators(tmp_path: Path, make: Any, jit: bool) -> None:
     """Generators in attributes of a module, at any depth, and those that its code names."""
 
     def train(name: str, epochs: int) -> Any:
         _global.bit_generator.state = np.random.default_rng(5).bit_generator.state
-        model = Shaken(make())
+        model = NoisyLinear(make())
         moving = SGD(model.parameters(), lr=0.05)
         return run(tmp_path / name, epochs, model, optimizer=moving, jit=jit, resume=True)
 
@@ -127,21 +137,21 @@ def test_numpys_generators_go_on_where_they_stood(tmp_path: Path, make: Any, jit
     assert train("parts", 6) == expected
 
 
-def test_a_run_torn_apart_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+def test_fit_resumes_from_the_last_checkpoint_after_an_error(tmp_path: Path) -> None:
     """An error in epoch 7 loses only the epochs since the last checkpoint, at 6.
 
     Checkpoints are written at the given interval and at the end.
     """
     path, found = tmp_path / "run.json", list[bytes]()
 
-    def look(model: Module, history: History) -> None:
+    def read_checkpoint(model: Module, history: History) -> None:
         found.append(path.read_bytes() if path.exists() else b"")
         if len(history) == 7:
             raise MemoryError
 
     expected = run(tmp_path / "whole", 8, checkpoint_every=3)
     with pytest.raises(MemoryError):
-        run(path, 8, callbacks=[look], checkpoint_every=3)
+        run(path, 8, callbacks=[read_checkpoint], checkpoint_every=3)
     assert [found.index(x) for x in found] == [0, 0, 0, 3, 3, 3, 6]
     seen: list[int] = []
     again = run(path, 8, callbacks=[lambda model, history: seen.append(len(history))],
@@ -151,8 +161,8 @@ def test_a_run_torn_apart_goes_on_from_its_last_checkpoint(tmp_path: Path) -> No
     assert path.read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-def test_a_run_that_early_stopping_ended_does_not_go_on(tmp_path: Path) -> None:
-    """Resuming gives back the same history and the best weights."""
+def test_fit_resumed_after_early_stopping_does_not_continue(tmp_path: Path) -> None:
+    """Resuming returns the same history and the best weights."""
     path = tmp_path / "run.json"
     options: dict[str, Any] = {"patience": 1, "min_delta": 1e9}
     ended = run(path, 50, **options)
@@ -163,16 +173,16 @@ def test_a_run_that_early_stopping_ended_does_not_go_on(tmp_path: Path) -> None:
 # Other runs --------------------------------------------------------------------------------------
 
 
-def other(predictions: list[Any], targets: list[float]) -> Any:
+def doubled_squares(predictions: list[Any], targets: list[float]) -> Any:
     """Return twice the squared error."""
-    return squares(predictions, targets) * 2.0
+    return mean_squares(predictions, targets) * 2.0
 
 
 @pytest.mark.parametrize(
     ("name", "options"),
     [
         ("batch_size", {"batch_size": 3}),
-        ("loss", {"loss": other}),
+        ("loss", {"loss": doubled_squares}),
         ("loss", {"loss": HuberLoss(delta=2.0)}),
         ("regularizer", {"regularizer": l2_penalty}),
         ("scheduler", {"scheduler": None}),
@@ -182,7 +192,7 @@ def other(predictions: list[Any], targets: list[float]) -> Any:
         ("missing", {"model": linear()}),
     ],
 )
-def test_what_differs_from_the_run_is_named(
+def test_fit_resume_names_a_different_setting(
     tmp_path: Path, name: str, options: dict[str, Any]
 ) -> None:
     """Another setting, and weights that do not fit the model."""
@@ -191,7 +201,7 @@ def test_what_differs_from_the_run_is_named(
         run(tmp_path / "run.json", 4, resume=True, **options)
 
 
-def resumed(
+def resume_run(
     path: Path,
     epochs: int,
     *,
@@ -212,10 +222,10 @@ def resumed(
     return model.state_dict(), optimizer.state_dict()
 
 
-def test_the_rate_that_a_schedule_has_changed_is_no_difference(tmp_path: Path) -> None:
-    """The initial rate is compared."""
-    resumed(tmp_path / "parts", 3)
-    assert resumed(tmp_path / "parts", 6) == resumed(tmp_path / "whole", 6)
+def test_fit_resume_compares_the_initial_learning_rate(tmp_path: Path) -> None:
+    """A rate that a scheduler has changed is not a difference."""
+    resume_run(tmp_path / "parts", 3)
+    assert resume_run(tmp_path / "parts", 6) == resume_run(tmp_path / "whole", 6)
 
 
 @pytest.mark.parametrize(
@@ -229,13 +239,13 @@ def test_the_rate_that_a_schedule_has_changed_is_no_difference(tmp_path: Path) -
         ("loss", {"loss": lambda p, t: mse_loss(p, t) * 2.0}),
     ],
 )
-def test_another_rate_schedule_or_data_is_named(
+def test_fit_resume_names_another_rate_scheduler_or_data(
     tmp_path: Path, name: str, options: dict[str, Any]
 ) -> None:
     """The error has both values."""
-    resumed(tmp_path / "run.json", 2)
+    resume_run(tmp_path / "run.json", 2)
     with pytest.raises(StateError, match=name):
-        resumed(tmp_path / "run.json", 4, **options)
+        resume_run(tmp_path / "run.json", 4, **options)
 
 
 # Files -------------------------------------------------------------------------------------------
@@ -248,7 +258,7 @@ class Proportional(Module):
         self.factor = number(0.5)
 
     def parameters(self) -> list[Any]:
-        """Return it."""
+        """Return the factor."""
         return [self.factor]
 
     def forward(self, x: Any) -> Any:
@@ -257,14 +267,14 @@ class Proportional(Module):
 
 
 @pytest.mark.parametrize("options", [{"checkpoint": "run.json"}, {"patience": 1}])
-def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step(
+def test_fit_refuses_to_checkpoint_values_that_are_not_parameters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
-    """A run resumed without them would start again, with the optimizer's state of another model."""
+    """A run resumed without them would start again with the optimizer state of another model."""
     monkeypatch.chdir(tmp_path)
     for number in Value, Parameter:
         model = Proportional(number)
-        train = partial(fit, model, [1.0, 2.0], [2.0, 4.0], loss=squares, quiet=True, epochs=2,
+        train = partial(fit, model, [1.0, 2.0], [2.0, 4.0], loss=mean_squares, quiet=True, epochs=2,
                         validation_data=([1.0], [2.0]), **options)  # fmt: skip
         optimizer = SGD(model.parameters(), lr=0.1)
         if number is Parameter:
@@ -275,12 +285,12 @@ def test_numbers_that_no_checkpoint_would_hold_are_refused_before_the_first_step
             assert model.factor.data == 0.5
 
 
-def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Path) -> None:
+def test_fit_refuses_to_checkpoint_parameters_outside_the_model(tmp_path: Path) -> None:
     """A resumed run would start from their initial values again."""
     model, offset = Proportional(Parameter), Parameter(1.0)
 
     def loss(predictions: Any, targets: Any) -> Any:
-        return squares([p + offset for p in predictions], targets)
+        return mean_squares([p + offset for p in predictions], targets)
 
     path = tmp_path / "run.json"
     with pytest.warns(TrainingWarning), pytest.raises(StateError, match="1 of the 2"):
@@ -290,9 +300,9 @@ def test_parameters_beside_the_models_are_refused_with_a_checkpoint(tmp_path: Pa
     assert (model.factor.data, offset.data) == (0.5, 1.0)
 
 
-def untouched(path: Path) -> None:
+def assert_resume_fails(path: Path) -> None:
     """Assert that resuming from a file raises an error of one line and changes nothing."""
-    model = noisy()
+    model = noisy_network()
     optimizer = Descent(model.parameters(), lr=0.05, momentum=0.9)
     random.seed(11)
 
@@ -319,14 +329,14 @@ def untouched(path: Path) -> None:
     ],
     ids=["half", "empty", "a list", "bottomless", "another format", "no state", "another state"],
 )
-def test_damaged_and_foreign_files_are_clear_errors(
+def test_fit_resume_from_a_damaged_file_names_it(
     tmp_path: Path, damage: Callable[[str], str]
 ) -> None:
     """For any content of the file, the error names it."""
     path = tmp_path / "run.json"
     run(path, 2, patience=5)
     path.write_text(damage(path.read_text()))
-    untouched(path)
+    assert_resume_fails(path)
 
 
 @pytest.mark.parametrize(
@@ -342,48 +352,46 @@ def test_damaged_and_foreign_files_are_clear_errors(
     ],
     ids=lambda x: x[:20],
 )
-def test_a_checkpoint_with_one_bad_number_changes_nothing(
+def test_fit_resume_from_a_file_with_one_bad_number_changes_nothing(
     tmp_path: Path, pattern: str, replacement: str
 ) -> None:
     """Every number is checked before any part changes, including the best state."""
     path = tmp_path / "run.json"
 
-    def go_on(epochs: int, model: Module, **options: Any) -> Any:
+    def prepare_run(epochs: int, model: Module, **options: Any) -> Any:
         adam = Adam(model.parameters())
         options |= {"optimizer": adam, "scheduler": ExponentialLR(adam, 0.5), "patience": 5}
         return adam, lambda: run(path, epochs, model, **options)
 
-    go_on(2, noisy())[1]()
+    prepare_run(2, noisy_network())[1]()
     text = path.read_text()
     damaged = re.sub(pattern, replacement, text)
     assert damaged != text
     path.write_text(damaged)
-    model = noisy()
-    adam, resumed = go_on(4, model, resume=True)
+    model = noisy_network()
+    adam, resume_run = prepare_run(4, model, resume=True)
     before = copy.deepcopy((model.state_dict(), adam.state_dict()))
     with pytest.raises(StateError, match=r"^[^\n]*run\.json[^\n]*$"):
-        resumed()
+        resume_run()
     assert (model.state_dict(), adam.state_dict()) == before
 
 
-@pytest.mark.parametrize("place", ["nowhere/a.json", ".", "file/a.json"])
-def test_a_checkpoint_that_cannot_be_written_is_found_before_the_first_step(
-    tmp_path: Path, place: str
-) -> None:
+@pytest.mark.parametrize("file", ["nowhere/a.json", ".", "file/a.json"])
+def test_fit_checks_the_checkpoint_path_before_training(tmp_path: Path, file: str) -> None:
     """A missing folder, a folder in place of the file, and a file in place of a folder."""
     (tmp_path / "file").write_text("")
     calls: list[int] = []
 
-    def seeing(predictions: list[Any], targets: list[float]) -> Any:
+    def recording(predictions: list[Any], targets: list[float]) -> Any:
         calls.append(1)
-        return squares(predictions, targets)
+        return mean_squares(predictions, targets)
 
     with pytest.raises(StateError, match="checkpoint"):
-        run(tmp_path / place, 2, loss=seeing)
+        run(tmp_path / file, 2, loss=recording)
     assert not calls
 
 
-def test_a_full_disk_leaves_the_history_and_what_was_learned(
+def test_fit_error_of_a_full_disk_has_the_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error at the third checkpoint has three epochs, and the model has their weights."""
@@ -398,7 +406,7 @@ def test_a_full_disk_leaves_the_history_and_what_was_learned(
         return usual(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", full)
-    model = noisy()
+    model = noisy_network()
     with pytest.raises(StateError, match=r"space.*run\.json") as caught:
         run(tmp_path / "run.json", 9, model)
     history: Any = caught.value.history

@@ -1,4 +1,4 @@
-"""custom_vjp: a function of several results with a rule of its own, eagerly and in programs."""
+"""custom_vjp: functions of several results with their own rule, eager and compiled."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from scalargrad.export import to_json
 
 
 def polar(r: Any, t: Any) -> tuple[Any, Any]:
-    """Return polar coordinates as Cartesian ones."""
+    """Return the Cartesian coordinates of polar ones."""
     return r * sg.cos(t), r * sin(t)
 
 
-def with_rule() -> Callable[..., Any]:
-    """Return the same with a rule of its own, which keeps a result and an argument."""
+def polar_with_rule() -> Callable[..., Any]:
+    """Return `polar` with a rule whose residuals are results and an argument."""
     f = custom_vjp(polar)
 
     def fwd(r: Any, t: Any) -> Any:
@@ -35,8 +35,8 @@ def with_rule() -> Callable[..., Any]:
     return f
 
 
-def of(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of both results, of which none is linear."""
+def nonlinear_of(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a nonlinear function of both results."""
 
     def g(r: Any, t: Any) -> Any:
         x, y = f(r, t)
@@ -46,29 +46,29 @@ def of(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("compiled", [lambda f: f, jit])
-def test_derivatives_of_any_order_are_those_of_the_formula(compiled: Any) -> None:
-    """By backward, in both modes, and three times, where the rule itself is differentiated."""
-    mine, plain = of(with_rule()), of(polar)
+def test_custom_vjp_derivatives_of_any_order_are_those_of_the_formula(compiled: Any) -> None:
+    """By backward, in both modes, and of third order, where the rule itself is differentiated."""
+    mine, plain = nonlinear_of(polar_with_rule()), nonlinear_of(polar)
     r, t = Value(2.0), Value(0.3)
     compiled(mine)(r, t).backward()
     expected = grad(plain, argnums=(0, 1))(2.0, 0.3)
     assert (r.grad, t.grad) == pytest.approx(expected, rel=1e-13)
-    ways: list[Callable[[Any], Any]] = [
+    derivatives: list[Callable[[Any], Any]] = [
         lambda f: sg.value_and_grad(f)(2.0, 0.3),
         lambda f: sg.hessian(f, argnums=(0, 1))(2.0, 0.3),
         lambda f: grad(grad(grad(f, 1)), 1)(2.0, 0.3),
     ]
-    for derive in ways:
+    for derive in derivatives:
         for found in (derive(compiled(mine)), compiled(lambda _, f=derive: f(mine))(0.0)):
             assert np.ravel(found) == pytest.approx(np.ravel(derive(plain)), rel=1e-12)
     for matrix in (sg.jacfwd, sg.jacrev):
-        found = matrix(compiled(with_rule()), argnums=(0, 1))(2.0, 0.3)
+        found = matrix(compiled(polar_with_rule()), argnums=(0, 1))(2.0, 0.3)
         expected = matrix(polar, argnums=(0, 1))(2.0, 0.3)
         assert np.ravel(found) == pytest.approx(np.ravel(expected), rel=1e-13)
 
 
-def test_the_rule_is_used_not_the_formula() -> None:
-    """On trees, with None for no gradient; it is called once for both results."""
+def test_custom_vjp_uses_the_rule_instead_of_the_formula() -> None:
+    """Arguments and results are trees, None is no gradient, and both results share one call."""
     calls = 0
 
     @custom_vjp
@@ -91,8 +91,8 @@ def test_the_rule_is_used_not_the_formula() -> None:
         assert f(xs, 1.0)["a"].parents == ()
 
 
-def test_a_function_of_plain_numbers_may_be_anything() -> None:
-    """Such as a search in a loop; a program refuses it by name, and so does a second derivative."""
+def test_custom_vjp_function_may_compute_with_plain_numbers() -> None:
+    """For example a search in a loop; jit and a second derivative of it are errors."""
 
     @custom_vjp
     def root(a: Any) -> Any:
@@ -113,26 +113,28 @@ def test_a_function_of_plain_numbers_may_be_anything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "of_five"),
+    ("rule", "slope"),
     [
         (lambda g: clip(g, -1.0, 1.0), 1.0),
         (lambda g: (0.5 * g) * g, 12.5),
         (lambda g: g / (1.0 + g), 5.0 / 6.0),
     ],
 )
-def test_a_rule_that_is_not_linear_is_for_eager_sweeps_alone(rule: Any, of_five: float) -> None:
-    """For what comes back: a program would add up other numbers, and so would a tangent."""
+def test_custom_vjp_rule_that_is_not_linear_is_refused_by_jit_and_jvp(
+    rule: Any, slope: float
+) -> None:
+    """Eager backward passes apply it to the adjoint; other modes assume that it is linear."""
     f = custom_vjp(lambda x: x * 1.0)
     f.defvjp(lambda x: (x * 1.0, None), lambda _, g: (rule(g),))
-    assert grad(lambda x: f(x) * 5.0)(2.0) == of_five
+    assert grad(lambda x: f(x) * 5.0)(2.0) == slope
     with pytest.raises(TraceError, match="linear"):
         jit(grad(lambda x: f(x) * 5.0))(2.0)
     with pytest.raises(OperandError, match="linear"):
         sg.jvp(f, (2.0,), (1.0,))
 
 
-def test_a_rule_is_never_stale_in_a_program() -> None:
-    """What it reads around it is compared at each call, as what the function reads is."""
+def test_custom_vjp_rule_that_reads_a_captured_variable_is_not_stale() -> None:
+    """Captured variables of the rule are guarded at each compiled call."""
     slope = 3.0
     f = custom_vjp(lambda x: x * x)
     f.defvjp(lambda x: (x * x, x), lambda x, g: (slope * g,))
@@ -143,9 +145,9 @@ def test_a_rule_is_never_stale_in_a_program() -> None:
 
 
 @pytest.mark.parametrize("show", [sg.draw, sg.walk, to_json])
-def test_several_results_of_one_call_are_not_shown(show: Callable[[Value], Any]) -> None:
-    """As there is no graph of each; the error says how to have one, and a notebook has the text."""
-    for f in (with_rule(), jit(polar)):
+def test_custom_vjp_result_cannot_be_drawn_or_exported(show: Callable[[Value], Any]) -> None:
+    """Multi-output nodes have no graph to show; the error names disable_jit."""
+    for f in (polar_with_rule(), jit(polar)):
         y = f(Value(2.0, "r"), Value(0.5, "t"))[0] * 3.0
         with pytest.raises(sg.GraphError, match="disable_jit"):
             show(y)
@@ -163,10 +165,10 @@ def test_several_results_of_one_call_are_not_shown(show: Callable[[Value], Any])
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("wrap", [jit, grad, lambda f: jit(grad(f))], ids=["jit", "grad", "both"])
-def test_custom_vjp_of_a_function_that_reads_an_argument_around_it_says_to_pass_it(
+def test_custom_vjp_of_a_function_with_a_captured_value_says_to_pass_it(
     times: Any, wrap: Any
 ) -> None:
-    """It would get no gradient: an error of ``float`` had nothing to do with that."""
+    """The captured Value would get no gradient."""
 
     def f(x: Any) -> Any:
         scaled = custom_vjp(lambda y: times(x, y))
@@ -176,16 +178,16 @@ def test_custom_vjp_of_a_function_that_reads_an_argument_around_it_says_to_pass_
     with pytest.raises((OperandError, TraceError), match="pass captured Values as arguments"):
         wrap(f)(2.0)
 
-    def passed(x: Any) -> Any:
+    def scale_by_argument(x: Any) -> Any:
         scaled = custom_vjp(times)
         scaled.defvjp(lambda x, y: (times(x, y), (x, y)), lambda r, g: (g * r[1], g * r[0]))
         return scaled(x, 3.0 * x)
 
-    assert jit(passed)(2.0) == passed(2.0)
+    assert jit(scale_by_argument)(2.0) == scale_by_argument(2.0)
 
 
-def test_misuse_is_named() -> None:
-    """No rule, too few gradients, one of another shape, a closed-over Value, assigned data."""
+def test_custom_vjp_errors_name_the_mistake() -> None:
+    """No rule, wrong gradients, missing residuals, a captured Value, and changed data."""
     x = Value(2.0, "x")
     f = custom_vjp(lambda x: x * 2.0)
     with pytest.raises(OperandError, match="defvjp"):

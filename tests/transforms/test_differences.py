@@ -1,4 +1,4 @@
-"""Claims about `gradcheck`: right derivatives pass, wrong ones are reported, nan never passes."""
+"""gradcheck: right derivatives pass, wrong ones are reported, nan never passes."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ def wrong_square(x: float) -> float:
         (-1000.0, -1000.5, 1e-3, False),  # relative to |x|: a step of 1
     ],
 )
-def test_eps_is_the_step_relative_to_x(x: float, kink: float, eps: float, passes: bool) -> None:
-    """The difference quotient of |x - kink| is the slope where both sides lie before the kink."""
+def test_gradcheck_eps_is_the_step_relative_to_x(
+    x: float, kink: float, eps: float, passes: bool
+) -> None:
+    """The difference quotient of |x - kink| is the slope if both points are on one side."""
     assert gradcheck(lambda x: abs(x - kink), x, eps=eps, raise_exception=False) is passes
 
 
 @pytest.mark.differential
 @given(st.floats(-3, 3), st.floats(-3, 3))
-def test_right_derivatives_pass(x: float, y: float) -> None:
-    """A smooth function of two numbers passes wherever it is checked."""
+def test_gradcheck_passes_right_derivatives(x: float, y: float) -> None:
+    """A smooth function of two numbers passes at every point."""
     assert gradcheck(lambda x, y: ops.sin(x * y) + ops.exp(-x * x) * y**3, x, y)
 
 
@@ -49,7 +51,7 @@ def test_right_derivatives_pass(x: float, y: float) -> None:
         [Value(2.0), sg.Parameter(3.0), 2, True],
     ],
 )
-def test_arguments_and_results_are_trees(argument: Any) -> None:
+def test_gradcheck_accepts_trees(argument: Any) -> None:
     """Lists, dicts, arrays, Values and ints are checked number by number; no grad is written."""
 
     def cubes(tree: Any) -> Any:
@@ -65,18 +67,18 @@ def test_arguments_and_results_are_trees(argument: Any) -> None:
     assert [x.grad for x in argument if isinstance(x, Value)] in ([], [0.0, 0.0])
 
 
-def test_large_and_small_numbers_are_checked_with_a_step_of_their_size() -> None:
-    """The step grows with the number, so that 1e8² is checked as well as 1e-8²."""
+def test_gradcheck_step_is_proportional_to_the_number() -> None:
+    """Derivatives at 1e8 are checked as well as at 1e-8."""
     assert gradcheck(lambda x: x * x, 1e8)
     assert gradcheck(lambda x: x * x, 1e-8)
     assert gradcheck(lambda x: 1e-3 * x, 1e150)
 
 
-# What does not pass ---------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------
 
 
-def test_every_mismatch_is_listed_and_no_other() -> None:
-    """The two wrong ones of six partials are listed, each with place, point and both numbers."""
+def test_gradcheck_lists_every_mismatch_and_no_other() -> None:
+    """The two wrong ones of six partials are listed with position, point and both numbers."""
 
     def f(x: Any, weights: Any) -> Any:
         return [x * weights[0], wrong_square(weights[1]) + wrong_square(x)]
@@ -94,8 +96,8 @@ def test_every_mismatch_is_listed_and_no_other() -> None:
         assert [float(x) for x in found] == pytest.approx(numbers)
 
 
-def test_tolerances_are_absolute_plus_relative() -> None:
-    """A derivative wrong by little is caught to the tolerance; the outcome can be a bool."""
+def test_gradcheck_tolerances_are_absolute_plus_relative() -> None:
+    """A small error is found if it exceeds the tolerance; the outcome can be a bool."""
     nearly = custom_op(partials=lambda y, x: (1.0 + 1e-4,))(lambda x: x)
     assert gradcheck(nearly, 1.0, raise_exception=False) is False
     assert gradcheck(nearly, 1.0, rtol=2e-4) is True
@@ -116,14 +118,14 @@ def test_tolerances_are_absolute_plus_relative() -> None:
         lambda x: x * 1e308 * 10,
     ],
 )
-def test_nan_and_inf_never_pass(f: Any) -> None:
-    """A gradient or difference quotient that is not finite fails, whatever the tolerance."""
+def test_gradcheck_never_passes_nan_or_inf(f: Any) -> None:
+    """A gradient or difference quotient that is not finite fails with any tolerance."""
     for rtol in (1e-5, 1.0, math.inf):
         with pytest.raises(GradcheckError, match=r"nan|inf"):
             gradcheck(f, 1.0, rtol=rtol)
 
 
-def test_a_kink_is_reported() -> None:
+def test_gradcheck_reports_a_kink() -> None:
     """At relu's kink the slope is 0 by convention, and the central difference is a half."""
     with pytest.raises(GradcheckError, match=r"gradient 0, central difference 0\.5"):
         gradcheck(ops.relu, 0.0)
@@ -132,16 +134,16 @@ def test_a_kink_is_reported() -> None:
         gradcheck(line, 2.0)
 
 
-def test_what_cannot_be_checked_is_refused() -> None:
-    """A check of nothing would always pass; a shape that changes cannot be compared."""
+def test_gradcheck_refuses_empty_arguments_and_changing_shapes() -> None:
+    """An empty check would always pass; results of different shapes cannot be compared."""
 
-    def nothing(*args: Any) -> Any:
+    def empty_result(*args: Any) -> Any:
         return []
 
     arguments: list[tuple[Any, ...]] = [(), ([],), ({}, ()), (1.0,)]
     for args in arguments:
         with pytest.raises(OperandError, match="no numbers"):
-            gradcheck(nothing, *args)
+            gradcheck(empty_result, *args)
     with pytest.raises(OperandError, match="1 numbers at the point but 2"):
         gradcheck(lambda x: [x] * (1 + (x > 1.0)), 1.0)
     with pytest.raises(DomainError, match="sqrt"):

@@ -1,4 +1,4 @@
-"""Claims about what can be differentiated: shapes of arguments and results, and refusals."""
+"""Arguments and results of grad, jacobian, jvp and vjp: accepted shapes, and errors."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def area(x: Any, y: Any) -> Any:
 
 
 @pytest.mark.parametrize("number", [3, np.float32(3), np.int8(3), np.array(3.0)])
-def test_any_real_number_is_an_argument(number: Any) -> None:
-    """Ints, bools, NumPy scalars and 0-d arrays are numbers; the gradient is a float."""
+def test_grad_of_any_real_number_is_a_float(number: Any) -> None:
+    """Ints, bools, NumPy scalars and 0-d arrays are numbers."""
     slope = grad(lambda x: x**2)(number)
     assert (slope, type(slope)) == (6.0, float)
     assert grad(lambda x: x**2)(True) == 2.0
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32, int])
-def test_gradients_of_arrays_are_float64_arrays(dtype: type) -> None:
-    """What SciPy's minimise asks for: a float and an ndarray of the argument's shape."""
+def test_value_and_grad_of_an_array_is_a_float_and_a_float64_array(dtype: type) -> None:
+    """These are the types that SciPy's minimize expects."""
     x: Any = np.array([[1, 2], [3, 4]], dtype=dtype)
     value, slope = value_and_grad(lambda x: (x * x).sum() + x[0, 1])(x)
     assert (value, type(value)) == (32.0, float)
@@ -49,8 +49,8 @@ def test_gradients_of_arrays_are_float64_arrays(dtype: type) -> None:
     assert (empty.shape, empty.dtype) == ((0, 3), np.float64)
 
 
-def test_jacobians_and_hessians_of_arrays() -> None:
-    """Those of Ax and xᵀAx are A and A + Aᵀ; the result's axes stand before the argument's."""
+def test_jacobian_and_hessian_of_arrays() -> None:
+    """Those of Ax and xᵀAx are A and A + Aᵀ; the axes of the result come first."""
     a = np.arange(6.0).reshape(2, 3)
     found = jacobian(lambda x: a @ x)(np.ones(3))
     assert (found.dtype, found.tolist()) == (np.float64, a.tolist())
@@ -62,8 +62,8 @@ def test_jacobians_and_hessians_of_arrays() -> None:
     assert sg.hessian(lambda x: x @ b @ x)(np.array([1.0, -1.0])).tolist() == (b + b.T).tolist()
 
 
-def test_tangents_are_matched_with_arguments() -> None:
-    """By key whatever the order; lists for arrays; a named tuple is one argument."""
+def test_jvp_and_vjp_match_tangents_with_arguments() -> None:
+    """Dicts match by key, lists match arrays, and a named tuple is one argument."""
     point, direction = {"a": 3.0, "b": 4.0}, {"b": 0.0, "a": 1.0}
     assert jvp(lambda t: area(t["a"], t["b"]), (point,), (direction,)) == (36.0, 24.0)
     _, pull_back = vjp(lambda x: {"twice": 2 * x, "square": x * x}, 3.0)
@@ -87,30 +87,36 @@ def test_tangents_are_matched_with_arguments() -> None:
         ((0, 0, -2), (24.0, 24.0, 24.0)),
     ],
 )
-def test_argnums(argnums: Any, expected: Any) -> None:
+def test_argnums_selects_arguments(argnums: Any, expected: Any) -> None:
     """A position gives a gradient, several give a tuple, repeated ones too."""
     assert grad(area, argnums)(3.0, 4.0) == expected
     assert jacobian(area, argnums)(3.0, 4.0) == expected
     assert value_and_grad(area, argnums)(3.0, 4.0) == (36.0, expected)
 
 
-def test_argnums_are_positions_of_arguments() -> None:
-    """What is no position is refused at the declaration, what is beyond the last at the call."""
-    wrong: list[Any] = [1.0, "x", None, (0, "y"), (i for i in (0,))]
-    for argnums in wrong:
-        for function in (grad, value_and_grad, jacobian, sg.hessian):
-            with pytest.raises(OperandError, match="position"):
-                function(area, argnums)
-    beyond: list[Any] = [2, -3, (0, 5)]
-    for argnums in beyond:
-        with pytest.raises(OperandError, match="area"):
-            grad(area, argnums)(3.0, 4.0)
+@pytest.mark.parametrize("function", [grad, value_and_grad, jacobian, sg.hessian])
+@pytest.mark.parametrize("argnums", [1.0, "x", None, (0, "y"), (i for i in (0,))])
+def test_argnums_that_are_not_positions_are_errors(argnums: Any, function: Any) -> None:
+    """Other objects are refused before the call."""
+    with pytest.raises(OperandError, match="position"):
+        function(area, argnums)
+
+
+@pytest.mark.parametrize("argnums", [2, -3, (0, 5)], ids=str)
+def test_argnums_beyond_the_last_argument_are_errors(argnums: Any) -> None:
+    """The error of the call names the function."""
+    with pytest.raises(OperandError, match="area"):
+        grad(area, argnums)(3.0, 4.0)
+
+
+def test_argnums_of_an_argument_passed_by_name_is_an_error() -> None:
+    """Arguments to differentiate have to be passed by position."""
     with pytest.raises(OperandError, match="position"):
         grad(area)(x=3.0, y=4.0)
 
 
-def test_tangents_and_cotangents_that_do_not_match_are_refused() -> None:
-    """By their name: no tuple, or one of other keys."""
+def test_jvp_and_vjp_refuse_tangents_that_do_not_match() -> None:
+    """The error names the tangents or the cotangent."""
     with pytest.raises(OperandError, match="tangents"):
         jvp(lambda x: x, (3.0,), 1.0)  # type: ignore[arg-type]
     with pytest.raises(OperandError, match="cotangent"):
@@ -123,8 +129,8 @@ def test_tangents_and_cotangents_that_do_not_match_are_refused() -> None:
 
 
 @pytest.mark.parametrize("constant", [1, 2.5, True, np.float32(7)])
-def test_a_function_that_ignores_its_argument(constant: Any) -> None:
-    """The derivative of a constant is 0.0, in every function."""
+def test_derivatives_of_a_constant_are_0(constant: Any) -> None:
+    """The derivative by every transform is 0.0."""
 
     def f(x: Any) -> Any:
         return constant
@@ -136,8 +142,8 @@ def test_a_function_that_ignores_its_argument(constant: Any) -> None:
     assert vjp(f, 3.0)[1](1.0) == (0.0,)
 
 
-def test_a_function_that_returns_its_argument_or_one_result_twice() -> None:
-    """The identity has derivative 1, then 0; cotangents of one Value in two places add up."""
+def test_derivatives_of_the_identity_and_of_repeated_results() -> None:
+    """The identity has derivative 1, then 0; cotangents of one Value in two positions add up."""
     assert (value_and_grad(lambda x: x)(3.0), grad(grad(lambda x: x))(3.0)) == ((3.0, 1.0), 0.0)
     assert jacobian(lambda x: x)([3.0, 4.0]) == [[1.0, 0.0], [0.0, 1.0]]
     assert jvp(lambda x: x, ([3.0, 4.0],), ([5.0, 6.0],)) == ([3.0, 4.0], [5.0, 6.0])
@@ -150,8 +156,8 @@ def test_a_function_that_returns_its_argument_or_one_result_twice() -> None:
     assert vjp(f, 3.0)[1]([1.0, 10.0, 100.0]) == (166.0,)
 
 
-def test_auxiliary_results_are_passed_on() -> None:
-    """With has_aux the second result comes back beside the first, its Values as floats."""
+def test_has_aux_returns_the_auxiliary_result() -> None:
+    """The Values of the second result are converted to floats."""
 
     def f(x: Any) -> Any:
         return x**2, {"note": "kept", "half": x / 2, "both": (np.array([x, 1.0]), [x])}
@@ -171,8 +177,8 @@ def test_auxiliary_results_are_passed_on() -> None:
             grad(lambda x, pair=pair: pair, has_aux=True)(3.0)
 
 
-def test_auxiliary_results_that_belong_to_an_outer_graph_stay_in_it() -> None:
-    """What depends on a Value from outside is a Value; what the argument alone makes is not."""
+def test_has_aux_result_that_depends_on_an_outer_value_is_a_value() -> None:
+    """A result that depends only on the argument is a float."""
     w = Value(2.0)
     (_, (outer, inner, made)), _ = value_and_grad(
         lambda x: (x * x, (w * x, x + 1.0, Value(5.0))), has_aux=True
@@ -187,8 +193,8 @@ def test_auxiliary_results_that_belong_to_an_outer_graph_stay_in_it() -> None:
         assert grad(lambda x: (x * x, [w * x]), has_aux=True)(3.0)[1] == [6.0]
 
 
-def test_results_are_numbers_and_of_a_gradient_one() -> None:
-    """Several numbers, or one in a container, are sent to jacobian; other types are named."""
+def test_grad_needs_one_number_as_the_result() -> None:
+    """Several numbers, or one in a container, are referred to jacobian; other types are named."""
     several: list[Any] = [[1.0], (1.0, 2.0), {"a": 1.0}, np.ones(1), [], {}]
     for result in several:
         with pytest.raises(OperandError, match="jacobian"):
@@ -205,12 +211,12 @@ def test_results_are_numbers_and_of_a_gradient_one() -> None:
                 call(lambda x, result=result: result)(3.0)
 
 
-def test_parameters_given_and_read_by_a_name() -> None:
-    """The derivative by the argument would be 0, and nobody asks for that."""
+def test_grad_of_a_loss_that_captures_the_parameters_it_is_passed_is_an_error() -> None:
+    """The derivative with respect to the argument would be 0."""
     weights = [Parameter(1.0), Parameter(2.0)]
 
-    def loss(given: Any) -> Any:
-        del given
+    def loss(argument: Any) -> Any:
+        del argument
         return sum((2.0 * w - 1.0) ** 2 for w in weights)
 
     for derivative in (grad(loss), value_and_grad(loss)):
@@ -222,8 +228,8 @@ def test_parameters_given_and_read_by_a_name() -> None:
     assert [getattr(x, "data", x) for x in found] == [10.0, 0.0]
 
 
-def test_a_gradient_of_zero_has_the_sign_that_arithmetic_gives_it() -> None:
-    """-(y²) has the derivative -0 at 0, alone and in a graph: atan2 tells the two zeros apart."""
+def test_grad_of_zero_has_the_sign_of_ieee_arithmetic() -> None:
+    """The derivative of -(y²) at 0 is -0, which atan2 distinguishes from 0."""
 
     def angle(x: Any, y: Any) -> Any:
         across, up = grad(lambda v: v[0] * v[0] - v[1] * v[1])([x, y])

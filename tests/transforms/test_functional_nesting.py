@@ -1,4 +1,4 @@
-"""Claims about derivatives inside derivatives, and about when results belong to a graph."""
+"""Nested derivatives, and whether results are floats or belong to a graph."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from scalargrad import Value, grad, gradients, hessian, jacobian, jit, jvp, ops,
 
 
 @pytest.mark.parametrize("at", [-3.0, 0.0, 2.0])
-def test_inner_derivative_in_another_variable(at: float) -> None:
-    """d/dx x · (d/dy (x + y) at y=1) is 1, not 2: the classic of Siskind and Pearlmutter."""
+def test_grad_nested_in_another_variable_has_no_perturbation_confusion(at: float) -> None:
+    """The example of Siskind and Pearlmutter: d/dx x · (d/dy (x + y) at y=1) is 1, not 2."""
     assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(at) == 1.0
 
 
-def test_inner_derivative_at_the_outer_variable() -> None:
-    """d/dx (d/dy xy at y=x) is d/dx x, and d/dx x·(d/dy xy) is d/dx x²."""
+def test_grad_nested_at_the_outer_variable() -> None:
+    """The derivative of (d/dy xy at y=x) is d/dx x, and that of x·(d/dy xy) is d/dx x²."""
     assert grad(lambda x: grad(lambda y: x * y)(x))(5.0) == 1.0
     assert grad(lambda x: x * grad(lambda y: x * y)(x))(5.0) == 10.0
 
@@ -34,8 +34,8 @@ def test_inner_derivative_at_the_outer_variable() -> None:
         lambda f: jacobian(f)(2.0),
     ],
 )
-def test_inner_derivative_at_a_number(inner: Any) -> None:
-    """d/dx of (d/dy x²y³ at y=2) is 24x, and as everything is a number it is a float."""
+def test_nested_derivative_at_a_number_is_a_float(inner: Any) -> None:
+    """The derivative of (d/dy x²y³ at y=2) is 24x."""
 
     def middle(x: Any) -> Any:
         return inner(lambda y: x**2 * y**3)
@@ -44,8 +44,8 @@ def test_inner_derivative_at_a_number(inner: Any) -> None:
     assert jvp(middle, (5.0,), (1.0,)) == (300.0, 120.0)
 
 
-def test_every_function_nests_in_every_other() -> None:
-    """The second derivative of x³ is 6x, whichever two functions compute it."""
+def test_every_transform_nests_in_every_other() -> None:
+    """The second derivative of x³ is 6x, by any two transforms."""
 
     def cube(x: Any) -> Any:
         return x**3
@@ -72,29 +72,29 @@ def test_every_function_nests_in_every_other() -> None:
     assert grad(lambda x: sg.hvp(cube, x, 1.0)[1])(2.0) == 6.0
 
 
-def test_derivative_in_the_direction_itself() -> None:
+def test_grad_of_jvp_and_vjp_in_their_direction() -> None:
     """A jvp is linear in its tangent and a vjp in its cotangent, so their gradients are f'."""
     assert grad(lambda v: jvp(ops.sin, (0.5,), (v,))[1])(2.0) == math.cos(0.5)
     assert grad(lambda w: vjp(ops.sin, 0.5)[1](w)[0])(2.0) == math.cos(0.5)
 
 
-def test_a_gradient_step_is_differentiable() -> None:
-    """Through two steps of descent on ½cx², dx₂/dx₀ = (1 - ηc)² and dx₂/dη by hand."""
+def test_grad_through_gradient_steps() -> None:
+    """For two steps of descent on ½cx², dx₂/dx₀ = (1 - ηc)² and dx₂/dη are as on paper."""
 
-    def descended(x: Any, rate: Any) -> Any:
+    def descend(x: Any, rate: Any) -> Any:
         for _ in range(2):
             x = x - rate * grad(lambda x: 0.5 * 3.0 * x**2)(x)
         return x
 
-    found = grad(descended, (0, 1))(2.0, 0.1)
+    found = grad(descend, (0, 1))(2.0, 0.1)
     assert found == pytest.approx((0.7**2, 2.0 * 2 * 0.7 * -3.0), rel=1e-14)
 
 
 # Floats or Values -----------------------------------------------------------------------------
 
 
-def test_results_are_values_when_an_argument_is_one() -> None:
-    """Gradients at a Value are nodes over it, and its own grad is not written."""
+def test_grad_at_a_value_is_a_value() -> None:
+    """Gradients at a Value are nodes of its graph, and its own grad is not written."""
     x = Value(2.0)
     value, slope = value_and_grad(lambda x: x**3)(x)
     assert (value.data, slope.data) == (8.0, 12.0)
@@ -105,26 +105,26 @@ def test_results_are_values_when_an_argument_is_one() -> None:
     assert isinstance(tangent, Value)
 
 
-def test_results_are_values_when_f_closes_over_a_leaf() -> None:
-    """The mixed derivative d/dw d/dx of w·x² is 2x; leaves that f makes itself are not outside."""
+def test_grad_of_a_function_with_a_captured_value_is_a_value() -> None:
+    """The mixed derivative d/dw d/dx of w·x² is 2x; leaves made by f itself do not count."""
     w = sg.Parameter(5.0)
     slope = grad(lambda x: w * x**2)(3.0)
     assert slope.data == 30.0
     slope.backward()
     assert w.grad == 6.0
 
-    def doubled(x: Any) -> Any:
+    def double_without_graph(x: Any) -> Any:
         with sg.no_grad():
             return x + x
 
-    made: list[Any] = [lambda x: Value(2.0), lambda x: x.detach(), doubled]
+    made: list[Any] = [lambda x: Value(2.0), lambda x: x.detach(), double_without_graph]
     for make in made:
         found = grad(lambda x, make=make: x * make(x))(1.0)
         assert (found, type(found)) == (make(Value(1.0)).data, float)
 
 
-def test_results_inside_no_grad_are_floats() -> None:
-    """Where recording is off derivatives are still computed, but as floats."""
+def test_derivatives_inside_no_grad_are_floats() -> None:
+    """Under no_grad derivatives are still computed."""
     x, v = Value(2.0), Value(1.0)
     _, pull_back = vjp(lambda x: x * x, x)
     with sg.no_grad():
@@ -141,8 +141,8 @@ def test_results_inside_no_grad_are_floats() -> None:
     assert {type(x) for x in found} == {float}
 
 
-def test_what_f_closes_over_is_not_differentiated() -> None:
-    """An outer graph that has changed, or has no finite gradient, does not disturb an inner one."""
+def test_grad_ignores_errors_of_a_captured_graph() -> None:
+    """A captured graph that has changed, or has no finite gradient, does not affect the result."""
     a = Value(4.0)
     root = ops.sqrt(a - 4.0)
     a.data = 9.0
@@ -151,7 +151,7 @@ def test_what_f_closes_over_is_not_differentiated() -> None:
         assert (slope.data if isinstance(slope, Value) else slope) == 6.0
 
 
-# Edges ----------------------------------------------------------------------------------------
+# Borders of domains ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_what_f_closes_over_is_not_differentiated() -> None:
         (lambda x: x**1.5, 0.0),
     ],
 )
-def test_derivatives_at_the_edge_of_a_domain(f: Any, x: float) -> None:
-    """Where a partial leaves its own domain, higher derivatives are inf or nan, not an error."""
+def test_gradients_at_the_border_of_a_domain_are_not_finite(f: Any, x: float) -> None:
+    """Higher derivatives are inf or nan, not an error."""
     leaf = Value(x)
     first = gradients(f(leaf), leaf, create_graph=True)
     second = gradients(first, leaf, create_graph=True, allow_nonfinite=True)
@@ -173,8 +173,8 @@ def test_derivatives_at_the_edge_of_a_domain(f: Any, x: float) -> None:
     assert not (math.isfinite(second.data) and math.isfinite(third))
 
 
-def test_inner_derivatives_go_through_a_history_that_others_have_gone_through() -> None:
-    """Each closes over what earlier ones have met, directly, by a result of theirs, or only so."""
+def test_nested_derivatives_share_a_captured_history() -> None:
+    """Each captures results of earlier ones, directly or through others."""
 
     def energy(p: Any) -> Any:
         x, v, seen = p[0] * p[1], p[1] + 0.5, []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NoReturn
 
+from scalargrad.checks.arguments import instance, text
 from scalargrad.checks.numbers import as_float
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.opdef.declaration import REAL, Domain
@@ -95,8 +96,9 @@ def custom_op(
     Raises
     ------
     OperandError
-        If the function's parameters are not plain positional ones, or `partials` does not
-        return one partial for each; when called, if the result is not a real number.
+        If the function's parameters are not plain positional ones, `partials` does not return
+        one partial for each, or an option has the wrong type; when called, if the result is
+        not a real number.
 
     Notes
     -----
@@ -120,6 +122,10 @@ def custom_op(
     >>> grad(my_sin)(0.0), gradcheck(my_sin, 0.5)
     (1.0, True)
     """
+    if symbol is not None:
+        text(symbol, "symbol")
+    text(pattern, "pattern")
+    instance(domain, "domain", Domain, "a Domain")
     code = partials.__code__ if isinstance(partials, FunctionType) else None
     if code is not None and not code.co_flags & _VARIADIC and code.co_argcount < _MIN_PARAMETERS:
         raise OperandError(

@@ -114,6 +114,7 @@ def value_and_grad(
     (12.0, {'a': 4.0, 'b': 3.0})
     """
     positions = positions_of(argnums)
+    flag(has_aux, "has_aux")
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
@@ -423,7 +424,7 @@ def _sparse(
 ) -> Callable[..., Any]:
     """Return a function that computes a Jacobian as a sparse matrix."""
     function(f, "f", "one of numbers")
-    if has_aux:
+    if flag(has_aux, "has_aux"):
         raise OperandError("sparse=True returns a matrix alone: leave has_aux out")
     with optional_dependency("sparse=True needs"):
         from scalargrad.compiler.sparse_jacobian import SparseJacobian
@@ -439,6 +440,7 @@ def _jacobian(
 ) -> Callable[..., Any]:
     """Return a function that computes a Jacobian; `forward` None chooses the mode by its shape."""
     positions = positions_of(argnums)
+    flag(has_aux, "has_aux")
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import AS_THE_PROFILE_SAYS, OpenPage, Witness
+from tests.conftest import FIREFOX_CONTEXT_OPTIONS, OpenPage, PageObserver
 
 from scalargrad.show.steps import Walk
 
@@ -135,15 +135,15 @@ def read_in_firefox(open_in_firefox: OpenPage, tmp_path: Path) -> Read:
     ]
 )
 def read_anywhere(
-    request: pytest.FixtureRequest, witness: Witness, tmp_path: Path
+    request: pytest.FixtureRequest, observer: PageObserver, tmp_path: Path
 ) -> Iterator[Read]:
     """Return a function that saves a walk and opens it, in each browser."""
     engine = request.getfixturevalue(request.param)
-    usual = AS_THE_PROFILE_SAYS if request.param == "firefox" else {"reduced_motion": "reduce"}
+    usual = FIREFOX_CONTEXT_OPTIONS if request.param == "firefox" else {"reduced_motion": "reduce"}
 
     def opened(steps: Walk, fragment: str = "", **options: Any) -> Reader:
         path = steps.save(tmp_path / "page.html")
-        return Reader(witness.open(engine, path, fragment, **{**usual, **options}))
+        return Reader(observer.open(engine, path, fragment, **{**usual, **options}))
 
     yield opened
-    witness.testify()
+    observer.check_quiet()

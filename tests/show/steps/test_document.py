@@ -143,13 +143,13 @@ def test_page_is_the_same_in_another_process(tmp_path: Path) -> None:
 
 
 def test_walk_in_a_notebook_is_a_frame_and_a_table(
-    framed: Callable[[str], str], written: Callable[..., str]
+    unpack_frame: Callable[[str], str], written: Callable[..., str]
 ) -> None:
     """If frames and scripts are removed, as on GitHub, the table remains; a console has text."""
     steps = lecture()
     bundle = steps._repr_mimebundle_()
     assert bundle["text/plain"] == str(steps)
-    assert framed(bundle["text/html"]) == written(steps)
+    assert unpack_frame(bundle["text/html"]) == written(steps)
     assert 'sandbox="allow-scripts' in bundle["text/html"]
     left = re.sub(r"<(iframe|script|style)\b.*?</\1>", "", bundle["text/html"], flags=re.DOTALL)
     assert steps._repr_html_() in left

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.seen import LOOKS, unseen_controls
+from tests.visibility import DISPLAY_SETTINGS, find_hidden_controls
 
 from scalargrad import Parameter, Value, dot, log, sigmoid, softmax, tanh
 from scalargrad import sum as add_up
@@ -215,7 +215,7 @@ def test_page_has_no_accessibility_violation_by_axe(
     assert axe(page.page) == []
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("look", DISPLAY_SETTINGS, ids=str)
 @pytest.mark.parametrize(
     ("make", "fragment"),
     [
@@ -231,9 +231,9 @@ def test_page_controls_are_visible(
     page.button("More ▾").click()
     if page.button("Inputs").is_visible():
         page.button("Inputs").click()
-    assert unseen_controls(page.page, 45) == []
+    assert find_hidden_controls(page.page, 45) == []
     page.press("p")
-    assert unseen_controls(page.page, 45) == []
+    assert find_hidden_controls(page.page, 45) == []
 
 
 # A phone ----------------------------------------------------------------------------------------

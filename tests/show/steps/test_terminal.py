@@ -16,7 +16,7 @@ from typing import Literal
 
 import pytest
 from rich.console import Console
-from tests.patience import PATIENCE
+from tests.timeouts import TIMEOUT
 
 from scalargrad import Value
 from scalargrad.errors import ScalargradError
@@ -224,12 +224,12 @@ def test_explore_in_a_real_terminal_restores_it_after_ctrl_c() -> None:
             ("\x03", r"\x1b\[\?1049l.*left"),
         ):
             os.write(ours, keys.encode())
-            seen, deadline = "", time.monotonic() + PATIENCE
+            seen, deadline = "", time.monotonic() + TIMEOUT
             while not re.search(expected, seen, re.DOTALL):
                 assert time.monotonic() < deadline, seen
                 if select.select([ours], [], [], 0.1)[0]:
                     seen += os.read(ours, 65536).decode("utf-8", "replace")
-        assert program.wait(PATIENCE) == 0
+        assert program.wait(TIMEOUT) == 0
         assert termios.tcgetattr(theirs) == before
     finally:
         program.kill()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.patience import PATIENCE
-from tests.seen import LOOKS, unseen_controls
 from tests.show.training.helpers import at, classifier, numbers, others
+from tests.timeouts import TIMEOUT
+from tests.visibility import DISPLAY_SETTINGS, find_hidden_controls
 
 
 def corner(page: Any) -> list[int]:
@@ -48,7 +48,7 @@ def test_training_page_has_no_accessibility_violation_by_axe(
             assert axe(page) == []
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("look", DISPLAY_SETTINGS, ids=str)
 @pytest.mark.parametrize("name", ["classifier", "three classes"])
 def test_training_page_controls_are_visible(
     name: str, look: dict[str, Any], open_page: Any
@@ -56,7 +56,7 @@ def test_training_page_controls_are_visible(
     """Also units and examples; the page is no wider than its window."""
     training = classifier()[0] if name == "classifier" else others()[name]
     page = open_page(training, "#step=3", **look)
-    assert unseen_controls(page, 25) == []
+    assert find_hidden_controls(page, 25) == []
 
 
 # Notebooks ------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_training_page_frame_is_drawn_when_it_becomes_visible(
     inside = page.frames[1]
     inside.locator("#unit-0").wait_for(state="attached")
     page.evaluate("document.querySelector('style').remove()")
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not inside.evaluate(
         """["lines", "points", "losses"].every((id) => {
           const picture = document.getElementById(id), { width, height } = picture.viewBox.baseVal;

@@ -114,7 +114,7 @@ def test_watch_with_jit_has_the_snapshots_of_eager_training() -> None:
     assert len(set(compiled)) == 13
 
 
-@pytest.mark.usefixtures("pythons_handler")
+@pytest.mark.usefixtures("default_sigint_handler")
 def test_watch_keeps_its_snapshots_after_ctrl_c() -> None:
     """An interrupt during the third epoch ends training."""
 
@@ -285,7 +285,7 @@ def test_training_page_has_a_table_of_losses_without_javascript(tmp_path: Path) 
 
 
 def test_training_page_in_a_notebook_is_a_frame(
-    tmp_path: Path, framed: Callable[[str], str]
+    tmp_path: Path, unpack_frame: Callable[[str], str]
 ) -> None:
     """A console shows one line."""
     training = small()
@@ -293,5 +293,5 @@ def test_training_page_in_a_notebook_is_a_frame(
     loss = training.snapshots[0].loss
     assert bundle["text/plain"] == repr(training)
     assert repr(training) == f"<training page of 1 snapshot, step 0: loss {loss:.4g}>"
-    assert framed(bundle["text/html"]) == written(training, tmp_path)
+    assert unpack_frame(bundle["text/html"]) == written(training, tmp_path)
     assert 'sandbox="allow-scripts' in bundle["text/html"]

@@ -1,4 +1,4 @@
-"""The tests that execute a line, and how long they take: noted once, while all of them run."""
+"""Which tests execute a line, and how long they take: recorded once, while all of them run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from coverage import CoverageData
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/scalargrad"
-#: What is noted of tests, and what became of mutants; not committed.
+#: The folder of the recorded coverage and of the results of mutants; not committed.
 FOUND = ROOT / "fuzz/found"
 LINES, SECONDS = FOUND / "coverage", FOUND / "tests.xml"
-#: The tests that mutants have to pass: all that are fast and need no browser and no other process.
+#: The tests that mutants have to pass: all that are fast and need neither a browser nor processes.
 TESTS = [
     *(
         "tests/ops",
@@ -45,14 +45,14 @@ TESTS = [
 
 
 def test_files(path: str) -> list[str]:
-    """Return the files of tests of a folder, or the file itself."""
+    """Return the test files of a folder, or the file itself."""
     if (ROOT / path).is_file():
         return [path]
     return sorted(x.relative_to(ROOT).as_posix() for x in (ROOT / path).rglob("test_*.py"))
 
 
-def note(tests: Sequence[str] = TESTS) -> None:
-    """Run tests, and let coverage.py and pytest write down lines and seconds of each."""
+def record_coverage(tests: Sequence[str] = TESTS) -> None:
+    """Run tests, and let coverage.py and pytest write the lines and the seconds of each."""
     FOUND.mkdir(parents=True, exist_ok=True)
     options = ["-q", "-n", "2", "--cov=scalargrad", "--cov-context=test", f"--junitxml={SECONDS}"]
     subprocess.run(
@@ -63,13 +63,13 @@ def note(tests: Sequence[str] = TESTS) -> None:
     )
 
 
-class Covering:
-    """The tests noted for each line, and their times."""
+class LineCoverage:
+    """The tests recorded for each line, and their times."""
 
     def __init__(self) -> None:
         self._lines = CoverageData(str(LINES))
         self._lines.read()
-        #: How long each test takes that passes.
+        #: Seconds of each test that passes.
         self.seconds = {
             f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}": float(
                 case.get("time", 0.0)
@@ -80,20 +80,23 @@ class Covering:
 
     def tests(self, path: str, line: int) -> set[str] | None:
         """Return the tests that execute a statement; None if importing the package does."""
-        noted = self._lines.contexts_by_lineno(str(PACKAGE / path))
-        lines = statement((PACKAGE / path).read_text(encoding="utf-8"), line)
-        found = {context.partition("|")[0] for k in lines for context in noted.get(k, ())}
+        recorded = self._lines.contexts_by_lineno(str(PACKAGE / path))
+        lines = statement_lines((PACKAGE / path).read_text(encoding="utf-8"), line)
+        found = {context.partition("|")[0] for k in lines for context in recorded.get(k, ())}
         return None if "" in found else found
 
-    def in_order(self, path: str, line: int, nearest: Sequence[str], most: float) -> list[str]:
-        """Return tests of so many seconds: those that execute a line, nearest files first.
+    def choose_tests(
+        self, path: str, line: int, nearest: Sequence[str], seconds: float
+    ) -> list[str]:
+        """Return tests that execute a line, nearest files first, for a number of seconds.
 
-        What importing the package executes is tried by tests of the nearest files. A fifth of the
-        time goes to these anyway: what is computed once for all is executed by one test only. As
-        much again goes to them for operations, which are printed once for all.
+        A line that importing the package executes is tried by tests of the nearest files. These get
+        a fifth of the time in any case, because a value that is computed once and then cached is
+        executed by one test only. For operations, which are printed once, they get the same time
+        again.
         """
         text = (PACKAGE / path).read_text(encoding="utf-8")
-        word = re.compile(rf"(?<![a-z]){definition(text, line).strip('_')}(?![a-z])")
+        word = re.compile(rf"(?<![a-z]){definition_name(text, line).strip('_')}(?![a-z])")
 
         def order(test: str) -> tuple[bool, bool, float]:
             file, _, name = test.partition("::")
@@ -102,18 +105,18 @@ class Covering:
         near = {x for x in self.seconds if x.partition("::")[0] in nearest}
         found = self.tests(path, line)
         executing = near if found is None else found & self.seconds.keys()
-        chosen = list(self._first(sorted(executing, key=order), most))
-        rest = most if path.startswith("ops/") else most / 5
+        chosen = list(self._first(sorted(executing, key=order), seconds))
+        rest = seconds if path.startswith("ops/") else seconds / 5
         return [*chosen, *self._first(sorted(near - executing, key=order), rest)]
 
-    def _first(self, tests: Sequence[str], most: float) -> Iterator[str]:
-        """Yield tests until they take so many seconds, and at least one."""
+    def _first(self, tests: Sequence[str], seconds: float) -> Iterator[str]:
+        """Yield tests until they take a number of seconds, and at least one."""
         spent = accumulate(self.seconds[x] for x in tests)
-        return (x for x, y in zip(tests, spent, strict=True) if y <= most or x is tests[0])
+        return (x for x, y in zip(tests, spent, strict=True) if y <= seconds or x is tests[0])
 
 
-def statement(code: str, line: int) -> range:
-    """Return the lines of the innermost statement around a line; of a compound one, its head."""
+def statement_lines(code: str, line: int) -> range:
+    """Return the lines of the innermost statement that contains a line, or of its head."""
     found = range(line, line + 1)
     for node in ast.walk(ast.parse(code)):  # outer first
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
@@ -123,8 +126,8 @@ def statement(code: str, line: int) -> range:
     return found if line in found else range(line, line + 1)
 
 
-def definition(code: str, line: int) -> str:
-    """Return the name of the outermost definition around a line, decorators included."""
+def definition_name(code: str, line: int) -> str:
+    """Return the name of the outermost definition that contains a line or is decorated there."""
     for node in ast.parse(code).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             first = min(x.lineno for x in [node, *node.decorator_list])

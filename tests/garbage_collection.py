@@ -1,4 +1,4 @@
-"""The objects left for Python's cyclic garbage collector."""
+"""Checks of objects that reference counting does not free."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collector_off() -> Iterator[None]:
-    """Leave everything to reference counting, once what other tests have left is collected."""
-    while gc.collect():  # what is freed may free more
+def gc_disabled() -> Iterator[None]:
+    """Disable the cyclic collector, after a collection of older garbage."""
+    while gc.collect():  # a freed object may free others
         pass
     gc.disable()
     try:
@@ -21,9 +21,9 @@ def collector_off() -> Iterator[None]:
 
 
 @contextmanager
-def no_garbage() -> Iterator[None]:
-    """Fail, and name the types, if anything is left that reference counting does not free."""
-    with collector_off():
+def assert_no_garbage() -> Iterator[None]:
+    """Fail, and name the types, if reference counting leaves objects to the collector."""
+    with gc_disabled():
         yield
         gc.set_debug(gc.DEBUG_SAVEALL)
         try:

@@ -12,15 +12,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-#: What other libraries keep there, which takes seconds to make anew.
-OF_OTHERS = ("fontconfig", "matplotlib")
+#: Caches of other libraries in this folder, which take seconds to create.
+SHARED_CACHES = ("fontconfig", "matplotlib")
 
 os.environ.setdefault("SCALARGRAD_VERIFY", "1")
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the run
     folder = Path(tempfile.mkdtemp(prefix="scalargrad-tests-"))
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for name in OF_OTHERS:
+    for name in SHARED_CACHES:
         if (usual / name).is_dir():
             (folder / name).symlink_to(usual / name)
     os.environ["XDG_CACHE_HOME"] = str(folder)

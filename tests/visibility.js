@@ -1,6 +1,6 @@
-// Judges by the painted pixels whether a person can see each control of a page. The driver, seen.py, calls
+// Judges by the painted pixels whether a person can see each control of a page. The driver, visibility.py, calls
 // next(), which brings a control into view, and then judge(), with a screenshot of the window.
-window.seen = (() => {
+window.visibility = (() => {
   const CONTROLS = "button, select, textarea, summary, a[href], label:has(input), "
     + "input:not([type=radio], [type=checkbox]), [role=button]";
   const TEXT = 5.5; // least contrast of a text with what is painted behind it
