@@ -31,6 +31,11 @@ class Kind:
 LOSS = Kind("loss")
 #: ∂loss/∂wrt, its operands (wrt, loss), as if no seed depended on anything.
 ADJOINT = Kind("adjoint")
+#: A direction in which leaves move, its operands (leaf, tangent, leaf, tangent, …), for `TANGENT`
+#: alone to read. The directions of one forward sweep follow one another.
+DIRECTION = Kind("direction")
+#: The tangent of a node, its operands (node, direction).
+TANGENT = Kind("tangent")
 #: Its operands side by side, for `TAKE` alone to read.
 ROW = Kind("row")
 #: row[index], its operands (index, row): of a ROW, and of an index that may be computed.
