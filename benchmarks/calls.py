@@ -166,10 +166,37 @@ def short_steps(count: int) -> Comparison:
     return Comparison(f"{count:,} steps of c * 0.999 + 0.1", makers, rows)
 
 
+def jacobian_of_steps(count: int) -> Comparison:
+    """Differentiate predators and prey, two numbers a step, by six, beside the function itself."""
+    start = np.array([1.1, 0.4, 0.1, 0.4, 10.0, 5.0])
+
+    def populations(p: Any) -> Any:
+        """Return the populations after each step of Euler's method for Lotka and Volterra."""
+        a, b, c, d, x, y = p
+        found = []
+        for _ in range(count):
+            x, y = x + 0.05 * (a * x - b * x * y), y + 0.05 * (c * x * y - d * y)
+            found += [x, y]
+        return np.array(found)
+
+    floats = start.tolist()
+    makers = {
+        "the Jacobian": lambda: compiled_call(sg.jacobian(populations), start),
+        "the plain function of floats": lambda: lambda: populations(floats),
+    }
+    rows = [
+        Row("the Jacobian", "the plain function of floats", at_most=0.6),
+        Row("the Jacobian", first=True),
+    ]
+    what = f"Lotka-Volterra, {count:,} steps, {2 * count:,} outputs by 6 inputs"
+    return Comparison(what, makers, rows, tolerance=None)
+
+
 def comparisons() -> Items:
     """Yield the comparisons of calls."""
     yield from (model_of_eight(), nested_lists(), arrays_in_place(), lengths_in_turn())
     yield from (loss_outside(), long_plain_loop(), short_steps(100_000), short_steps(400_000))
+    yield from (jacobian_of_steps(200), jacobian_of_steps(800))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ from scalargrad.compiler.nests.printer import print_llvm, write
 from scalargrad.compiler.nests.saved_exponentials import with_saved_exponentials
 from scalargrad.compiler.nests.schedule import ScheduledLoop, schedule, with_directions
 from scalargrad.compiler.nests.simplify import simplify
+from scalargrad.compiler.nests.tangents import without_tangents
 from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.nests.verify import OBSERVERS, VerificationError, checked, verify
@@ -114,6 +115,7 @@ __all__ = [
     "plan",
     "print_c",
     "print_llvm",
+    "record",
     "recorded",
     "run_as_nests",
     "schedule",
@@ -129,6 +131,7 @@ __all__ = [
     "with_saved_exponentials",
     "within_loops",
     "without_output_copies",
+    "without_tangents",
     "write",
 ]  # fmt: skip
 

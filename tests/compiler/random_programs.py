@@ -293,7 +293,7 @@ class Drawing:
     def _inner(self, rng: random.Random, depth: int) -> Step:
         if rng.random() >= 0.4:
             return self._smooth(rng)
-        self.program.within.append(Drawing(rng, depth - 1).program)
+        self.program.within.append(type(self)(rng, depth - 1).program)
         return self.program.within[-1]
 
     def _smooth(self, rng: random.Random) -> Step:
@@ -477,10 +477,10 @@ class Case:
         return y
 
 
-def case_of(seed: int) -> Case:
+def case_of(seed: int, drawing: type[Drawing] = Drawing) -> Case:
     """Return the case of a seed."""
     rng = random.Random(seed)
-    program, form, data = Drawing(rng).program, rng.choice(FORMS), None
+    program, form, data = drawing(rng).program, rng.choice(FORMS), None
     if rng.random() < 0.2:
         data = np.array([[rng.uniform(-1.0, 1.0) for _ in range(3)] for _ in range(400)])
     return Case(program, *form, data)
@@ -500,13 +500,13 @@ def arguments(rng: random.Random, count: int) -> list[list[float]]:
     return [*found[: count - 1], found[0]]
 
 
-def compare(seed: int, by_values: bool, points: int = 6) -> str:
+def compare(seed: int, by_values: bool, points: int = 6, drawing: type[Drawing] = Drawing) -> str:
     """Return the difference between jitted and eager calls: numbers, gradients, errors, generator.
 
     Captured state changes after half of the calls. A refusal, for a condition on the examples of
     vmap or on a draw, ends the comparison.
     """
-    case = case_of(seed)
+    case = case_of(seed, drawing)
     eager, mine = random.Random(seed), random.Random(seed)
     recorded: Any = jit(lambda given, data: case(given, data, mine))
     f: Any = _by_values if by_values else _by_floats

@@ -20,6 +20,7 @@ from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
     LOSS,
+    TANGENT,
     UNBATCH,
     Op,
     Total,
@@ -58,7 +59,7 @@ class Function:
     def _followed(self) -> Program:
         """The program in which dependence is traced; derivatives in it must be written out."""
         table = self.recorded.nodes().table
-        if not self.wrt or ADJOINT not in table or has_lanes(table):
+        if not self.wrt or {ADJOINT, TANGENT}.isdisjoint(table) or has_lanes(table):
             return self.recorded
         return expand(self.recorded)
 
@@ -141,6 +142,14 @@ class Function:
                     x, loss = below.args_of(whole[k])
                     under = below.needed([x])
                     found[i] |= any(y != x and of == loss and under[y] for y, of in signals)
+        if TANGENT in nodes.table:
+            made = below.needed([whole[k] for k in others])
+            tangents = [below.args_of(x) for x in below.places(TANGENT) if made[x]]
+            for i, k in enumerate(results):
+                if nodes.table[nodes.codes[whole[k]]] is TANGENT:
+                    x, direction = below.args_of(whole[k])
+                    same = [y for y, of in tangents if y != x and of == direction]
+                    found[i] |= bool(below.needed(same)[x])
         return found
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:

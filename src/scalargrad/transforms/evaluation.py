@@ -262,7 +262,7 @@ class Evaluation:
         results: list[list[Scalar]] = []
         with enable_grad():
             for tangent in tangents:
-                known = _push_forward(subgraph.nodes, tangent, subgraph.as_graph)
+                known = compute_tangents(subgraph.nodes, tangent, subgraph.as_graph)
                 results.append(
                     [known.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
                 )
@@ -284,10 +284,25 @@ def _not_finite(y: Scalar, name: str) -> str:
     )
 
 
-def _push_forward(
+def compute_tangents(
     order: Sequence[Value], known: dict[Value, Scalar], as_graph: bool
 ) -> dict[Value, Scalar]:
-    """Add to `known`, tangents by node, those of all nodes of `order` that depend on these."""
+    """Add to `known`, tangents by node, those of all nodes of `order` that depend on these.
+
+    Parameters
+    ----------
+    order : sequence of Value
+        A topological order, operands before results.
+    known : dict from Value to number
+        The tangents of leaves.
+    as_graph : bool
+        Whether tangents are Values, which can be differentiated again.
+
+    Returns
+    -------
+    dict from Value to number
+        `known`.
+    """
     for node in order:
         tangents = [
             (k, known[x]) for k, x in enumerate(node.parents) if isinstance(x, Value) and x in known

@@ -32,7 +32,7 @@ from scalargrad.compiler.nests.tiles import tiled
 from scalargrad.compiler.nests.unfold import unfold
 from scalargrad.compiler.nests.verify import checked
 from scalargrad.compiler.nests.verify_layout import checked_layout
-from scalargrad.compiler.passes.kinds import has_lanes
+from scalargrad.compiler.passes.kinds import TANGENT, has_lanes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.unroll import unrolled
 
@@ -146,20 +146,37 @@ def choose(program: Program, write: Callable[[Lowered], T]) -> tuple[T, Choice]:
 def _candidates(program: Program, rejected: list[tuple[str, str]]) -> Iterator[Candidate]:
     """Yield the forms to try in order, and add to `rejected` those that do not exist.
 
-    First the program is as recorded, then each number of an example is a node of its own; each time
-    first in loops, then without.
+    First the program is as recorded, then each direction of a forward sweep has nodes of its own,
+    then each number of an example is a node of its own; each time first in loops, then without.
     """
-    has_rows = has_lanes(program.nodes().table)
-    yield from _in_forms(program, "", rejected, is_last=not has_rows or len(program) <= SHORT)
+    table = program.nodes().table
+    has_rows, has_tangents = has_lanes(table), TANGENT in table
+    is_last = not has_rows or len(program) <= SHORT
+    yield from _in_forms(program, "", rejected, is_last=is_last)
+    if has_tangents:
+        of = "each direction by itself: "
+        yield from _in_forms(program, of, rejected, is_last=is_last, lanes=False)
     if has_rows:
-        yield from _in_forms(unrolled(program), "each example by itself: ", rejected, is_last=True)
+        of = "each example by itself: "
+        yield from _in_forms(unrolled(program), of, rejected, is_last=True, lanes=False)
 
 
 def _in_forms(
-    program: Program, of: str, rejected: list[tuple[str, str]], *, is_last: bool
+    program: Program,
+    of: str,
+    rejected: list[tuple[str, str]],
+    *,
+    is_last: bool,
+    lanes: bool = True,
 ) -> Iterator[Candidate]:
-    """Yield the candidates of a program in loops, then without if that is the last resort."""
-    unfolded, counts = unfold(program), program.nodes().sizes()[program.outputs]
+    """Yield the candidates of a program in loops, then without if that is the last resort.
+
+    Parameters
+    ----------
+    lanes : bool
+        As of `unfold`.
+    """
+    unfolded, counts = unfold(program, lanes=lanes), program.nodes().sizes()[program.outputs]
     partition = None if unfolded is None else Partition(unfolded, counts)
     if partition is None or not partition.is_written:
         rejected.append((f"{of}any form", "a gradient within examples leads out of them"))

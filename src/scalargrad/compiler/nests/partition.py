@@ -295,9 +295,8 @@ class Partition:
         groups: dict[tuple[int, object], list[int]] = {}
         singles: list[int] = []
         if not late:
-            for x, n in self.points.items():  # constants are the weights of forward sweeps
-                is_weight = not program.constants.keys().isdisjoint(written.args_of(x))
-                groups.setdefault((n, "weight" if is_weight else "point"), []).append(x)
+            for x, n in self.points.items():
+                groups.setdefault((n, "point"), []).append(x)
             singles = [*range(program.inputs), *groups.pop((1, "point"), [])]
             is_read[[*range(program.inputs), *self.points]] = False
         outside = np.flatnonzero(is_read & (found.kinds != NUMBER))
@@ -306,8 +305,7 @@ class Partition:
         lanes, singles = outside[is_lane].tolist(), singles + outside[~is_lane & ~is_group].tolist()
         for x in outside[~is_lane & is_group].tolist():
             groups.setdefault((int(found.sizes[x]), self._kind(x)), []).append(x)
-        points = {"point", "weight"}
-        arrays = (Given(nodes, n, kind in points) for (n, kind), nodes in groups.items())
+        arrays = (Given(nodes, n, kind == "point") for (n, kind), nodes in groups.items())
         has_points = not late and len(singles) > program.inputs
         return [Given(singles, 1, has_points), Given(lanes), *arrays]
 

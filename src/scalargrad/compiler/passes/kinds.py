@@ -47,6 +47,11 @@ class Kind:
 LOSS = Kind("loss")
 #: ∂loss/∂wrt; operands (wrt, loss). Seeds count as constants.
 ADJOINT = Kind("adjoint")
+#: A direction in which leaves move; operands (leaf, tangent, leaf, tangent, …). Only `TANGENT`
+#: reads it; the directions of one forward sweep follow one another.
+DIRECTION = Kind("direction")
+#: The tangent of a node; operands (node, direction).
+TANGENT = Kind("tangent")
 #: The operands as one sequence. Only `TAKE` reads it.
 ROW = Kind("row")
 #: A gather, row[index]; operands (index, row): any node, which may be computed, and a ROW.

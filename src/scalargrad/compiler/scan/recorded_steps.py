@@ -17,7 +17,7 @@ from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.call.arguments import Fresh, rebuilt
 from scalargrad.compiler.call.outline import filler, outlined
 from scalargrad.compiler.guards.refused import is_followed
-from scalargrad.compiler.passes.kinds import ADJOINT, LOSS, TAKE
+from scalargrad.compiler.passes.kinds import ADJOINT, DIRECTION, LOSS, TAKE, TANGENT
 from scalargrad.compiler.trace.example_lanes import walked_alike
 from scalargrad.compiler.trace.side_effects import Snapshot
 from scalargrad.compiler.trace.trace import Trace
@@ -242,7 +242,7 @@ class _Further:
     def _can_repeat(self) -> bool:
         """Return whether all that was written can be written again."""
         return all(
-            isinstance(op, Operation) or op in {ADJOINT, LOSS, TAKE}
+            isinstance(op, Operation) or op in {ADJOINT, DIRECTION, LOSS, TAKE, TANGENT}
             for op in {*self._trace.columns.ops[self._first :]}
         )
 

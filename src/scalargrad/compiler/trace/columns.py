@@ -51,6 +51,30 @@ class RecordedColumns(Columns):
                     left.discard(y)
         return {*targets} - left
 
+    def dependence(self, directions: Sequence[Collection[int]]) -> dict[int, int]:
+        """Return, for each node that moves, the directions in which it does, as bits of a number.
+
+        Parameters
+        ----------
+        directions : sequence of collection of int
+            The leaves that move in each direction.
+        """
+        moves: dict[int, int] = {}
+        for k, leaves in enumerate(directions):
+            for x in leaves:
+                moves[x] = moves.get(x, 0) | 1 << k
+        ops, first, operands, leaves = self.ops, self.first, self.operands, {*moves}
+        stop = first[min(leaves, default=len(ops))]
+        for x in range(min(leaves, default=len(ops)), len(ops)):
+            begin, stop = stop, first[x + 1]
+            bits = 0
+            for y in operands[begin:stop]:
+                if y in moves:
+                    bits |= moves[y]
+            if bits and x not in leaves and ops[x] is not DETACH:
+                moves[x] = bits
+        return moves
+
 
 class Plainness:
     """The plain nodes of a recording: floats in eager code, computed from plain ones alone.

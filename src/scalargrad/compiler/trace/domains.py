@@ -24,7 +24,9 @@ from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
     DETACH,
+    DIRECTION,
     LOSS,
+    TANGENT,
     UNBATCH,
     Op,
     Total,
@@ -49,6 +51,7 @@ Constants = tuple[float | None, ...]
 #: Operations defined wherever their first operand is positive, and those of no negative result.
 _OF_POSITIVE = {TABLE["log"], TABLE["sqrt"], pow}
 _NOT_NEGATIVE = {TABLE[name] for name in ("exp", "square", "abs", "sqrt", "sigmoid", "relu")}
+_OF_DERIVATIVES = {LOSS, ADJOINT, DIRECTION, TANGENT}
 #: Sums in sums, and formulas, are followed so deep.
 _NESTED = 3
 _BAD = (math.inf, -math.inf, math.nan)
@@ -78,7 +81,7 @@ def write_domain_checks(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> l
         The counting nodes, one for each number of lanes: they count nodes that leave their domain,
         or are not finite though they must be, while results may remain finite.
     """
-    if not (trace.finite or any(x is ADJOINT or _is_limited(x) for x in nodes.table)):
+    if not (trace.finite or any(x in {ADJOINT, TANGENT} or _is_limited(x) for x in nodes.table)):
         return []
     numbers = numbers_of(trace.columns.constants, len(nodes))
     ask = functools.partial(asked_once, trace.columns)
@@ -161,16 +164,16 @@ def _gradients_read(trace: Trace, nodes: Nodes, readers: Sequence[int]) -> list[
     One that is nan is an error in eager code. Where that sends no signal, as to another example, a
     program sends 0, and 0 · inf is nan, by which a comparison comes out otherwise.
     """
-    gradients = nodes.where(lambda op: op is ADJOINT)
-    needed = nodes.needed(readers) & ~nodes.where(lambda op: op is LOSS or op is ADJOINT)
+    needed = nodes.needed(readers) & ~nodes.where(lambda op: op in _OF_DERIVATIVES)
     read = np.zeros(len(nodes), np.bool_)
     read[nodes.operands[needed[nodes.users()]]] = True
-    found = np.flatnonzero(read & gradients)
+    found = np.flatnonzero(read & nodes.where(lambda op: op is ADJOINT))
+    tangents: list[int] = np.flatnonzero(read & nodes.where(lambda op: op is TANGENT)).tolist()
     swept = nodes.operands[nodes.first[found] + 1]
     first, which = alike(swept)
     outside = [trace.lanes.size(x) == 1 for x in swept[first].tolist()]
     kept: list[int] = found[np.array(outside, np.bool_)[which]].tolist()
-    return kept
+    return kept + tangents
 
 
 def _distinct(trace: Trace, chosen: Sequence[int]) -> Sequence[int]:

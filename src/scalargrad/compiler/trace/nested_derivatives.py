@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.trace.traced import Traced
-from scalargrad.engine.grad_mode import enable_grad
 from scalargrad.engine.tree import replaced
 from scalargrad.engine.value import Scalar, Value
 from scalargrad.ops import identity
@@ -91,43 +89,13 @@ class Region(Evaluation):
     def push_forward(
         self, outputs: Sequence[Any], tangents: Iterable[dict[Value, Scalar]], subgraph: Subgraph
     ) -> list[list[Scalar]]:
-        """Return the tangents of the outputs, for each of several ways in which leaves move.
-
-        A forward sweep is made of two backward ones: Σ ẋ · ∂y/∂x is the derivative with respect
-        to u of Σ ẋ · ∂(u·y)/∂x.
-        """
-        weights, pulled = self._weighted(outputs)
-        signals = dict(zip(self.leaves, pulled, strict=True))
-        ways = [[(signals[x], tangent) for x, tangent in way.items()] for way in tangents]
-        return [self._tangents(weights, pairs, subgraph.as_graph) for pairs in ways]
-
-    def _weighted(self, outputs: Sequence[Any]) -> tuple[list[Traced | None], list[Any]]:
-        """Return leaves u, one for each output y that is a Value, and ∂(Σ u·y)/∂x for each leaf x.
-
-        Their number, 1.5, is any that no pass folds: tangents do not depend on it.
-        """
+        """Return the tangents of the outputs, for each of several tangents of the leaves."""
         trace = self._trace
-        weights = [trace.leaf(identity, 1.5) if isinstance(y, Value) else None for y in outputs]
-        seeds = [
-            (trace.refer(y, identity), u.index)
-            for y, u in zip(outputs, weights, strict=True)
-            if u is not None
+        roots = [trace.refer(y, identity) if isinstance(y, Value) else None for y in outputs]
+        directions = [
+            {trace.refer(x, identity): trace.refer(tangent, identity) for x, tangent in way.items()}
+            for way in tangents
         ]
-        wrt = [trace.refer(leaf, identity) for leaf in self.leaves]
-        with enable_grad():  # within no_grad as well: the tangents are derivatives of these
-            return weights, trace.adjoints(wrt, seeds, plain=False)
-
-    def _tangents(
-        self, weights: Sequence[Traced | None], pairs: Sequence[tuple[Any, Scalar]], as_graph: bool
-    ) -> list[Scalar]:
-        """Return ∂(Σ ẋ · signal)/∂u for each weight u, from pairs (signal, ẋ)."""
-        trace = self._trace
-        seeds = [
-            (trace.refer(signal, identity), trace.refer(direction, identity))
-            for signal, direction in pairs
-            if isinstance(signal, Value)
-        ]
-        wrt = [u.index for u in weights if u is not None]
-        plain = not as_graph and all(trace.plainness.of(direction) for _, direction in seeds)
-        found = iter(trace.adjoints(wrt, seeds, plain=plain))
-        return [0.0 if u is None else next(found) for u in weights]
+        nodes = [y for y in roots if y is not None]
+        found = trace.tangents(nodes, directions, as_graph=subgraph.as_graph)
+        return [[0.0 if y is None else row[y] for y in roots] for row in found]

@@ -18,27 +18,34 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     CONSTANT,
     DETACH,
+    DIRECTION,
     INPUT,
     LOSS,
     ROW,
     TAKE,
+    TANGENT,
     UNBATCH,
     Op,
 )
 from scalargrad.compiler.passes.nodes import Columns, Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.engine.autodiff import compute_adjoint_graphs, compute_adjoints
-from scalargrad.engine.grad_mode import run_recorded
+from scalargrad.engine.grad_mode import enable_grad, run_recorded
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError
 from scalargrad.opdef.operation import Operation
+from scalargrad.transforms.evaluation import compute_tangents
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
 
 #: Maximum number of elements of a program that is evaluated in Python sooner than it is compiled.
 _SHORT = 2000
+
+
+#: Kinds of nodes that are derivatives.
+_DERIVATIVES = {ADJOINT, TANGENT}
 
 
 def number_of(trace: Trace, node: int) -> float:
@@ -55,14 +62,14 @@ def compute(trace: Trace, nodes: Sequence[int]) -> list[float]:
     columns, size, known = trace.columns, trace.lanes.size, trace.known
     through = _not_known(trace, nodes)
     if all(columns.ops[x] is not UNBATCH and size(x) == 1 for x in through):
-        if all(columns.ops[x] is not ADJOINT for x in through):
+        if all(columns.ops[x] not in _DERIVATIVES for x in through):
             for x in through:
                 known[x] = known[x] if x in known else _number(columns, known, x)
             return [known[x] for x in nodes]
         with suppress(DomainError):
             known.update(run_recorded(lambda: _OnValues(trace, through).numbers(), None))
             return [known[x] for x in nodes]
-    asked = [*nodes, *[x for x in through if columns.ops[x] in {ADJOINT, UNBATCH}]]
+    asked = [*nodes, *[x for x in through if columns.ops[x] in {*_DERIVATIVES, UNBATCH}]]
     found = iter(_run(trace, through, asked))
     numbers = [max(islice(found, size(x))) for x in asked]
     known.update((x, y) for x, y in zip(asked, numbers, strict=True) if size(x) == 1)
@@ -115,14 +122,17 @@ class _OnValues:
             if ops[x] is ADJOINT:
                 wrt, loss = self._columns.args(x)
                 self._first[loss] = min(wrt, self._first.get(loss, wrt))
-            elif ops[x] is LOSS:
+            elif ops[x] is LOSS or ops[x] is DIRECTION:
+                if ops[x] is DIRECTION:
+                    self._first[x] = min(self._columns.args(x)[::2])
                 self._as_graph |= {x} if lowest < x else set()
                 lowest = min(lowest, self._first[x])
         order, met, before = list[Value](), set[Value](), dict[int, int]()
         for x in through:
             before[x] = len(order)
-            if ops[x] is LOSS:
-                signals = self._signals[x] = self._swept(x, order[before[self._first[x]] :])
+            if x in self._first:
+                swept = self._swept if ops[x] is LOSS else self._pushed
+                signals = self._signals[x] = swept(x, order[before[self._first[x]] :])
                 found = [*signals.values()]
             else:
                 found = [self._computed(ops[x], x)]
@@ -142,7 +152,7 @@ class _OnValues:
 
     def _computed(self, op: Op, x: int) -> Any:
         args = self._columns.args(x)
-        if op is ADJOINT:
+        if op in _DERIVATIVES:
             signal = self._signals[args[1]].get(self._operand(args[0]), 0.0)
             return signal if isinstance(signal, Value) else Value(signal)
         if op is TAKE:
@@ -165,6 +175,14 @@ class _OnValues:
             seeds[root] = seeds.get(root, 0.0) + (seed if is_graph else _data(seed))
         return (compute_adjoint_graphs if is_graph else compute_adjoints)(order, seeds)
 
+    def _pushed(self, direction: int, order: Sequence[Value]) -> dict[Value, Any]:
+        """Return the tangents in a direction, as Values if they are differentiated."""
+        is_graph, pairs = direction in self._as_graph, self._columns.args(direction)
+        leaves, tangents = map(self._operand, pairs[::2]), map(self._operand, pairs[1::2])
+        seeds = {x: t if is_graph else _data(t) for x, t in zip(leaves, tangents, strict=True)}
+        with enable_grad():
+            return compute_tangents(order, seeds, is_graph)
+
 
 def _not_known(trace: Trace, nodes: Sequence[int]) -> list[int]:
     """Return what nodes depend on, back to known numbers from which no derivative goes on."""
@@ -176,6 +194,8 @@ def _not_known(trace: Trace, nodes: Sequence[int]) -> list[int]:
             x = ahead.pop()
             if ops[x] is ADJOINT:
                 lowest = min(lowest, args(x)[0])
+            if ops[x] is DIRECTION:
+                lowest = min(lowest, *args(x)[::2])
             for y in args(x):
                 if y not in found and (y >= first or y not in known):
                     found.add(y)

@@ -8,7 +8,7 @@ being evaluated. Each operation appends a node:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import chain, count, repeat
 from numbers import Number
 from typing import Any, NoReturn, TypeVar, cast
@@ -21,10 +21,12 @@ from scalargrad.compiler.passes.kinds import (
     ADJOINT,
     BATCH,
     DETACH,
+    DIRECTION,
     INPUT,
     LOSS,
     ROW,
     TAKE,
+    TANGENT,
     UNBATCH,
     Op,
 )
@@ -378,7 +380,7 @@ class Trace(Recorder):
         """Return whether a node may be another one in eager code, as a signal times 1 is itself."""
         op = self.ops[node]
         is_choice = op is where and self.plainness.of(self.columns.args(node)[0])
-        return is_choice or op is ADJOINT or op is TAKE
+        return is_choice or op in {ADJOINT, TANGENT, TAKE}
 
     def is_truth(self, x: Any) -> bool:
         """Return whether `x` is a bool in eager evaluation."""
@@ -417,6 +419,32 @@ class Trace(Recorder):
             self.plainness.mark(*signals, plain=True)
         found = iter(self.all_traced(signals))
         return [next(found) if x in below else 0.0 for x in wrt]
+
+    def tangents(
+        self, roots: Sequence[int], directions: Sequence[Mapping[int, int]], *, as_graph: bool
+    ) -> list[dict[int, Any]]:
+        """Return the tangent of each root in each direction; 0.0 if it does not depend on a leaf.
+
+        Parameters
+        ----------
+        directions : sequence of dict from int to int
+            The leaves that move, and their tangents.
+        as_graph : bool
+            Whether tangents belong to an outer graph in eager evaluation, whatever the directions.
+        """
+        depends = self.columns.dependence(directions)
+        nodes = self.write_all(DIRECTION, [tuple(chain(*x.items())) for x in directions])
+        results: list[dict[int, Any]] = []
+        for k, (node, direction) in enumerate(zip(nodes, directions, strict=True)):
+            moving = [y for y in dict.fromkeys(roots) if depends.get(y, 0) >> k & 1]
+            found: Sequence[int] = self.write_all(TANGENT, [(y, node) for y in moving])
+            if self.is_detaching:
+                found = self.write_all(DETACH, [(x,) for x in found])
+            if not as_graph and all(map(self.plainness.of, direction.values())):
+                self.plainness.mark(*found, plain=True)
+            traced = zip(moving, self.all_traced(found), strict=True)
+            results.append(dict.fromkeys(roots, 0.0) | dict(traced))
+        return results
 
     def detach(self, x: Any) -> Any:
         """Return a node with the number of a Value, through which no gradient flows."""
