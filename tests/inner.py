@@ -9,7 +9,7 @@ from scalargrad.codegen.javascript import function_key, javascript_functions, ja
 from scalargrad.engine.tree import flatten
 from scalargrad.graph import leaves, topological_order
 from scalargrad.opdef.declaration import Domain
-from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.operation import FixedArityOperation, Operation, Reduction
 from scalargrad.opdef.symbol import Symbol, evaluate
 from scalargrad.ops import TABLE as WHOLE_TABLE
 from scalargrad.show.branch_log import recorded_comparisons
@@ -17,8 +17,8 @@ from scalargrad.show.subgraphs.module_calls import record_calls
 from scalargrad.show.subgraphs.subgraph import Subgraph, divide_graph
 
 __all__ = [
-    "TABLE", "WHOLE_TABLE", "Domain", "Elementwise", "Operation", "Reduction", "Subgraph", "Symbol",
-    "divide_graph", "evaluate", "flatten", "function_key", "javascript_functions",
+    "TABLE", "WHOLE_TABLE", "Domain", "FixedArityOperation", "Operation", "Reduction", "Subgraph",
+    "Symbol", "divide_graph", "evaluate", "flatten", "function_key", "javascript_functions",
     "javascript_lanes", "leaves", "record_calls", "recorded_comparisons", "topological_order",
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.inner import TABLE, Elementwise, topological_order
+from tests.inner import TABLE, FixedArityOperation, topological_order
 
 from scalargrad import Value, gradients, jit
 
@@ -91,7 +91,9 @@ def graphs(draw: st.DrawFn, max_nodes: int) -> Graph:
     for _ in range(draw(st.integers(1, max_nodes))):
         op = TABLE[draw(st.sampled_from(SMOOTH))]
         operands: list[Operand] = []
-        for i in range(op.arity if isinstance(op, Elementwise) else draw(st.integers(2, 5))):
+        for i in range(
+            op.arity if isinstance(op, FixedArityOperation) else draw(st.integers(2, 5))
+        ):
             place = draw(st.integers(0, len(nodes) - 1))
             low, high = op.domain.interval(i)
             if i > 0 and draw(st.integers(0, 5)) == 0:

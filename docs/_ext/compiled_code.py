@@ -8,7 +8,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import compute, has_llvm_form
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.opdef.symbol import Symbol
 
 #: So many numbers are in a vector.
@@ -19,7 +19,7 @@ _LONGEST = 400
 
 def forms_of(op: Operation) -> list[tuple[str, list[Symbol], Expression]]:
     """Return the value of an operation and its partials: names, what they read, and expressions."""
-    if not isinstance(op, Elementwise) or not has_llvm_form(op):
+    if not isinstance(op, FixedArityOperation) or not has_llvm_form(op):
         return []
     symbols, value = expression_of(op)
     found = [(op.name, [*symbols], value)]

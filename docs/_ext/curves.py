@@ -7,7 +7,7 @@ from math import isfinite
 
 from scalargrad import Value, gradients
 from scalargrad.errors import ScalargradError
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 
 _WIDTH, _HEIGHT, _MARGIN, _POINTS = 300.0, 190.0, 16.0, 301
 _HIGHEST = 4.0  # steeper or higher is cut off
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 def curve(op: Operation) -> str:
     """Return an SVG of the operation as a function of its first operand, the others held."""
-    if not isinstance(op, Elementwise) or op.is_boolean:
+    if not isinstance(op, FixedArityOperation) or op.is_boolean:
         return ""
     others = [_inside(op.domain.interval(i)) for i in range(1, op.arity)]
     low, high = op.domain.interval(0)
@@ -43,7 +43,7 @@ def _at(op: Operation, x: float, others: list[float]) -> tuple[float, float] | N
 
 
 def _svg(
-    op: Elementwise,
+    op: FixedArityOperation,
     others: list[float],
     across: tuple[float, float],
     values: list[Point],

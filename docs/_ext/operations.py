@@ -17,9 +17,9 @@ from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from scalargrad.codegen.code_printer import CodePrinter, PythonPrinter
-from scalargrad.codegen.formulas import Expression, mathml, text
+from scalargrad.codegen.formulas import Expression, format_expression, mathml
 from scalargrad.codegen.javascript import javascript_functions
-from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.operation import FixedArityOperation, Operation, Reduction
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
 from scalargrad.show.steps.symbolic_gates import ELLIPSIS, abbreviate, inline_helper, resolve
@@ -63,7 +63,7 @@ def described(name: str, op: object, config: object) -> Iterator[str]:
 
 def _forms(op: Operation) -> Iterator[str]:
     """Yield what the table knows of an operation, as raw HTML and code."""
-    arity = op.arity if isinstance(op, Elementwise) else len(_SHOWN.get(op.name, _MANY))
+    arity = op.arity if isinstance(op, FixedArityOperation) else len(_SHOWN.get(op.name, _MANY))
     result, operands, partials = traced = _traced(op, arity)
     names = _names(op, operands)
     rows = [("Pictures", f"<code>{_escaped(op.symbol)}</code>")]
@@ -72,7 +72,10 @@ def _forms(op: Operation) -> Iterator[str]:
         left = f"∂y/∂{names[operand]}"
         rows.append((left, _formula("", inline_helper(partial), {**names, result: "y"})))
     rows.append(
-        ("In steps", _escaped(text(abbreviate(_value(op, operands)), {**names, ELLIPSIS: "…"})))
+        (
+            "In steps",
+            _escaped(format_expression(abbreviate(_value(op, operands)), {**names, ELLIPSIS: "…"})),
+        )
     )
     rows.append(("Backward", _escaped(op.pattern or "–")))
     rows += _domain(op, names)
@@ -94,7 +97,7 @@ def _traced(op: Operation, arity: int) -> Traced:
 
 
 def _names(op: Operation, operands: Sequence[Symbol]) -> dict[Symbol, str]:
-    if isinstance(op, Elementwise):
+    if isinstance(op, FixedArityOperation):
         return {x: x.name for x in operands}
     return dict(zip(operands, _SHOWN.get(op.name, _MANY), strict=True))
 
@@ -121,8 +124,8 @@ def _formula(left: str, expression: Expression, names: dict[Symbol, str]) -> str
 
 def _domain(op: Operation, names: dict[Symbol, str]) -> Iterator[tuple[str, str]]:
     """Yield where the operation is defined, and where its slope is a convention."""
-    if isinstance(op, Elementwise) and op.valid_expression is not None:
-        yield "Defined", _escaped(op.domain.needs or text(op.valid_expression, names))
+    if isinstance(op, FixedArityOperation) and op.valid_expression is not None:
+        yield "Defined", _escaped(op.domain.needs or format_expression(op.valid_expression, names))
     else:
         yield "Defined", "everywhere"
     kinks = _kinks(op)
@@ -132,7 +135,7 @@ def _domain(op: Operation, names: dict[Symbol, str]) -> Iterator[tuple[str, str]
 
 def _kinks(op: Operation) -> list[str]:
     """Return where a function of one number has a kink or jump in the interval of its tests."""
-    if not isinstance(op, Elementwise) or op.arity != 1:
+    if not isinstance(op, FixedArityOperation) or op.arity != 1:
         return []
     low, high = op.domain.interval(0)
     points = sorted({x / 2 for x in range(int(2 * low) - 1, int(2 * high) + 2)})
@@ -164,7 +167,7 @@ def _printed(
 ) -> tuple[list[str], list[str]]:
     """Return the statements up to the partials, and these as expressions."""
     result, operands, partials = traced
-    value = op.value_expression if isinstance(op, Elementwise) else op.function(operands)
+    value = op.value_expression if isinstance(op, FixedArityOperation) else op.function(operands)
     printer.plan([value, *partials])
     shown = printer.print(value)
     lines = [*printer.take_lines(), assignment.format(shown)]

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from scalargrad.engine.graph import topological_order
-from scalargrad.engine.naming import names
+from scalargrad.engine.naming import name_nodes
 from scalargrad.engine.value import Value
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse_assigned
@@ -98,7 +98,7 @@ def draw(
 
 def _find_node(root: Value, name: str) -> Value:
     """Return the node of a graph that has this name."""
-    known = {word: node for node, word in names(topological_order(root)).items()}
+    known = {word: node for node, word in name_nodes(topological_order(root)).items()}
     if name not in known:
         raise ExpressionError(f"{name} is not in the expression; its names are {', '.join(known)}")
     return known[name]

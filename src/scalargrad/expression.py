@@ -23,7 +23,7 @@ from scalargrad.checks.numbers import as_float
 from scalargrad.engine.other_names import OTHER_NAMES
 from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import ExpressionError, OperandError
-from scalargrad.opdef.operation import Elementwise, ListReduction, Operation
+from scalargrad.opdef.operation import FixedArityOperation, ListReduction, Operation
 from scalargrad.system.short_repr import pluralize, shorten
 
 if TYPE_CHECKING:
@@ -340,7 +340,7 @@ class _Parser:
             return self.require_finite(word, op(*operands))
         except OperandError as error:
             reason = _ADVICE[","] if word.text in _BINARY else str(error)
-            if not isinstance(op, Elementwise):
+            if not isinstance(op, FixedArityOperation):
                 reason += "; a list of numbers is written (a, b)"
         except TypeError:
             given = pluralize(len(operands), "argument")
@@ -378,7 +378,7 @@ class _Parser:
             raise self.error(word, problem)
         op: Any = ops.TABLE[name]
         items, _ = self.items(")")
-        if isinstance(op, Elementwise):
+        if isinstance(op, FixedArityOperation):
             return self.apply(word, op, *items)
         if len(items) == 1 and isinstance(items[0], tuple):
             (items,) = items

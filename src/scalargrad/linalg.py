@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.checks.arguments import flag
+from scalargrad.checks.arguments import check_flag
 from scalargrad.checks.numbers import as_float
 from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, is_array
@@ -262,7 +262,7 @@ def logdet(a: Any, *, factored: bool = False) -> Any:
     ['2.772589', '2.772589']
     """
     rows = as_square_matrix(a, "a")
-    if not flag(factored, "factored"):
+    if not check_flag(factored, "factored"):
         rows = _factor(rows, "logdet")
     found: Any = 0.0
     for i, row in enumerate(rows):
@@ -324,8 +324,8 @@ def triangular_solve(a: Any, b: Any, *, lower: bool = True, transpose_a: bool = 
     >>> triangular_solve([[2.0, 0.0], [1.0, 4.0]], [4.0, 8.0], transpose_a=True)
     [1.0, 2.0]
     """
-    rows, is_lower = as_square_matrix(a, "a"), flag(lower, "lower")
-    if flag(transpose_a, "transpose_a"):
+    rows, is_lower = as_square_matrix(a, "a"), check_flag(lower, "lower")
+    if check_flag(transpose_a, "transpose_a"):
         rows, is_lower = [[*column] for column in zip(*rows, strict=True)], not is_lower
     right, is_vector = as_rows(b, "b", len(rows))
     for i, row in enumerate(rows):

@@ -25,8 +25,14 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
-from scalargrad.checks.arguments import flag, function, listed, mapping, whole
-from scalargrad.checks.numbers import is_real, widened
+from scalargrad.checks.arguments import (
+    check_flag,
+    check_function,
+    check_integer,
+    check_list,
+    check_mapping,
+)
+from scalargrad.checks.numbers import is_real, widen
 from scalargrad.engine.tree import like
 from scalargrad.errors import OperandError, SweepError, WorkerError
 from scalargrad.system.files import write_atomically
@@ -122,22 +128,22 @@ def sweep(
     >>> sweep(steps_to_one, [6, 7, 27], quiet=True)
     [8, 16, 111]
     """
-    function(f, "f", "of one point")
-    all_points = listed(points, "points", "what f takes")
+    check_function(f, "f", "of one point")
+    all_points = check_list(points, "points", "what f takes")
     submit = _submit_method(executor)
     done: dict[int, Any] = dict(
-        mapping(finished, "finished", "results by index") if finished is not None else {}
+        check_mapping(finished, "finished", "results by index") if finished is not None else {}
     )
     if not done.keys() <= set(range(len(all_points))):
         raise OperandError(
             f"finished has results of more than {pluralize(len(all_points), 'point')}"
         )
     todo = {i: x for i, x in enumerate(all_points) if i not in done}
-    bar = ProgressBar(len(all_points), len(done), quiet=flag(quiet, "quiet"))
+    bar = ProgressBar(len(all_points), len(done), quiet=check_flag(quiet, "quiet"))
     futures: dict[Any, int] = {}
     with deferred_interrupt(waits=False) as interrupt:
         try:
-            for index, future in _completed(f, todo, submit, futures):
+            for index, future in _run_points(f, todo, submit, futures):
                 interrupt.check()  # fit returns early at Ctrl-C: its result is incomplete
                 error = future.exception()
                 if error is not None:
@@ -177,7 +183,7 @@ def _collect(futures: dict[Any, int], done: dict[int, Any]) -> None:
             done.setdefault(index, future.result())
 
 
-def _completed(
+def _run_points(
     f: Callable[[Any], Any],
     todo: dict[int, Any],
     submit: Callable[..., Any] | None,
@@ -195,7 +201,7 @@ def _completed(
             try:
                 futures[submit(f, x)] = i
             except BrokenExecutor as error:  # a process has died in the meantime
-                futures[_failed(error)] = i
+                futures[_failing_future(error)] = i
         for future in as_completed(futures):
             yield futures[future], future
     finally:
@@ -213,7 +219,7 @@ def _call_here(f: Callable[..., Any], *args: Any) -> Future[Any]:
     return future
 
 
-def _failed(error: BaseException) -> Future[Any]:
+def _failing_future(error: BaseException) -> Future[Any]:
     """Return a future that has failed."""
     future: Future[Any] = Future()
     future.set_exception(error)
@@ -277,7 +283,7 @@ def sum_over(
     >>> loss(1.0)
     5.0
     """
-    function(f, "f", "of (params, chunk)")
+    check_function(f, "f", "of (params, chunk)")
     return ChunkedSum(f, _split(data, chunks), executor, folder)
 
 
@@ -430,7 +436,7 @@ def _contents(_folder: str) -> dict[str, Any]:
 def _split(data: Any, chunks: int | None) -> list[Any]:
     """Return data in chunks whose sizes differ by one at most."""
     n = _length(data)
-    count = min(n, CHUNKS) if chunks is None else whole(chunks, "chunks")
+    count = min(n, CHUNKS) if chunks is None else check_integer(chunks, "chunks")
     if not 1 <= count <= n:
         raise OperandError(f"chunks is {chunks}: give a number from 1 to {n}, the length of data")
     bounds = [n * i // count for i in range(count + 1)]
@@ -476,7 +482,7 @@ def _copy_numbers(tree: Any, where: str = "f(params, chunk)") -> Any:
         plain = {*map(type, tree)} <= {float, int}
         items = tree if plain else [_copy_numbers(x, f"{where}[{i}]") for i, x in enumerate(tree)]
         return like(tree, items)
-    wide, kind = widened(tree, "iu"), getattr(getattr(tree, "dtype", None), "kind", "")
+    wide, kind = widen(tree, "iu"), getattr(getattr(tree, "dtype", None), "kind", "")
     if not is_real(tree) and kind not in {"f", "i", "u"}:
         raise OperandError(
             f"{where} is {format_value(tree)}, of type {type(tree).__name__}: return numbers and "

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.checks.arguments import function, listed, mapping, number, size, text, whole
+from scalargrad.checks.arguments import (
+    check_function,
+    check_integer,
+    check_list,
+    check_mapping,
+    check_number,
+    check_size,
+    check_text,
+)
 from scalargrad.checks.numbers import as_float, is_real
 from scalargrad.engine.autodiff import gradients
 from scalargrad.engine.grad_mode import no_grad
@@ -70,12 +78,16 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 def as_floats(given: Any, name: str) -> list[float]:
     """Return numbers to plot as floats; inf and nan become gaps in a curve."""
-    return [data_as_float(x, f"an entry of {name}") for x in listed(given, name, "numbers")]
+    return [data_as_float(x, f"an entry of {name}") for x in check_list(given, name, "numbers")]
 
 
 def grid_points(low: Any, high: Any, points: Any) -> list[float]:
     """Return evenly spaced numbers from `low` to `high`."""
-    low, high, points = number(low, "low"), number(high, "high"), size(points, "points", 2)
+    low, high, points = (
+        check_number(low, "low"),
+        check_number(high, "high"),
+        check_size(points, "points", 2),
+    )
     return [low + (high - low) * i / (points - 1) for i in range(points)]
 
 
@@ -170,8 +182,10 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     matplotlib Axes
         The loss axis is logarithmic if the loss fell to less than a tenth.
     """
-    given = mapping(columns, "columns", "numbers by name")
-    columns = {text(name, "the name of a column"): as_floats(x, name) for name, x in given.items()}
+    given = check_mapping(columns, "columns", "numbers by name")
+    columns = {
+        check_text(name, "the name of a column"): as_floats(x, name) for name, x in given.items()
+    }
     if not {"epoch", "loss"} <= columns.keys() or len(set(map(len, columns.values()))) > 1:
         raise OperandError(
             "columns needs epoch and loss, and the same number of numbers in each column"
@@ -260,8 +274,8 @@ def loss_curves(
     """
     xs = grid_points(low, high, points)
     curves = {}
-    for name, loss in mapping(losses, "losses", "functions by name").items():
-        function(loss, f"losses[{text(name, 'the name of a loss')!r}]", "of one number")
+    for name, loss in check_mapping(losses, "losses", "functions by name").items():
+        check_function(loss, f"losses[{check_text(name, 'the name of a loss')!r}]", "of one number")
         curves[name] = [data_as_float(loss(x)) for x in xs]
     if not curves:
         raise OperandError("losses is empty: give at least one function by name")
@@ -323,9 +337,11 @@ def decision_boundary(
     """
     import numpy as np
 
-    function(score, "score", "of a list of two numbers")
-    resolution = size(resolution, "resolution", 2)
-    pairs = [p if is_real(p) else as_floats(p, "points") for p in listed(points, "points", "pairs")]
+    check_function(score, "score", "of a list of two numbers")
+    resolution = check_size(resolution, "resolution", 2)
+    pairs = [
+        p if is_real(p) else as_floats(p, "points") for p in check_list(points, "points", "pairs")
+    ]
     widths = {len(p) if isinstance(p, list) else 0 for p in pairs}
     if widths != {2}:
         shape = (len(pairs), *(widths - {0})) if len(widths) == 1 else f"({len(pairs)}, …)"
@@ -433,7 +449,7 @@ def confusion_matrix(
     import numpy as np
 
     truths, predictions = (
-        listed(side, name, "classes")
+        check_list(side, name, "classes")
         for side, name in ((truths, "truths"), (predictions, "predictions"))
     )
     if len(truths) != len(predictions) or not len(truths):
@@ -445,7 +461,9 @@ def confusion_matrix(
     rows, columns = ([classes.index(label) for label in x] for x in (truths, predictions))
     count, labels = len(classes), [f"{c}".replace("-", "−") for c in classes]
     if names is not None:
-        labels = [text(name, "the name of a class") for name in listed(names, "names", "text")]
+        labels = [
+            check_text(name, "the name of a class") for name in check_list(names, "names", "text")
+        ]
     if count > len(labels):
         remedy = f"give {count}" if min(*rows, *columns) == 0 else "number the classes from 0"
         given = f"there {'is' if len(labels) == 1 else 'are'} {pluralize(len(labels), 'name')}"
@@ -508,11 +526,11 @@ def activation_curves(
     -------
     matplotlib Axes
     """
-    given = listed(activations, "activations", "functions")
+    given = check_list(activations, "activations", "functions")
     if not given:
         raise OperandError("activations is []; give at least one function")
     for i, activation in enumerate(given):
-        function(activation, f"activations[{i}]", "of one number")
+        check_function(activation, f"activations[{i}]", "of one number")
     xs = grid_points(low, high, points)
     axes = axes_or_new(ax)
     for i, activation in enumerate(given):
@@ -566,20 +584,20 @@ def first_layer_weights(
     """
     import numpy as np
 
-    rows_of_weights = listed(weights, "weights", "rows of weights")
+    rows_of_weights = check_list(weights, "weights", "rows of weights")
     images = [np.array(as_floats(row, f"weights[{i}]")) for i, row in enumerate(rows_of_weights)]
-    sides = listed(shape, "shape", "two whole numbers")
+    sides = check_list(shape, "shape", "two whole numbers")
     if len(sides) != 2 or not images:
         raise OperandError(
             f"shape is {format_value(shape)}, of {len(images)} images; give (height, width)"
         )
-    height, width = (whole(side, "shape", 1) for side in sides)
+    height, width = (check_integer(side, "shape", 1) for side in sides)
     if any(image.size != height * width for image in images):
         raise OperandError(
             f"an image of {height} × {width} needs {height * width} weights per neuron; given "
             f"{sorted({image.size for image in images})}"
         )
-    columns = min(whole(columns, "columns", 1), max(1, len(images)))
+    columns = min(check_integer(columns, "columns", 1), max(1, len(images)))
     rows = -(-len(images) // columns)
     if figure is not None and not callable(getattr(figure, "subplots", None)):
         raise OperandError(f"figure is {format_value(figure)}; give a Figure of Matplotlib")
@@ -622,7 +640,7 @@ def profile_curve(profile: Any, rise: float = 1.92, ax: Axes | None = None) -> A
         )
     name, values, minima = profile
     values, minima = as_floats(values, "values"), as_floats(minima, "minima")
-    rise = number(rise, "rise", 0.0)
+    rise = check_number(rise, "rise", 0.0)
     axes = axes_or_new(ax)
     axes.plot(values, minima, color=BLUE, marker=".", label="lowest")
     low = min((x for x in minima if x == x), default=0.0)

@@ -28,7 +28,7 @@ from inspect import signature
 from math import isclose
 from typing import Any
 
-from scalargrad.checks.arguments import function, size
+from scalargrad.checks.arguments import check_function, check_size
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
 from scalargrad.ops import exp, logsumexp, sigmoid, sin, tanh
@@ -131,9 +131,9 @@ def check(number: int, answer: Callable[..., Any]) -> Verdict:
     >>> bool(check(1, lambda x: 1 - x**2))
     False
     """
-    if size(number, "number", 1) > len(PUZZLES):
+    if check_size(number, "number", 1) > len(PUZZLES):
         raise OperandError(f"number is {number}: the puzzles are 1 to {len(PUZZLES)}")
-    function(answer, "answer", "def derivative(x)")
+    check_function(answer, "answer", "def derivative(x)")
     puzzle = PUZZLES[number - 1]
     names, rng = [*signature(puzzle.f).parameters], random.Random()
     for _ in range(5):

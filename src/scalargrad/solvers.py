@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
 
-from scalargrad.checks.arguments import function, positive, size
+from scalargrad.checks.arguments import check_function, check_positive, check_size
 from scalargrad.checks.numbers import as_float
 from scalargrad.compiler.control_flow import while_loop
 from scalargrad.compiler.scan.scan import scan
@@ -80,7 +80,7 @@ class Equations:
     remedy = "as many equations as unknowns"
 
     def __init__(self, name: str, f: Any, x0: Any) -> None:
-        self.name, self._f = name, function(f, "f", self.example)
+        self.name, self._f = name, check_function(f, "f", self.example)
         leaves, self._rebuild = flatten(x0, self.argument)
         self.initial = [x if isinstance(x, Value) else as_float(x, self.argument) for x in leaves]
         if not leaves:
@@ -296,7 +296,7 @@ class _Unknowns(Equations):
         maxiter: int,
     ) -> Any:
         """Take steps until they are small; return x with its derivatives."""
-        tol, most = positive(tol, "tol"), size(maxiter, "maxiter", 1)
+        tol, most = check_positive(tol, "tol"), check_size(maxiter, "maxiter", 1)
 
         def is_unfinished(state: State) -> Any:
             return logical_and(logical_not(_is_near(state, tol)), state["count"] < most)
@@ -430,7 +430,7 @@ def rk4(f: Callable[..., Any], y0: Any, t: Any, *args: Any, steps: int = 1) -> A
     >>> f"{grad(lambda k: rk4(lambda y, t: -k * y, 1.0, [0.0, 1.0], steps=20)[-1])(1.0):.6f}"
     '-0.367879'
     """
-    equations, count = _Slopes("rk4", f, y0, t, args), size(steps, "steps", 1)
+    equations, count = _Slopes("rk4", f, y0, t, args), check_size(steps, "steps", 1)
     times = equations.times
     sizes = [(v - u) / count for u, v in pairwise(times)]
     starts = [u + h * k for u, h in zip(times[:-1], sizes, strict=True) for k in range(count)]
@@ -509,9 +509,9 @@ def odeint(
     '-0.841471'
     """
     equations = _Slopes("odeint", f, y0, t, args)
-    rtol = positive(rtol, "rtol")
-    atol = None if atol is None else positive(atol, "atol")
-    found = _AdaptiveSteps(equations, rtol, atol, size(mxstep, "mxstep", 1)).run()
+    rtol = check_positive(rtol, "rtol")
+    atol = None if atol is None else check_positive(atol, "atol")
+    found = _AdaptiveSteps(equations, rtol, atol, check_size(mxstep, "mxstep", 1)).run()
     return equations.results(found)
 
 

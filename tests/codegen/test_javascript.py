@@ -17,7 +17,7 @@ import pytest
 from mpmath import mp
 from tests.inner import (
     TABLE,
-    Elementwise,
+    FixedArityOperation,
     Operation,
     function_key,
     javascript_functions,
@@ -61,8 +61,8 @@ class Evaluation(NamedTuple):
 def points(op: Operation) -> Iterator[tuple[float, ...]]:
     """Yield points of the domain of an operation, then every combination of extreme numbers."""
     generator = random.Random(op.name)
-    fixed = isinstance(op, Elementwise)
-    for arity in (op.arity,) if isinstance(op, Elementwise) else ARITIES:
+    fixed = isinstance(op, FixedArityOperation)
+    for arity in (op.arity,) if isinstance(op, FixedArityOperation) else ARITIES:
         for _ in range(40):
             yield tuple(generator.uniform(*op.domain.interval(i)) for i in range(arity))
         if arity <= 3:
@@ -162,7 +162,7 @@ def test_javascript_lanes_agree_with_python(page: Any) -> None:
     """In each lane, forward gives the value, and backward adds 2 · partial to 1/4."""
     rows: dict[str, tuple[Operation, list[tuple[float, ...]]]] = {}
     for op in TABLE.values():
-        for arity in (op.arity,) if isinstance(op, Elementwise) else ARITIES[1:]:
+        for arity in (op.arity,) if isinstance(op, FixedArityOperation) else ARITIES[1:]:
             generator = random.Random(op.name)
             drawn = [
                 tuple(generator.uniform(*op.domain.interval(i)) for i in range(arity))

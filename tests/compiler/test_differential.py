@@ -28,7 +28,7 @@ from tests.compiler.random_containers import stale
 from tests.compiler.random_examples import difference
 from tests.compiler.random_programs import compare
 from tests.compiler.search import NOT_COMPARED
-from tests.inner import TABLE, Elementwise
+from tests.inner import TABLE, FixedArityOperation
 from tests.random_seeds import seed_parameters
 
 import scalargrad as sg
@@ -206,7 +206,9 @@ POINTS = [0.0, -0.0, 1.0, -1.0, 2.0, -0.5, 1.75, -3.25, math.inf, -math.inf, mat
 
 def random_expression(chance: random.Random) -> Callable[[Any, Any], Any]:
     """Return a random chain of operations, of x, y, constants and earlier results."""
-    elementwise = [op for op in TABLE.values() if isinstance(op, Elementwise) and op.arity < 3]
+    elementwise = [
+        op for op in TABLE.values() if isinstance(op, FixedArityOperation) and op.arity < 3
+    ]
     steps = [chance.choice(elementwise) for _ in range(chance.randint(2, 7))]
     places = [[chance.randrange(2 + k) for _ in range(op.arity)] for k, op in enumerate(steps)]
     constants = [chance.choice([None, 0.0, 1.0, -2.0, 0.5]) for _ in steps]

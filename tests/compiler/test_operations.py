@@ -9,7 +9,7 @@ from typing import Any
 
 import mpmath
 import pytest
-from tests.inner import TABLE, Elementwise, Reduction
+from tests.inner import TABLE, FixedArityOperation, Reduction
 
 from scalargrad import Value, grad, gradients, jit, vmap
 
@@ -35,7 +35,7 @@ def is_close(a: float, b: float, scale: float = 0.0, rel: float = 1e-12) -> bool
 
 def arity_of(op: Any) -> int:
     """Return the number of operands with which an operation is tested."""
-    if isinstance(op, Elementwise):
+    if isinstance(op, FixedArityOperation):
         return op.arity
     return 6 if op.name == "dot" else 4
 
@@ -68,7 +68,7 @@ def test_jit_of_an_operation_matches_eager_code(name: str) -> None:
     found = jit(lambda points: [op.of(*point, checked=False) for point in points])(points)
     lanes = jit(vmap(lambda point: op.of(*point, checked=False)))(points)
     eager = op.of_floats if isinstance(op, Reduction) else op.of_floats_unchecked
-    rel = 1e-14 if isinstance(op, Elementwise) else 1e-12
+    rel = 1e-14 if isinstance(op, FixedArityOperation) else 1e-12
     for point, mine, lane in zip(points, found, lanes, strict=True):
         expected = eager(*point)
         assert is_close(mine, expected, rel=rel), (name, point, mine, expected)

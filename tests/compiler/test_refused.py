@@ -845,7 +845,7 @@ def test_take_of_entries_that_are_not_numbers_needs_a_static_index(entries: Any)
 
 @pytest.mark.parametrize("rows", [[[1.0], [1.0, 2.0]], [[1.0], 2.0]], ids=repr)
 def test_take_refuses_rows_of_different_lengths(rows: Any) -> None:
-    """Elementwise selection needs rows of one length."""
+    """FixedArityOperation selection needs rows of one length."""
     with pytest.raises(OperandError, match="length"):
         take(rows, Value(1.0))
 

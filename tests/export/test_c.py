@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.export.compiling import build_functions
-from tests.inner import TABLE, Elementwise, Operation, flatten
+from tests.inner import TABLE, FixedArityOperation, Operation, flatten
 
 import scalargrad as sg
 from benchmarks.replay import PROGRAMS
@@ -115,16 +115,18 @@ def points_of(op: Operation, arity: int) -> list[tuple[float, ...]]:
     draw = random.Random(op.name)
     inside = [tuple(draw.uniform(*op.domain.interval(i)) for i in range(arity)) for _ in range(40)]
     mixed = itertools.product(EXTREMES[: 20 if arity < 3 else 6], repeat=arity)
-    return [*inside, *(mixed if isinstance(op, Elementwise) else ())]
+    return [*inside, *(mixed if isinstance(op, FixedArityOperation) else ())]
 
 
 def test_export_of_every_operation_agrees_with_python(tmp_path: Path) -> None:
     """Values and derivatives agree in the domain and at the limits of floats."""
     sources, arities = [], {}
     for name, op in TABLE.items():
-        arities[name] = arity = op.arity if isinstance(op, Elementwise) else 3
+        arities[name] = arity = op.arity if isinstance(op, FixedArityOperation) else 3
         start = [Value(x) for x in points_of(op, arity)[0]]
-        function = jit(op.of if isinstance(op, Elementwise) else lambda *xs, op=op: op.of(*xs))
+        function = jit(
+            op.of if isinstance(op, FixedArityOperation) else lambda *xs, op=op: op.of(*xs)
+        )
         sources.append(function.export(tmp_path / f"op_{name}.c", *start)[0])
     functions = build_functions(sources)
     for name, op in TABLE.items():

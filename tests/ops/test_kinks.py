@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from tests.inner import TABLE, Elementwise, Operation
+from tests.inner import TABLE, FixedArityOperation, Operation
 
 from scalargrad import ScalargradError
 
@@ -36,7 +36,7 @@ def slopes(op: Operation, point: tuple[float, ...]) -> Iterator[tuple[float, flo
 @pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
 def test_domain_gap_is_0_where_one_sided_slopes_differ(op: Operation) -> None:
     """Step pages say at these points that the slope is a convention."""
-    arity = op.arity if isinstance(op, Elementwise) else 2
+    arity = op.arity if isinstance(op, FixedArityOperation) else 2
     for point in itertools.product(SPECIAL, repeat=arity):
         if not math.isfinite(value(op, point)):
             continue
@@ -57,7 +57,7 @@ def test_domain_gap_is_0_only_where_one_sided_slopes_differ(name: str) -> None:
     op = TABLE[name]
     if op.domain.gap is None:
         return
-    arity = op.arity if isinstance(op, Elementwise) else 2
+    arity = op.arity if isinstance(op, FixedArityOperation) else 2
     for point in itertools.product(SPECIAL, repeat=arity):
         if math.isfinite(value(op, point)) and op.domain.gap(*point) == 0.0:
             found = [pair for pair in slopes(op, point) if not any(map(math.isnan, pair))]

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
-from tests.inner import TABLE, Elementwise, Operation, Reduction
+from tests.inner import TABLE, FixedArityOperation, Operation, Reduction
 from tests.random_seeds import FEWER_EXAMPLES
 
 import scalargrad
@@ -150,7 +150,7 @@ every_operation = pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))
 
 def arities(op: Operation) -> tuple[int, ...]:
     """Return the numbers of operands to test an operation with."""
-    return (op.arity,) if isinstance(op, Elementwise) else ARITIES
+    return (op.arity,) if isinstance(op, FixedArityOperation) else ARITIES
 
 
 def points(op: Operation, arity: int, count: int) -> Iterator[tuple[float, ...]]:
@@ -319,7 +319,7 @@ def test_operation_raises_only_outside_its_domain(op: Operation) -> None:
     for point in INSIDE.get(op.name, []):
         assert call(op, nodes(point)).data == call(op, point)
     for point in OUTSIDE.get(op.name, []):
-        assert isinstance(op, Elementwise)
+        assert isinstance(op, FixedArityOperation)
         names = [symbol.name for symbol in op.operand_symbols]
         for kind in (float, Value):
             operands = [kind(x) for x in point]
@@ -378,7 +378,7 @@ def test_operation_is_documented_and_makes_one_node(op: Operation) -> None:
             operands[i] = "1.5"
             with pytest.raises(OperandError, match=r"1\.5"):
                 call(op, operands)
-    if isinstance(op, Elementwise):
+    if isinstance(op, FixedArityOperation):
         called: Any = op
         with pytest.raises(TypeError):
             called(*point, 0.5, 0.5)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from mpmath import mp
-from tests.inner import TABLE, Elementwise, Symbol
+from tests.inner import TABLE, FixedArityOperation, Symbol
 
 import scalargrad as sg
 from scalargrad import DomainError, NumericalError, Value, grad, jit, log_softmax, softmax, vmap
@@ -288,7 +288,7 @@ def test_binary_derivatives_are_right_in_their_tails(name: str) -> None:
 
 def test_unary_binary_and_plain_list_every_operation() -> None:
     """Partials of variadic operations are 1, operands or e^(x - y); their tests follow."""
-    elementwise = {name for name, op in TABLE.items() if isinstance(op, Elementwise)}
+    elementwise = {name for name, op in TABLE.items() if isinstance(op, FixedArityOperation)}
     assert elementwise == {*UNARY, *BINARY, *PLAIN}
     for name in PLAIN - {"abs", "remainder", "where", "clip", "leaky_relu", "relu", "betaln"}:
         assert not any(isinstance(x, Symbol) for x in TABLE[name].trace_partials(2)[2])

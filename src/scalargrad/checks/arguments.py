@@ -3,7 +3,7 @@
 Every public argument that is a number is checked here. Without a conversion, a NumPy float32 would
 reduce the precision of every result that it enters, and a tensor would make results tensors:
 
->>> number(3, "lr", 0.0)
+>>> check_number(3, "lr", 0.0)
 3.0
 """
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 _MAX_SIZE = 1_000_000_000
 
 
-def number(
+def check_number(
     x: Any, name: str, low: float = -math.inf, high: float = math.inf, *, finite: bool = True
 ) -> float:
     """Return a real number as a float.
@@ -49,7 +49,7 @@ def number(
 
     Examples
     --------
-    >>> number(3, "lr", 0.0)
+    >>> check_number(3, "lr", 0.0)
     3.0
     """
     if not is_real(x):
@@ -76,7 +76,7 @@ def _format_range(low: float, high: float) -> str:
     return f"a number from {low:g} to {high:g}"
 
 
-def fraction(x: Any, name: str) -> float:
+def check_fraction(x: Any, name: str) -> float:
     """Return a number in [0, 1).
 
     Raises
@@ -88,15 +88,15 @@ def fraction(x: Any, name: str) -> float:
 
     Examples
     --------
-    >>> fraction(0.5, "momentum")
+    >>> check_fraction(0.5, "momentum")
     0.5
     """
-    if not 0.0 <= (y := number(x, name)) < 1.0:
+    if not 0.0 <= (y := check_number(x, name)) < 1.0:
         raise DomainError(f"{name} is {y}; it must be at least 0 and less than 1")
     return y
 
 
-def positive(x: Any, name: str, *, finite: bool = True) -> float:
+def check_positive(x: Any, name: str, *, finite: bool = True) -> float:
     """Return a real number above 0 as a float.
 
     Raises
@@ -108,34 +108,34 @@ def positive(x: Any, name: str, *, finite: bool = True) -> float:
 
     Examples
     --------
-    >>> positive(2, "eps")
+    >>> check_positive(2, "eps")
     2.0
     """
-    y = number(x, name, finite=finite)
+    y = check_number(x, name, finite=finite)
     if not y > 0.0:
         raise DomainError(f"{name} is {y:g}; it must be positive")
     return y
 
 
-def scalar(
+def check_scalar(
     x: Any, name: str, low: float = -math.inf, high: float = math.inf, *, finite: bool = True
 ) -> Any:
-    """Return a number as `number` does, or a Value, which may be differentiated, unchanged.
+    """Return a number as `check_number` does, or a Value, which may be differentiated, unchanged.
 
     Examples
     --------
-    >>> scalar(1, "margin")
+    >>> check_scalar(1, "margin")
     1.0
     """
     if not hasattr(x, "_apply"):
-        return number(x, name, low, high, finite=finite)
+        return check_number(x, name, low, high, finite=finite)
     # Compared as a Value, so that a compiled function evaluates the condition at each call.
     if (low > -math.inf and not x >= low) or (high < math.inf and not x <= high):
         raise DomainError(f"{name} is {format_data(x)}; give {_format_range(low, high)}")
     return x
 
 
-def whole(x: Any, name: str, low: int | None = None, high: int | None = None) -> int:
+def check_integer(x: Any, name: str, low: int | None = None, high: int | None = None) -> int:
     """Return a whole number as an int.
 
     Parameters
@@ -154,7 +154,7 @@ def whole(x: Any, name: str, low: int | None = None, high: int | None = None) ->
 
     Examples
     --------
-    >>> whole(8, "batch_size", 1)
+    >>> check_integer(8, "batch_size", 1)
     8
     """
     try:
@@ -185,10 +185,10 @@ def count_from_state(x: Any, name: str) -> int:
     >>> count_from_state(8, "step")
     8
     """
-    return whole(x, name, 0, 2**53)
+    return check_integer(x, name, 0, 2**53)
 
 
-def size(x: Any, name: str, low: int = 0) -> int:
+def check_size(x: Any, name: str, low: int = 0) -> int:
     """Return the size of something that must fit into memory.
 
     Raises
@@ -198,13 +198,13 @@ def size(x: Any, name: str, low: int = 0) -> int:
 
     Examples
     --------
-    >>> size(8, "in_features")
+    >>> check_size(8, "in_features")
     8
     """
-    return whole(x, name, low, _MAX_SIZE)
+    return check_integer(x, name, low, _MAX_SIZE)
 
 
-def flag(x: Any, name: str) -> bool:
+def check_flag(x: Any, name: str) -> bool:
     """Return True or False, of Python or NumPy, as a bool.
 
     Raises
@@ -214,7 +214,7 @@ def flag(x: Any, name: str) -> bool:
 
     Examples
     --------
-    >>> flag(True, "nesterov")
+    >>> check_flag(True, "nesterov")
     True
     """
     if isinstance(x, bool):
@@ -235,7 +235,7 @@ def is_word(x: Any, among: Container[str]) -> bool:
     return isinstance(x, str) and x in among
 
 
-def choice(x: Any, name: str, among: Collection[str]) -> str:
+def check_choice(x: Any, name: str, among: Collection[str]) -> str:
     """Return a string, which must be one of several.
 
     Raises
@@ -245,7 +245,7 @@ def choice(x: Any, name: str, among: Collection[str]) -> str:
 
     Examples
     --------
-    >>> choice("min", "mode", ["min", "max"])
+    >>> check_choice("min", "mode", ["min", "max"])
     'min'
     """
     if is_word(x, among):
@@ -255,7 +255,7 @@ def choice(x: Any, name: str, among: Collection[str]) -> str:
     raise DomainError(f"{name} is {format_value(x)}; use {words}")
 
 
-def function(x: Any, name: str, example: str) -> Any:
+def check_function(x: Any, name: str, example: str) -> Any:
     """Return x, which must be callable.
 
     Raises
@@ -265,7 +265,7 @@ def function(x: Any, name: str, example: str) -> Any:
 
     Examples
     --------
-    >>> function(max, "metric", "max")
+    >>> check_function(max, "metric", "max")
     <built-in function max>
     """
     if callable(x):
@@ -275,7 +275,7 @@ def function(x: Any, name: str, example: str) -> Any:
     )
 
 
-def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
+def check_list(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
     """Return the items of an iterable as a list.
 
     Parameters
@@ -296,7 +296,7 @@ def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
 
     Examples
     --------
-    >>> listed((1, 2), "milestones", "whole numbers")
+    >>> check_list((1, 2), "milestones", "whole numbers")
     [1, 2]
     """
     if ordered and isinstance(x, set | frozenset):
@@ -312,13 +312,13 @@ def listed(x: Any, name: str, what: str, *, ordered: bool = True) -> list[Any]:
     return list(entries)
 
 
-def scalars(x: Any, name: str, what: str = "number") -> list[Any]:
+def check_scalars(x: Any, name: str, what: str = "number") -> list[Any]:
     """Return an iterable of numbers as a list of floats and nodes; `what` is one of them."""
-    entries = listed(x, name, f"{what}s")
+    entries = check_list(x, name, f"{what}s")
     return [y if hasattr(y, "_apply") else as_float(y, f"a {what}") for y in entries]
 
 
-def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
+def check_mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
     """Return a dict or another mapping.
 
     Raises
@@ -328,7 +328,7 @@ def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
 
     Examples
     --------
-    >>> mapping({"lr": 0.1}, "defaults", "options")
+    >>> check_mapping({"lr": 0.1}, "defaults", "options")
     {'lr': 0.1}
     """
     if isinstance(x, Mapping):
@@ -338,7 +338,7 @@ def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
     )
 
 
-def text(x: Any, name: str) -> str:
+def check_text(x: Any, name: str) -> str:
     """Return text that can be encoded; a lone surrogate cannot.
 
     Raises
@@ -348,7 +348,7 @@ def text(x: Any, name: str) -> str:
 
     Examples
     --------
-    >>> text("moons", "title")
+    >>> check_text("moons", "title")
     'moons'
     """
     if isinstance(x, str) and _encodes(x):
@@ -364,7 +364,7 @@ def _encodes(x: str) -> bool:
     return True
 
 
-def instance(x: Any, name: str, kind: type[T], what: str) -> T:
+def check_instance(x: Any, name: str, kind: type[T], what: str) -> T:
     """Return x, which must be an instance of a class.
 
     Raises
@@ -374,7 +374,7 @@ def instance(x: Any, name: str, kind: type[T], what: str) -> T:
 
     Examples
     --------
-    >>> instance(1.5, "x", float, "a float, 1.5")
+    >>> check_instance(1.5, "x", float, "a float, 1.5")
     1.5
     """
     if isinstance(x, kind):

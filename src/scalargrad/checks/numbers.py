@@ -144,7 +144,7 @@ def is_true_for_all(condition: Any) -> bool:
     return bool(condition) if for_all is None else for_all()
 
 
-def widened(x: Any, kinds: str) -> Any:
+def widen(x: Any, kinds: str) -> Any:
     """Return a NumPy scalar or array of one of these kinds, converted to 64 bits.
 
     Smaller integers overflow silently, unsigned integers also below 0, and smaller floats round.

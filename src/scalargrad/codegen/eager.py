@@ -37,12 +37,12 @@ from scalargrad.opdef.declaration import Operation
 from scalargrad.opdef.symbol import Symbol
 
 #: An operation of fixed arity: the class in `table.operation`, which imports this module.
-Elementwise: TypeAlias = Any
+FixedArityOperation: TypeAlias = Any
 #: For each operand, True if it is a node.
 Mask = tuple[bool, ...]
 
 
-def compile_floats(op: Elementwise, checked: bool = True) -> Callable[..., float]:
+def compile_floats(op: FixedArityOperation, checked: bool = True) -> Callable[..., float]:
     """Return `op` as a function of floats, in which only the check of its domain can raise."""
     names = [f"a{i}" for i in range(op.arity)]
     printer = PythonPrinter(dict(zip(op.operand_symbols, names, strict=True)))
@@ -66,7 +66,7 @@ def apply_without_graph(
 
 
 def compile_nodes(
-    op: Elementwise, mask: Mask, node_class: type, checked: bool = True, leaf: bool = False
+    op: FixedArityOperation, mask: Mask, node_class: type, checked: bool = True, leaf: bool = False
 ) -> Callable[..., Any]:
     """Return a function of operands that creates the node of `op`; a `leaf` stores no operands."""
     operands = [f"x{i}" for i in range(op.arity)]
@@ -75,7 +75,7 @@ def compile_nodes(
 
 
 def node_lines(
-    op: Elementwise, mask: Mask, checked: bool = True, leaf: bool = False
+    op: FixedArityOperation, mask: Mask, checked: bool = True, leaf: bool = False
 ) -> tuple[list[str], dict[str, Any]]:
     """Return statements that create the node of `op` from operands x0, x1, … and return it.
 
@@ -135,7 +135,7 @@ def _creation_lines(
     return [*lines, f"node.local_grads = {_tuple(local_grads)}", "return node"]
 
 
-def compile_operator(op: Elementwise, node_class: type) -> Callable[..., Any]:
+def compile_operator(op: FixedArityOperation, node_class: type) -> Callable[..., Any]:
     """Return `op`, of one or two operands, as a method of `node_class`.
 
     The code that creates the node is inlined after one type check, because a function call would
@@ -149,14 +149,14 @@ def compile_operator(op: Elementwise, node_class: type) -> Callable[..., Any]:
     return _compile(op, ["x0", "x1"], lines, {**functions, **more, **_environment(op, node_class)})
 
 
-def compile_reflected(op: Elementwise, node_class: type) -> Callable[..., Any]:
+def compile_reflected(op: FixedArityOperation, node_class: type) -> Callable[..., Any]:
     """Return `op` as the reflected method of `node_class`, whose first operand is a number."""
     reflected, functions = _method_lines(op, (False, True))
     lines = [*_coerce("x0"), *reflected]
     return _compile(op, ["x1", "x0"], lines, {**functions, **_environment(op, node_class)})
 
 
-def compile_comparison(op: Elementwise, node_class: type) -> Callable[..., Any]:
+def compile_comparison(op: FixedArityOperation, node_class: type) -> Callable[..., Any]:
     """Return a comparison as the method for its operator, which returns a bool."""
     assert op.comparison is not None
     lines = [
@@ -267,14 +267,16 @@ def _environment(op: Operation, node_class: type) -> dict[str, Any]:
     }
 
 
-def _domain_check(op: Elementwise, printer: PythonPrinter, operands: Sequence[str]) -> list[str]:
+def _domain_check(
+    op: FixedArityOperation, printer: PythonPrinter, operands: Sequence[str]
+) -> list[str]:
     if op.valid_expression is None:
         return []
     condition = printer.condition(op.valid_expression)
     return [*printer.take_lines(), f"if not ({condition}): check({', '.join(operands)})"]
 
 
-def _method_lines(op: Elementwise, mask: Mask) -> tuple[list[str], dict[str, Any]]:
+def _method_lines(op: FixedArityOperation, mask: Mask) -> tuple[list[str], dict[str, Any]]:
     """Return statements that check the active modes, then create a node and return it."""
     lines, functions = node_lines(op, mask)
     leaf, more = node_lines(op, mask, leaf=True)

@@ -3,7 +3,7 @@
 Composite operations are not expanded here; `scalargrad.codegen.code_printer` generates code to run.
 
 >>> x = Symbol("x")
->>> text(1.0 - x ** 2.0, {x: "x"})
+>>> format_expression(1.0 - x ** 2.0, {x: "x"})
 '1 − x²'
 """
 
@@ -38,7 +38,7 @@ class Slot(str):
         return f"⟦{self} {demand}⟧"
 
 
-def _enclosed(fragment: Fragment, demand: int, pair: str = "({})") -> str:
+def _parenthesise_mathml(fragment: Fragment, demand: int, pair: str = "({})") -> str:
     if isinstance(fragment[0], Slot):
         return fragment[0].at(demand)
     return parenthesise(fragment, demand, pair)
@@ -50,18 +50,22 @@ def number_text(value: float, digits: int = 4) -> str:
     return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return number_text(value).replace("-", MINUS)
 
 
-def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
+def format_expression(
+    expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL
+) -> str:
     """Return `expression` as a line of text: ``s·(1 − s)``, ``−1/x²``.
 
     It is put in parentheses if it binds more loosely than the precedence `demand`, or if a minus
     sign would follow another sign. If the names are `Slot` objects, the result is a template.
     """
     fragment = _fragment(expression, names, _text_notation, lambda word: word)
-    return _with_superscripts(_enclosed(fragment, _demand_after_sign(demand, expression)))
+    return _with_superscripts(
+        _parenthesise_mathml(fragment, _demand_after_sign(demand, expression))
+    )
 
 
 _WHOLE_POWER = re.compile(r"\^(?:\((−\d+)\)|(\d+))(?![\w.^])")
@@ -87,13 +91,13 @@ def _fragment(
 ) -> Fragment:
     """Format an expression: names and numbers as tokens, operations by their notations."""
     if not isinstance(expression, Symbol) or expression.op is None:
-        word = names[expression] if isinstance(expression, Symbol) else _number(expression)
+        word = names[expression] if isinstance(expression, Symbol) else _format_number(expression)
         return token(word), _precedence(word)
     notation = notation_of(expression.op, len(expression.operands))
     parts = []
     for i, operand in enumerate(expression.operands):
         part = _fragment(operand, names, notation_of, token, pair)
-        parts.append(_enclosed(part, _demand(notation, i, operand), pair))
+        parts.append(_parenthesise_mathml(part, _demand(notation, i, operand), pair))
     return notation.template.format(*parts), notation.precedence
 
 
@@ -144,7 +148,7 @@ def mathml(expression: Expression, names: dict[Symbol, str], demand: int = CONDI
     sign would follow another sign.
     """
     fragment = _fragment(expression, names, _mathml_notation, identifier, MATHML_PAIR)
-    return _enclosed(fragment, _demand_after_sign(demand, expression), MATHML_PAIR)
+    return _parenthesise_mathml(fragment, _demand_after_sign(demand, expression), MATHML_PAIR)
 
 
 MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
@@ -163,7 +167,7 @@ def identifier(word: str) -> str:
         return word
     if _NUMBER.fullmatch(word):
         return f"<mn>{word.replace('-', MINUS)}</mn>"
-    return scripted(word)
+    return with_subscripts(word)
 
 
 _SCRIPTED = (
@@ -191,7 +195,7 @@ def script_parts(word: str) -> tuple[str, str, str] | None:
     return match[1], groups["below"].translate(_PLAIN), groups.get("above", "").translate(_PLAIN)
 
 
-def scripted(word: str) -> str:
+def with_subscripts(word: str) -> str:
     """Return a name in MathML: a letter with its index as subscript, its layer as superscript."""
     parts = script_parts(word)
     if parts is None:

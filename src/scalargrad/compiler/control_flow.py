@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.checks.arguments import function
+from scalargrad.checks.arguments import check_function
 from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.scan.recorded_steps import recorded
 from scalargrad.compiler.trace.node_values import compute
@@ -69,8 +69,8 @@ def cond(
     >>> loss(0.0), grad(loss)(2.0)
     (-1.0, 0.5)
     """
-    function(true_fun, "true_fun", "cond(x > 0, lambda x: x, lambda x: -x, x)")
-    function(false_fun, "false_fun", "cond(x > 0, lambda x: x, lambda x: -x, x)")
+    check_function(true_fun, "true_fun", "cond(x > 0, lambda x: x, lambda x: -x, x)")
+    check_function(false_fun, "false_fun", "cond(x > 0, lambda x: x, lambda x: -x, x)")
     _require_number(pred, "cond")
     if isinstance(pred, Traced):
         return _chosen(pred, true_fun(*operands), false_fun(*operands), _OF_COND)
@@ -128,8 +128,8 @@ def while_loop(
     [3.0, 0.166666667]
     """
     example = "while_loop(lambda x: x > 1, lambda x: x / 2, 8.0)"
-    function(cond_fun, "cond_fun", example)
-    function(body_fun, "body_fun", example)
+    check_function(cond_fun, "cond_fun", example)
+    check_function(body_fun, "body_fun", example)
     carry = init_val
     while True:
         going = cond_fun(carry)

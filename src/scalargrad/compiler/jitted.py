@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
 
-from scalargrad.checks.arguments import flag, listed
+from scalargrad.checks.arguments import check_flag, check_list
 from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.backend import has_llvm
 from scalargrad.compiler.backend.callbacks import CallbackError
@@ -648,7 +648,7 @@ def jit(
     """
     numbers = _several(static_argnums, "static_argnums", int)
     names = _several(static_argnames, "static_argnames", str)
-    checks = flag(check, "check")
+    checks = check_flag(check, "check")
 
     def compiled(found: Callable[..., Any]) -> Any:
         return Jitted(found, static_of(found, numbers, names), check=checks)
@@ -659,7 +659,7 @@ def jit(
 def _several(given: Any, name: str, kind: type) -> list[Any]:
     """Return a list of argument numbers or names; a single one need not be in a list."""
     what = f"{kind.__name__}s"
-    found = [given] if isinstance(given, kind) else listed(given, name, what, ordered=False)
+    found = [given] if isinstance(given, kind) else check_list(given, name, what, ordered=False)
     for x in found:
         if not isinstance(x, kind) or isinstance(x, bool):
             raise OperandError(

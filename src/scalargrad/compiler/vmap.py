@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scalargrad.checks.arguments import function, listed
+from scalargrad.checks.arguments import check_function, check_list
 from scalargrad.checks.numbers import is_real
 from scalargrad.compiler.call.outline import Place, filler, outlined
 from scalargrad.compiler.trace.example_lanes import UnlikeError, example
@@ -84,9 +84,9 @@ def vmap(
     >>> vmap(lambda x: (x * x, 7.0), out_axes=(0, None))([1.0, 2.0])
     ([1.0, 4.0], 7.0)
     """
-    function(f, "f", "vmap(lambda x: x * x)")
+    check_function(f, "f", "vmap(lambda x: x * x)")
     if in_axes is not None and not isinstance(in_axes, int):
-        in_axes = listed(in_axes, "in_axes", "0 and None")
+        in_axes = check_list(in_axes, "in_axes", "0 and None")
 
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:

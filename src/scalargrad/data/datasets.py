@@ -9,7 +9,7 @@ import math
 import random
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from scalargrad.checks.arguments import fraction, number, size, whole
+from scalargrad.checks.arguments import check_fraction, check_integer, check_number, check_size
 from scalargrad.system.packages import optional_dependency
 
 __all__ = ["Dataset", "Split", "blobs", "circles", "digits", "moons", "sine", "spirals", "xor"]
@@ -128,8 +128,8 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
     >>> sorted(targets)
     [0, 0, 1, 1]
     """
-    n, noise = size(n, "n", 1), number(noise, "noise", 0.0)
-    seed = whole(seed, "seed", 0, _LARGEST_SEED)
+    n, noise = check_size(n, "n", 1), check_number(noise, "noise", 0.0)
+    seed = check_integer(seed, "seed", 0, _LARGEST_SEED)
     with optional_dependency("moons need"):
         import numpy as np
     rng = np.random.RandomState(seed)
@@ -173,8 +173,12 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 
     >>> sorted({round(math.hypot(*x), 6) for x in inputs})
     [0.25, 1.0]
     """
-    n, noise, factor = size(n, "n", 1), number(noise, "noise", 0.0), fraction(factor, "factor")
-    seed = whole(seed, "seed", 0, _LARGEST_SEED)
+    n, noise, factor = (
+        check_size(n, "n", 1),
+        check_number(noise, "noise", 0.0),
+        check_fraction(factor, "factor"),
+    )
+    seed = check_integer(seed, "seed", 0, _LARGEST_SEED)
     make = sklearn_datasets().make_circles
     return _points(*make(n_samples=n, noise=noise, factor=factor, random_state=seed))
 
@@ -210,8 +214,12 @@ def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
     >>> sorted(blobs(6, classes=3).targets)
     [0, 0, 1, 1, 2, 2]
     """
-    n, classes, spread = size(n, "n", 1), size(classes, "classes", 1), number(spread, "spread", 0.0)
-    seed = whole(seed, "seed", 0, _LARGEST_SEED)
+    n, classes, spread = (
+        check_size(n, "n", 1),
+        check_size(classes, "classes", 1),
+        check_number(spread, "spread", 0.0),
+    )
+    seed = check_integer(seed, "seed", 0, _LARGEST_SEED)
     make = sklearn_datasets().make_blobs
     return _points(*make(n_samples=n, centers=classes, cluster_std=spread, random_state=seed))
 
@@ -260,9 +268,13 @@ def spirals(
     >>> [round(math.hypot(*x), 3) for x in inputs]
     [0.5, 0.5, 1.0, 1.0]
     """
-    n, classes, noise = size(n, "n", 1), size(classes, "classes", 1), number(noise, "noise", 0.0)
-    turns = number(turns, "turns", -1e6, 1e6)
-    rng = random.Random(whole(seed, "seed"))
+    n, classes, noise = (
+        check_size(n, "n", 1),
+        check_size(classes, "classes", 1),
+        check_number(noise, "noise", 0.0),
+    )
+    turns = check_number(turns, "turns", -1e6, 1e6)
+    rng = random.Random(check_integer(seed, "seed"))
     inputs = []
     for i in range(n):
         radius = (i // classes + 1) / -(-n // classes)
@@ -299,8 +311,8 @@ def xor(n: int = 4, noise: float = 0.0, seed: int = 0) -> Points:
     >>> xor()
     Dataset(inputs=[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], targets=[0, 1, 1, 0])
     """
-    n, noise = size(n, "n", 1), number(noise, "noise", 0.0)
-    rng = random.Random(whole(seed, "seed"))
+    n, noise = check_size(n, "n", 1), check_number(noise, "noise", 0.0)
+    rng = random.Random(check_integer(seed, "seed"))
     corners = [(i // 2 % 2, i % 2) for i in range(n)]
     inputs = [[bit + rng.gauss(0, noise) for bit in corner] for corner in corners]
     return Dataset(inputs, [a ^ b for a, b in corners])
@@ -334,8 +346,8 @@ def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float
     >>> [round(x, 4) for (x,) in inputs], [round(y, 4) for y in targets]
     ([-3.1416, 0.0, 3.1416], [-0.0, 0.0, 0.0])
     """
-    n, noise = size(n, "n", 2), number(noise, "noise", 0.0)
-    rng = random.Random(whole(seed, "seed"))
+    n, noise = check_size(n, "n", 2), check_number(noise, "noise", 0.0)
+    rng = random.Random(check_integer(seed, "seed"))
     xs = [math.pi * (2 * i / (n - 1) - 1) for i in range(n)]
     return Dataset([[x] for x in xs], [math.sin(x) + rng.gauss(0, noise) for x in xs])
 
@@ -376,7 +388,7 @@ def digits(size: int = 8) -> Split[list[float], int]:
     >>> len(train.inputs), len(held_out.inputs), len(train.inputs[0])
     (1437, 360, 64)
     """
-    whole(size, "size", 2, _MAX_PIXELS)
+    check_integer(size, "size", 2, _MAX_PIXELS)
     images = sklearn_datasets().load_digits()
     pixels = images.data / 16.0 if size == 8 else _resize(images.images / 16.0, size)
     return split_every(pixels.tolist(), images.target.tolist(), 5)

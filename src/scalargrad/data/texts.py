@@ -9,7 +9,7 @@ from importlib import resources
 from itertools import chain
 from typing import Literal
 
-from scalargrad.checks.arguments import choice, instance, whole
+from scalargrad.checks.arguments import check_choice, check_instance, check_integer
 from scalargrad.data.datasets import Dataset, Split, split_every
 
 __all__ = ["bag_of_words", "hotel_reviews", "names", "sentiment", "words"]
@@ -49,7 +49,7 @@ def names(kind: Kind | None = None) -> list[str]:
     countries, capitals = zip(*[row[1:] for row in rows if row[0] == "country"], strict=True)
     elements = [name for kind, name, _ in rows if kind == "element"]
     by_kind = dict(zip(KINDS, (countries, capitals, elements), strict=True))
-    kinds = KINDS if kind is None else (choice(kind, "kind", KINDS),)
+    kinds = KINDS if kind is None else (check_choice(kind, "kind", KINDS),)
     return [name for x in kinds for name in by_kind[x]]
 
 
@@ -120,7 +120,7 @@ def words(text: str) -> list[str]:
     >>> words("Not bad at all: it's GREAT!")
     ['not', 'bad', 'at', 'all', "it's", 'great']
     """
-    instance(text, "text", str, "text (str)")
+    check_instance(text, "text", str, "text (str)")
     return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())
 
 
@@ -159,7 +159,7 @@ def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
     >>> sorted(bag_of_words("good, good, bad").values())
     [1.0, 2.0]
     """
-    size = whole(size, "size", 1)
+    size = check_integer(size, "size", 1)
     counts: dict[int, float] = {}
     for word in words(text):
         index = zlib.crc32(word.encode()) % size

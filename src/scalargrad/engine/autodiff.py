@@ -18,7 +18,7 @@ from itertools import repeat
 from math import isfinite, isnan
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import flag
+from scalargrad.checks.arguments import check_flag
 from scalargrad.checks.numbers import as_float, float_of
 from scalargrad.engine.grad_mode import Switch, enable_grad
 from scalargrad.engine.graph import describe, first_nonfinite, topological_order
@@ -86,16 +86,16 @@ def is_anomaly_enabled() -> bool:
 
 def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
-    if allow_nonfinite is False or not flag(allow_nonfinite, "allow_nonfinite"):
+    if allow_nonfinite is False or not check_flag(allow_nonfinite, "allow_nonfinite"):
         require_finite(root)
     order = topological_order(root, include_leaves=False)
-    nodes, grads, leaf_adjoints = _checked(_sweep(order, {root: 1.0}), allow_nonfinite)
+    nodes, grads, leaf_adjoints = _check_sweep(_sweep(order, {root: 1.0}), allow_nonfinite)
     grads += [
         adjoint + (grad if type(grad := x.grad) is float else _float_grad(x))
         for x, adjoint in leaf_adjoints.items()
     ]
     nodes += leaf_adjoints
-    _write(nodes, grads)
+    _write_gradients(nodes, grads)
 
 
 def _float_grad(x: Value) -> float:
@@ -103,7 +103,7 @@ def _float_grad(x: Value) -> float:
     return as_float(x.grad or 0.0, f"the grad of {x.label or 'a Value'}")
 
 
-def _write(nodes: Sequence[Value], grads: Sequence[float]) -> None:
+def _write_gradients(nodes: Sequence[Value], grads: Sequence[float]) -> None:
     """Write gradients; even if Ctrl-C arrives meanwhile, all of them are written."""
     try:
         for node, grad in zip(nodes, grads):  # noqa: B905 - hot loop
@@ -142,7 +142,7 @@ def compute_adjoints(
     ----------
     Linnainmaa, 1970; Rumelhart, Hinton and Williams, 1986.
     """
-    interior, adjoints, leaf_adjoints = _checked(_sweep(order, seeds), allow_nonfinite)
+    interior, adjoints, leaf_adjoints = _check_sweep(_sweep(order, seeds), allow_nonfinite)
     return dict(zip(interior, adjoints, strict=True)) | leaf_adjoints
 
 
@@ -181,7 +181,7 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Sweep:
     return Sweep(interior, completed, adjoints)
 
 
-def _checked(sweep: Sweep, allow_nonfinite: bool) -> Sweep:
+def _check_sweep(sweep: Sweep, allow_nonfinite: bool) -> Sweep:
     """Return the sweep; raise NumericalError if the gradient of a leaf would be nan."""
     interior, adjoints, leaf_adjoints = sweep
     if _anomaly.get() or not (allow_nonfinite or isfinite(sum(leaf_adjoints.values()))):
@@ -352,8 +352,8 @@ def gradients(
         raise OperandError(
             f"y is {format_value(y)}, a plain number: it does not depend on any Value"
         )
-    create_graph = flag(create_graph, "create_graph")
-    allow_nonfinite = flag(allow_nonfinite, "allow_nonfinite")
+    create_graph = check_flag(create_graph, "create_graph")
+    allow_nonfinite = check_flag(allow_nonfinite, "allow_nonfinite")
     if (current := recorder()) is not None:
         return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:

@@ -93,7 +93,7 @@ class _Output(Operation):
     """Operation that selects the k-th output of a node."""
 
     def __init__(self, k: int) -> None:
-        super().__init__(_undeclared, _undeclared, name=f"output {k + 1}")
+        super().__init__(_do_nothing, _do_nothing, name=f"output {k + 1}")
         self.local_grads = _OutputGradient()
         self.local_grads.k = k
 
@@ -102,7 +102,7 @@ class _Output(Operation):
         return (self.local_grads,)
 
 
-def _undeclared(*_: Any) -> Any:
+def _do_nothing(*_: Any) -> Any:
     """Do nothing; a placeholder for the function of a definition."""
 
 
@@ -116,7 +116,7 @@ class MultiOutputOperation(Operation):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(_undeclared, _undeclared, name=name)
+        super().__init__(_do_nothing, _do_nothing, name=name)
 
 
 _output, _operation_of = functools.cache(_Output), functools.cache(MultiOutputOperation)

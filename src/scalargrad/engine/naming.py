@@ -11,7 +11,7 @@ from scalargrad.engine.value import Value
 _LETTERS = "vuztgh"
 
 
-def names(order: Iterable[Value]) -> dict[Value, str]:
+def name_nodes(order: Iterable[Value]) -> dict[Value, str]:
     """Return a short, stable name for every node: its label, or v1, v2, … in order.
 
     If a label is v or v1, as for a velocity, nodes without labels are called u1, u2, …. If several
@@ -21,7 +21,7 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     --------
     >>> from scalargrad.engine.graph import topological_order
     >>> x = Value(3.0, "x")
-    >>> list(names(topological_order(x * x + x)).values())
+    >>> list(name_nodes(topological_order(x * x + x)).values())
     ['x', 'v1', 'v2']
     """
     nodes = list(order)

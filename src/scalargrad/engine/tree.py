@@ -227,21 +227,21 @@ def _flatten_row(tree: Any) -> tuple[list[Any], Rebuild]:
     return [*tree], lambda leaves: assemble([*islice(leaves, count)])
 
 
-def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
+def replace_values(tree: Any, replace: Callable[[Value], Any]) -> Any:
     """Return `tree` with each Value replaced; other leaves may be of any type.
 
     Examples
     --------
-    >>> replaced({"x": Value(2.0), "unit": "mm"}, lambda x: x.data)
+    >>> replace_values({"x": Value(2.0), "unit": "mm"}, lambda x: x.data)
     {'x': 2.0, 'unit': 'mm'}
     """
     try:
-        return _replaced(tree, replace)
+        return _replace_values(tree, replace)
     except RecursionError as error:
         raise nesting_error([("what is returned", tree)], error) from None
 
 
-def _replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
+def _replace_values(tree: Any, replace: Callable[[Value], Any]) -> Any:
     if isinstance(tree, Value):
         return replace(tree)
     if is_array(tree):
@@ -250,7 +250,7 @@ def _replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
         parts = [x for _, x in children(tree) or ()]
     if not parts:
         return tree
-    others = [_replaced(x, replace) for x in parts]
+    others = [_replace_values(x, replace) for x in parts]
     is_unchanged = all(x is y for x, y in zip(others, parts, strict=True))
     return tree if is_unchanged else _assembler(tree)(others)
 

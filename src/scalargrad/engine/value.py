@@ -8,7 +8,7 @@ from numbers import Number
 from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
-from scalargrad.checks.arguments import whole
+from scalargrad.checks.arguments import check_integer
 from scalargrad.checks.numbers import as_float, float_of, is_real
 from scalargrad.codegen.eager import apply_without_graph
 from scalargrad.engine.active_derivatives import active_derivatives, register_leaf
@@ -18,7 +18,7 @@ from scalargrad.engine.micrograd_compat import MicrogradNames, init_manual_node
 from scalargrad.engine.recorder import active_modes, float_comparisons, recorder
 from scalargrad.errors import OperandError
 from scalargrad.opdef.operation import Operation
-from scalargrad.ops.methods import comparison, compiled_methods, logical, methods, operator
+from scalargrad.ops.methods import comparison, compile_methods, logical, methods, operator
 
 
 @functools.cache
@@ -187,9 +187,9 @@ class Value(PythonProtocols, MicrogradNames):
     __pow__, __rpow__ = operator(ops.pow)
     __mod__, __rmod__ = operator(ops.remainder)
     __floordiv__, __rfloordiv__ = operator(ops.floor_divide)
-    __neg__, __abs__ = compiled_methods(ops.neg, ops.abs)
-    exp, log, tanh = compiled_methods(ops.exp, ops.log, ops.tanh)
-    sigmoid, relu = compiled_methods(ops.sigmoid, ops.relu)
+    __neg__, __abs__ = compile_methods(ops.neg, ops.abs)
+    exp, log, tanh = compile_methods(ops.exp, ops.log, ops.tanh)
+    sigmoid, relu = compile_methods(ops.sigmoid, ops.relu)
 
     # Logical operators on truth values, as on NumPy's arrays of bool.
     __and__ = __rand__ = logical(ops.logical_and, "&")
@@ -233,7 +233,7 @@ class Value(PythonProtocols, MicrogradNames):
 
     def __round__(self, ndigits: int | None = None) -> Value:
         # 10^22 is the largest power of ten that a float represents exactly.
-        scale = 10.0 ** (0 if ndigits is None else whole(ndigits, "ndigits", -22, 22))
+        scale = 10.0 ** (0 if ndigits is None else check_integer(ndigits, "ndigits", -22, 22))
         return self.rint() if scale == 1.0 else (self * scale).rint() / scale
 
     __lt__, __le__ = comparison(ops.lt), comparison(ops.le)

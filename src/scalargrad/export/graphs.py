@@ -17,14 +17,14 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.checks.arguments import instance
+from scalargrad.checks.arguments import check_instance
 from scalargrad.checks.numbers import json_number
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.multi_output import require_no_multi_output_node
-from scalargrad.engine.naming import names
+from scalargrad.engine.naming import name_nodes
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphError, StateError
-from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.operation import FixedArityOperation, Operation, Reduction
 from scalargrad.opdef.symbol import Symbol, evaluate
 from scalargrad.ops import TABLE
 from scalargrad.system.packages import optional_dependency
@@ -115,7 +115,7 @@ def from_json(text: str) -> Value:
         If the text is damaged or foreign.
     """
     try:
-        found = json.loads(instance(text, "text", str, "what to_json wrote (str)"))
+        found = json.loads(check_instance(text, "text", str, "what to_json wrote (str)"))
         if found["graph"]["format"] != FORMAT:
             raise StateError(f"the graph has the format {format_value(found['graph']['format'])}")
         nodes = [_read_node(node) for node in found["nodes"]]
@@ -275,7 +275,7 @@ def to_sympy(root: Value) -> sympy.Expr:
     converter = _SympyConverter(sympy)
     order = topological_order(root)
     require_no_multi_output_node(order)
-    node_names = names(order)
+    node_names = name_nodes(order)
     found: dict[Value, Any] = {}
     for node in order:
         if node.op is None:
@@ -302,7 +302,7 @@ class _SympyConverter:
         arguments = [self.number(x) if isinstance(x, float) else x for x in operands]
         if TABLE.get(op.name) is op and op.name in self.functions:
             return self.functions[op.name](*arguments)
-        if isinstance(op, Elementwise) and op.composite:
+        if isinstance(op, FixedArityOperation) and op.composite:
             symbols, traced = op.operand_symbols, op.function(*op.operand_symbols)
         elif isinstance(op, Reduction):
             symbols = tuple([Symbol() for _ in operands])

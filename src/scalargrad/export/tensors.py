@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.checks.arguments import function, size
+from scalargrad.checks.arguments import check_function, check_size
 from scalargrad.compiler.jitted import jit
 from scalargrad.errors import OperandError
 from scalargrad.system.packages import optional_dependency
@@ -45,7 +45,7 @@ def torch_function(f: Function) -> Function:
         area(sides).backward()
         sides.grad  # tensor([3., 2.])
     """
-    function(f, "f", "torch_function(lambda x: x * x)")
+    check_function(f, "f", "torch_function(lambda x: x * x)")
     with optional_dependency("torch_function needs"):
         import torch  # noqa: F401
     called = _of_tensors(_of_parts(f))
@@ -129,12 +129,12 @@ def jax_function(f: Function, shape: Sequence[int] = ()) -> Function:
         area = jax_function(lambda sides: sides[0] * sides[1])
         jax.jit(jax.grad(area))(numpy.array([2.0, 3.0]))  # Array([3., 2.], dtype=float32)
     """
-    function(f, "f", "jax_function(lambda x: x * x)")
+    check_function(f, "f", "jax_function(lambda x: x * x)")
     if not isinstance(shape, list | tuple):
         raise OperandError(
             f"shape is {format_value(shape)}: give one length for each axis, as in (3,)"
         )
-    lengths = tuple([size(x, "shape") for x in shape])
+    lengths = tuple([check_size(x, "shape") for x in shape])
     with optional_dependency("jax_function needs"):
         import jax  # noqa: F401
     called = _of_arrays(_of_parts(f), lambda _: [lengths])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import choice, positive, size
+from scalargrad.checks.arguments import check_choice, check_positive, check_size
 from scalargrad.errors import DomainError
 from scalargrad.fitting.objective import (
     UNDEFINED_POINT_ERRORS,
@@ -127,15 +127,15 @@ def minimize(
 
     parameters = Parameters(x0, transforms, bounds)
     default = "L-BFGS-B" if parameters.is_bounded else "BFGS"
-    method = choice(default if method is None else method, "method", METHODS)
+    method = check_choice(default if method is None else method, "method", METHODS)
     if parameters.is_bounded and method != "L-BFGS-B":
         raise DomainError(
             f"the method {method!r} does not support bounds; use 'L-BFGS-B', or the transform "
             "interval"
         )
-    options: dict[str, Any] = {"tol": None if tol is None else positive(tol, "tol")}
+    options: dict[str, Any] = {"tol": None if tol is None else check_positive(tol, "tol")}
     if max_iterations is not None:
-        options["options"] = {"maxiter": size(max_iterations, "max_iterations", 1)}
+        options["options"] = {"maxiter": check_size(max_iterations, "max_iterations", 1)}
     model = Model(f, parameters, args, jit=jit)
     of_free = model.of_free()
     second: dict[str, Any] = {}

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import flag, function, whole
+from scalargrad.checks.arguments import check_flag, check_function, check_integer
 from scalargrad.engine.graph import describe, first_nonfinite
 from scalargrad.engine.tree import flatten
 from scalargrad.engine.value import Value
@@ -86,7 +86,7 @@ class Objective:
         verbose: int = 0,
     ) -> None:
         self._derivative, self._cost, self._report = derivative, cost, report
-        self.verbose = whole(verbose, "verbose", 0, 2)
+        self.verbose = check_integer(verbose, "verbose", 0, 2)
         self._check: Callable[[], None] = lambda: None
         self.iterations = self.evaluations = 0
 
@@ -177,8 +177,8 @@ class Model:
     def __init__(
         self, f: Callable[..., Any], parameters: Parameters, args: tuple[Any, ...], *, jit: bool
     ) -> None:
-        self._f, self._args = function(f, "f", "one of the parameters"), args
-        self._parameters, self._jit = parameters, flag(jit, "jit")
+        self._f, self._args = check_function(f, "f", "one of the parameters"), args
+        self._parameters, self._jit = parameters, check_flag(jit, "jit")
         self._programs: list[Any] = []
 
     def of_free(self) -> Callable[[Any], Any]:
@@ -244,7 +244,7 @@ def point_callback(
     """Return a callback of parameters and cost as a function of a `Point`."""
     if callback is None:
         return None
-    callback = function(callback, "callback", "lambda x, value: print(value)")
+    callback = check_function(callback, "callback", "lambda x, value: print(value)")
 
     def report(best: Point) -> object:
         try:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import is_word, number
+from scalargrad.checks.arguments import check_number, is_word
 from scalargrad.checks.numbers import is_real
 from scalargrad.engine.tree import children, flatten, leaf_names, within
 from scalargrad.errors import DomainError, OperandError
@@ -112,8 +112,8 @@ def interval(low: float, high: float = math.inf) -> Transform:
     >>> interval(-1.0, 1.0).forward([0.0])
     [0.0]
     """
-    low = number(low, "low", finite=False)
-    high = number(high, "high", finite=False)
+    low = check_number(low, "low", finite=False)
+    high = check_number(high, "high", finite=False)
     if not low < high or (math.isinf(low) and math.isinf(high)):
         raise DomainError(f"low is {low:g} and high {high:g}; low must be below high, one finite")
     return _Interval(low, high, f"interval({low:g}, {high:g})")
@@ -203,7 +203,7 @@ class Parameters:
     def __init__(self, x0: Any, transforms: Any = None, bounds: Any = None) -> None:
         leaves, self._rebuild = flatten(x0, "x0")
         self.names = leaf_names(x0, "")
-        self.first = [number(x, name) for x, name in zip(leaves, self.names, strict=True)]
+        self.first = [check_number(x, name) for x, name in zip(leaves, self.names, strict=True)]
         if not self.first:
             raise OperandError(f"x0 is {format_value(x0)}: give at least one number")
         self._blocks: list[_Block] = []
@@ -344,8 +344,12 @@ def _broadcast(
 def _pair(pair: Any, name: str) -> tuple[float, float]:
     """Return a lower and an upper bound as floats; None becomes an infinite bound."""
     low, high = pair or (None, None)
-    low = -math.inf if low is None else number(low, f"the lower bound of {name}", finite=False)
-    high = math.inf if high is None else number(high, f"the upper bound of {name}", finite=False)
+    low = (
+        -math.inf if low is None else check_number(low, f"the lower bound of {name}", finite=False)
+    )
+    high = (
+        math.inf if high is None else check_number(high, f"the upper bound of {name}", finite=False)
+    )
     if not low < high:
         raise DomainError(f"the bounds of {name} are {low:g} and {high:g}; the first must be lower")
     return low, high

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import positive, size
+from scalargrad.checks.arguments import check_positive, check_size
 from scalargrad.errors import NumericalError, ScalargradError
 from scalargrad.fitting.objective import (
     INTERRUPTED,
@@ -152,7 +152,7 @@ class FitResult:
         import numpy as np
 
         index, column = self._parameters.free_index(name), self.names.index(name)
-        points, width = size(points, "points", 2), positive(width, "width")
+        points, width = check_size(points, "points", 2), check_positive(width, "width")
         reach = width * float(self._free_covariance[index, index]) ** 0.5
         low, high = self._parameters.bounds[index]
         at = self._free[index] + reach * np.linspace(-1.0, 1.0, points)

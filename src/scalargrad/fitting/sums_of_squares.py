@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.checks.arguments import choice, flag, positive, size
+from scalargrad.checks.arguments import check_choice, check_flag, check_positive, check_size
 from scalargrad.engine.tree import flatten, object_array
 from scalargrad.errors import DomainError, NumericalError, OperandError
 from scalargrad.fitting.objective import (
@@ -111,13 +111,13 @@ def least_squares(
     """
     optimize = import_scipy_optimize("least_squares")
     parameters = Parameters(x0, transforms, bounds)
-    method, tol = choice(method, "method", ["trf", "lm"]), positive(tol, "tol")
-    most = None if max_evaluations is None else size(max_evaluations, "max_evaluations", 1)
+    method, tol = check_choice(method, "method", ["trf", "lm"]), check_positive(tol, "tol")
+    most = None if max_evaluations is None else check_size(max_evaluations, "max_evaluations", 1)
     if parameters.is_bounded and method == "lm":
         raise DomainError(
             "the method 'lm' does not support bounds; use 'trf', or the transform interval"
         )
-    if flag(sparse, "sparse") and method == "lm":
+    if check_flag(sparse, "sparse") and method == "lm":
         raise DomainError("the method 'lm' does not support sparse Jacobians; use 'trf'")
     model = Model(residuals, parameters, args, jit=jit)
     objective = Objective(

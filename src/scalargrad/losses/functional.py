@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
-from scalargrad.checks.arguments import choice, flag, is_word, listed, number, scalar, whole
+from scalargrad.checks.arguments import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_list,
+    check_number,
+    check_scalar,
+    is_word,
+)
 from scalargrad.checks.numbers import as_float, is_real
 from scalargrad.engine.recorder import is_traced, trace_as
 from scalargrad.engine.tree import flatten, flatten_like
@@ -83,7 +91,7 @@ def check_reduction(reduction: Any, name: str) -> str:
     DomainError
         If it is not "mean", "sum" or "none".
     """
-    return choice(reduction, f"{name}: reduction", ("mean", "sum", "none"))
+    return check_choice(reduction, f"{name}: reduction", ("mean", "sum", "none"))
 
 
 def elementwise(
@@ -180,7 +188,7 @@ def broadcast_weight(weight: Any, input: Any, name: str) -> list[Any]:
     """
     numbers, _ = flatten(input, "the input")
     entries, _ = flatten(weight, name)
-    weights = [scalar(w, name, finite=False) for w in entries]
+    weights = [check_scalar(w, name, finite=False) for w in entries]
     if is_number(weight) or describe_shape(weight) == describe_shape(input):
         return weights * (len(numbers) if is_number(weight) else 1)
     row = f"{len(weights)} numbers"
@@ -242,8 +250,8 @@ def check_class(target: Any, classes: int, name: str) -> Any:
 
 def pair_examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], Any]]:
     """Return pairs of the scores and the target of each example in a batch."""
-    scores = [listed(x, f"{name}: an example", "scores") for x in input]
-    targets = listed(target, f"{name}: target", "targets")
+    scores = [check_list(x, f"{name}: an example", "scores") for x in input]
+    targets = check_list(target, f"{name}: target", "targets")
     if len(scores) != len(targets):
         raise OperandError(
             f"{name}: {len(scores)} examples but {len(targets)} targets; give one target for each "
@@ -381,7 +389,7 @@ def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: fl
     >>> huber_loss([0.0, 0.0], [1.0, 3.0], delta=2.0, reduction="none")
     [0.5, 4.0]
     """
-    delta = scalar(delta, "huber_loss: delta")
+    delta = check_scalar(delta, "huber_loss: delta")
     if not delta > 0.0:
         raise DomainError(f"huber_loss: delta is {delta}; it must be positive")
 
@@ -431,7 +439,7 @@ def smooth_l1_loss(
     >>> smooth_l1_loss([0.0, 0.0], [1.0, 3.0], beta=2.0, reduction="none")
     [0.25, 2.0]
     """
-    beta = scalar(beta, "smooth_l1_loss: beta")
+    beta = check_scalar(beta, "smooth_l1_loss: beta")
     if not beta >= 0.0:
         raise DomainError(f"smooth_l1_loss: beta is {beta}; it cannot be negative")
 
@@ -503,7 +511,7 @@ def cross_entropy(
     >>> round(loss.data, 12), [round(x.grad, 12) for x in z]
     (0.417030016278, [-0.340998861114, 0.242432970705, 0.098565890409])
     """
-    label_smoothing = scalar(label_smoothing, "cross_entropy: label_smoothing", 0.0, 1.0)
+    label_smoothing = check_scalar(label_smoothing, "cross_entropy: label_smoothing", 0.0, 1.0)
     weight = _check_weights(weight, "cross_entropy")
 
     def loss(scores: list[Any], target: Any) -> tuple[Any, Any]:
@@ -529,8 +537,8 @@ def _check_weights(weight: Any, name: str) -> list[Any] | None:
     """Return the weights of classes as a list, after checking that none is negative."""
     if weight is None:
         return None
-    entries = listed(weight, f"{name}: weight", "numbers, one for each class")
-    return [scalar(w, f"{name}: weight[{i}]", 0.0) for i, w in enumerate(entries)]
+    entries = check_list(weight, f"{name}: weight", "numbers, one for each class")
+    return [check_scalar(w, f"{name}: weight[{i}]", 0.0) for i, w in enumerate(entries)]
 
 
 def _check_class_count(weight: Sequence[Any] | None, scores: list[Any], name: str) -> None:
@@ -546,7 +554,7 @@ def _scale_loss(loss: Any, weight: Any) -> Any:
 
 def _smooth_labels(probabilities: Any, label_smoothing: float) -> list[Any]:
     """Return (1 - s)·p + s/C for the probability p of each class and label smoothing s."""
-    entries = listed(probabilities, "cross_entropy: a target", "probabilities, or the class")
+    entries = check_list(probabilities, "cross_entropy: a target", "probabilities, or the class")
     targets = [as_operand(p, "cross_entropy: a probability") for p in entries]
     if is_real(label_smoothing) and label_smoothing == 0.0:
         return targets
@@ -665,7 +673,7 @@ def kl_div(
     is_batchmean = is_word(reduction, {"batchmean"})
     if is_batchmean and not is_sequence(input):
         raise OperandError(f"kl_div: batchmean takes a list of examples, not {format_value(input)}")
-    has_logarithms = flag(log_target, "log_target")
+    has_logarithms = check_flag(log_target, "log_target")
     loss = (lambda x, t: exp(t) * (t - x)) if has_logarithms else _kl_term
     inner_reduction: Any = "sum" if is_batchmean else reduction
     total = elementwise(loss, input, target, inner_reduction, "kl_div")
@@ -681,7 +689,7 @@ def _reduce_examples(
 ) -> Any:
     """Reduce the losses of examples; ``loss(scores, target)`` returns a loss and its weight."""
     check_reduction(reduction, name)
-    ignore = None if ignore is None else whole(ignore, f"{name}: ignore_index")
+    ignore = None if ignore is None else check_integer(ignore, f"{name}: ignore_index")
     if not is_batch(input):
         only = _reduce_examples(
             loss, [input], [target], reduction=reduction, name=name, ignore=ignore
@@ -793,7 +801,7 @@ def multi_margin_loss(
     """
     if not is_real(p) or p not in (1, 2):
         raise DomainError(f"multi_margin_loss: p is {format_value(p)}; use 1 or 2")
-    margin = scalar(margin, "multi_margin_loss: margin")
+    margin = check_scalar(margin, "multi_margin_loss: margin")
     weight = _check_weights(weight, "multi_margin_loss")
 
     def loss(scores: list[Any], target: Any) -> tuple[Any, Any]:
@@ -949,7 +957,7 @@ def hinge_loss(
     >>> hinge_loss([0.5, -3.0], [1.0, -1.0], reduction="none")
     [0.5, 0.0]
     """
-    least = scalar(margin, "hinge_loss: margin")
+    least = check_scalar(margin, "hinge_loss: margin")
     return elementwise(lambda f, y: relu(least - y * f), input, target, reduction, "hinge_loss")
 
 
@@ -975,7 +983,7 @@ def l1_penalty(parameters: Iterable[Scalar]) -> Any:
     >>> l1_penalty([1.0, -2.0])
     3.0
     """
-    return sum([abs(w) for w in listed(parameters, "parameters", "Parameters", ordered=False)])
+    return sum([abs(w) for w in check_list(parameters, "parameters", "Parameters", ordered=False)])
 
 
 def l2_penalty(parameters: Iterable[Scalar]) -> Any:
@@ -1007,7 +1015,7 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
     >>> l2_penalty([1.0, -2.0]) / 2  # Toronto's R
     2.5
     """
-    weights = listed(parameters, "parameters", "Parameters", ordered=False)
+    weights = check_list(parameters, "parameters", "Parameters", ordered=False)
     return dot(weights, weights)
 
 
@@ -1044,17 +1052,17 @@ def _is_positive(t: Any, name: str) -> bool:
 
 def _metric_examples(input: Any, target: Any, name: str) -> Iterator[tuple[Any, Any]]:
     """Yield the scores and the target of each example, single scores as lists of one."""
-    rows = [x if is_sequence(x) else [x] for x in listed(input, f"{name}: input", "scores")]
+    rows = [x if is_sequence(x) else [x] for x in check_list(input, f"{name}: input", "scores")]
     targets = [
         t[0] if is_sequence(t) and len(t) == 1 else t
-        for t in listed(target, f"{name}: target", "classes")
+        for t in check_list(target, f"{name}: target", "classes")
     ]
     yield from pair_examples(rows, targets, name)
 
 
 def _predictions(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
     """Yield (true class, predicted class) for each example."""
-    limit = number(threshold, f"{name}: threshold", finite=False)
+    limit = check_number(threshold, f"{name}: threshold", finite=False)
     for scores, t in _metric_examples(input, target, name):
         numbers = [_check_score(x, name) for x in scores]
         if len(numbers) == 1:
@@ -1071,7 +1079,7 @@ def _trace_errors(input: Any, target: Any, threshold: float, name: str) -> list[
     The result is divided by 0 if a target is not a class or a score is nan. At a division by 0,
     compiled code falls back to an eager call, which raises the error.
     """
-    limit = number(threshold, f"{name}: threshold", finite=False)
+    limit = check_number(threshold, f"{name}: threshold", finite=False)
     errors = []
     for scores, t in _metric_examples(input, target, name):
         if len(scores) == 1:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from scalargrad.checks.arguments import choice, listed, number, positive, scalar
+from scalargrad.checks.arguments import (
+    check_choice,
+    check_list,
+    check_number,
+    check_positive,
+    check_scalar,
+)
 from scalargrad.checks.numbers import is_real
 from scalargrad.engine.draws import drawn
 from scalargrad.errors import DomainError, OperandError
@@ -140,7 +146,7 @@ class LeakyReLU(ElementwiseModule):
     _repr_names = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = scalar(negative_slope, "LeakyReLU: negative_slope")
+        self.negative_slope = check_scalar(negative_slope, "LeakyReLU: negative_slope")
 
     def apply_one(self, x: Any) -> Any:
         """Apply `leaky_relu` to one number."""
@@ -171,7 +177,7 @@ class ELU(ElementwiseModule):
     _repr_names = ("alpha",)
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = scalar(alpha, "ELU: alpha")
+        self.alpha = check_scalar(alpha, "ELU: alpha")
 
     def apply_one(self, x: Any) -> Any:
         """Apply `elu` to one number."""
@@ -206,7 +212,7 @@ class GELU(ElementwiseModule):
     _repr_names = ("approximate",)
 
     def __init__(self, approximate: str = "none") -> None:
-        self.approximate = choice(approximate, "GELU: approximate", ("none", "tanh"))
+        self.approximate = check_choice(approximate, "GELU: approximate", ("none", "tanh"))
 
     def apply_one(self, x: Any) -> Any:
         """Apply `gelu` to one number."""
@@ -233,8 +239,8 @@ class Softplus(ElementwiseModule):
     _repr_names = ("beta", "threshold")
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        self.beta = positive(beta, "Softplus: beta")
-        self.threshold = number(threshold, "Softplus: threshold", finite=False)
+        self.beta = check_positive(beta, "Softplus: beta")
+        self.threshold = check_number(threshold, "Softplus: threshold", finite=False)
 
     def apply_one(self, x: Any) -> Any:
         """Apply the soft ReLU to one number."""
@@ -273,8 +279,8 @@ class Threshold(ElementwiseModule):
     _repr_names = ("threshold", "value")
 
     def __init__(self, threshold: float, value: float) -> None:
-        self.threshold = scalar(threshold, "Threshold: threshold", finite=False)
-        self.value = scalar(value, "Threshold: value", finite=False)
+        self.threshold = check_scalar(threshold, "Threshold: threshold", finite=False)
+        self.value = check_scalar(value, "Threshold: value", finite=False)
 
     def apply_one(self, x: Any) -> Any:
         """Apply the threshold to one number."""
@@ -352,7 +358,7 @@ class Softmax(Module):
         return self._normalize(x, 0)
 
     def _normalize(self, x: Any, level: int) -> Any:
-        scores = listed(x.tolist() if hasattr(x, "tolist") else x, "x", "scores")
+        scores = check_list(x.tolist() if hasattr(x, "tolist") else x, "x", "scores")
         if any(isinstance(part, list | tuple) for part in scores):
             return [self._normalize(part, level + 1) for part in scores]
         if self.dim not in {None, -1, level}:
@@ -419,7 +425,7 @@ class Dropout(ElementwiseModule):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
-        p = scalar(p, "Dropout: p", finite=False)
+        p = check_scalar(p, "Dropout: p", finite=False)
         if not 0.0 <= p <= 1.0:
             raise DomainError(f"Dropout: p is {p}; a probability must be in [0, 1]")
         self.p = p

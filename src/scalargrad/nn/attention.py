@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scalargrad.checks.arguments import flag, number, size
+from scalargrad.checks.arguments import check_flag, check_number, check_size
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.activation import Dropout
@@ -82,13 +82,13 @@ class MultiheadAttention(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        self.embed_dim = size(embed_dim, "embed_dim", 1)
-        self.num_heads = size(num_heads, "num_heads", 1)
+        self.embed_dim = check_size(embed_dim, "embed_dim", 1)
+        self.num_heads = check_size(num_heads, "num_heads", 1)
         if self.embed_dim % self.num_heads:
             raise OperandError(f"embed_dim {embed_dim} is not a multiple of num_heads {num_heads}")
         rows, source = 3 * self.embed_dim, init.generator(rng)
         self.in_proj_weight = ParameterMatrix.zeros(rows, self.embed_dim, "w_in")
-        self.in_proj_bias = Vector.full(rows, 0.0, "b_in") if flag(bias, "bias") else None
+        self.in_proj_bias = Vector.full(rows, 0.0, "b_in") if check_flag(bias, "bias") else None
         self.out_proj = Linear(self.embed_dim, self.embed_dim, bias, rng=source)
         self.dropout = Dropout(dropout, rng=source)
         init.xavier_uniform_(self.in_proj_weight, rng=source)
@@ -135,7 +135,7 @@ class MultiheadAttention(Module):
         queries, keys, values = map(self._project, range(3), (query, key, value))
         check_length(values, len(keys), _NAME)
         masks = [None] * len(queries) if attn_mask is None else attn_mask
-        causal = flag(is_causal, "is_causal")
+        causal = check_flag(is_causal, "is_causal")
         outputs, weights = [], []
         for t, mask in enumerate(check_length(masks, len(queries), _NAME)):
             row = [0.0] * len(keys) if mask is None else check_length(mask, len(keys), _NAME)
@@ -148,9 +148,9 @@ class MultiheadAttention(Module):
             mixed, heads = self._attend(queries[t], keys, values, unmasked)
             outputs.append(self.out_proj(mixed))
             weights.append([[head.get(s, 0.0) for s in range(len(keys))] for head in heads])
-        if not flag(need_weights, "need_weights"):
+        if not check_flag(need_weights, "need_weights"):
             return outputs, None
-        if flag(average_attn_weights, "average_attn_weights"):
+        if check_flag(average_attn_weights, "average_attn_weights"):
             return outputs, [[mean(ws) for ws in zip(*heads, strict=True)] for heads in weights]
         return outputs, [[*head] for head in zip(*weights, strict=True)]
 
@@ -186,5 +186,7 @@ def _additive_mask(mask: Any) -> Any:
     mask = mask.item() if hasattr(mask, "dtype") else mask
     if isinstance(mask, bool):
         return None if mask else 0.0
-    term = number(mask, "attn_mask (in a compiled function, close over the mask)", finite=False)
+    term = check_number(
+        mask, "attn_mask (in a compiled function, close over the mask)", finite=False
+    )
     return None if term == -math.inf else term

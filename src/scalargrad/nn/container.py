@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from scalargrad.checks.arguments import listed, mapping, text, whole
+from scalargrad.checks.arguments import check_integer, check_list, check_mapping, check_text
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
 from scalargrad.system.short_repr import format_value
@@ -31,7 +31,10 @@ class Flatten(Module):
     _repr_names = ("start_dim", "end_dim")
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim, self.end_dim = whole(start_dim, "start_dim"), whole(end_dim, "end_dim")
+        self.start_dim, self.end_dim = (
+            check_integer(start_dim, "start_dim"),
+            check_integer(end_dim, "end_dim"),
+        )
 
     def forward(self, x: Any) -> Any:
         """Return nested lists in which the range of dimensions is flattened.
@@ -104,7 +107,7 @@ class _ModuleSequence(_ModuleContainer):
 
     def __getitem__(self, index: int) -> Module:
         parts = self.children()
-        if not -len(parts) <= whole(index, "index") < len(parts):
+        if not -len(parts) <= check_integer(index, "index") < len(parts):
             raise IndexError(f"index is {format_value(index)}, but there are {len(parts)} modules")
         return parts[index]
 
@@ -181,7 +184,7 @@ class ModuleList(_ModuleSequence):
 
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end; return this container."""
-        for module in listed(modules, "modules", "modules"):
+        for module in check_list(modules, "modules", "modules"):
             self.append(module)
         return self
 
@@ -208,7 +211,7 @@ class ModuleDict(_ModuleContainer):
     """
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
-        named = {} if modules is None else mapping(modules, "modules", "modules")
+        named = {} if modules is None else check_mapping(modules, "modules", "modules")
         for name, module in named.items():
             self[name] = module
 
@@ -234,4 +237,4 @@ class ModuleDict(_ModuleContainer):
         if name in self and isinstance(module, Module):
             setattr(self, name, module)
         else:
-            self._add(text(name, "the name of a module"), module)
+            self._add(check_text(name, "the name of a module"), module)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from scalargrad.checks.arguments import choice, listed, size, whole
+from scalargrad.checks.arguments import check_choice, check_integer, check_list, check_size
 from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
@@ -66,13 +66,13 @@ class Embedding(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        self.num_embeddings = size(num_embeddings, "num_embeddings")
-        self.embedding_dim = size(embedding_dim, "embedding_dim")
+        self.num_embeddings = check_size(num_embeddings, "num_embeddings")
+        self.embedding_dim = check_size(embedding_dim, "embedding_dim")
         self.weight = ParameterMatrix.zeros(self.num_embeddings, self.embedding_dim, "e")
         self.padding_idx = padding_idx
         if padding_idx is not None:
             n = self.num_embeddings
-            self.padding_idx = whole(padding_idx, "padding_idx", -n, n - 1) % n
+            self.padding_idx = check_integer(padding_idx, "padding_idx", -n, n - 1) % n
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
@@ -168,7 +168,7 @@ class EmbeddingBag(Embedding):
         *,
         rng: Rng = None,
     ) -> None:
-        self.mode = choice(mode, "EmbeddingBag: mode", ("mean", "sum"))
+        self.mode = check_choice(mode, "EmbeddingBag: mode", ("mean", "sum"))
         super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)
 
     def forward(self, index: Any, per_sample_weights: Any = None) -> Any:
@@ -195,10 +195,12 @@ class EmbeddingBag(Embedding):
         """
         weights: list[Any] | None = None
         if per_sample_weights is not None:
-            weights = listed(per_sample_weights, "per_sample_weights", "numbers, nested as index")
+            weights = check_list(
+                per_sample_weights, "per_sample_weights", "numbers, nested as index"
+            )
             if self.mode != "sum":
                 raise OperandError("EmbeddingBag: per_sample_weights requires mode='sum'")
-        index = listed(
+        index = check_list(
             index.tolist() if hasattr(index, "tolist") else index, "index", "whole numbers"
         )
         if weights is not None and len(weights) != len(index):

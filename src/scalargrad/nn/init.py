@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from scalargrad.checks.arguments import choice, number, whole
+from scalargrad.checks.arguments import check_choice, check_integer, check_number
 from scalargrad.checks.numbers import as_float
 from scalargrad.engine.draws import drawn
 from scalargrad.engine.value import Parameter, Value
@@ -52,7 +52,7 @@ def generator(rng: Rng) -> Any:
     methods = ("uniform", "gauss", "random")
     if isinstance(rng, random.Random) or all(callable(getattr(rng, x, None)) for x in methods):
         return rng
-    return random.Random(whole(rng, "rng, unless it is a random.Random,"))
+    return random.Random(check_integer(rng, "rng, unless it is a random.Random,"))
 
 
 def sample(source: Any, method: str, *args: float) -> Any:
@@ -90,7 +90,7 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     >>> [2.0 <= p.data <= 3.0 for p in w]
     [True, True]
     """
-    source, low, high = generator(rng), number(a, "a"), number(b, "b")
+    source, low, high = generator(rng), check_number(a, "a"), check_number(b, "b")
     return _fill(tensor, lambda: sample(source, "uniform", low, high))
 
 
@@ -102,7 +102,11 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> 
     >>> normal_(Parameter(0.0), mean=3.0, std=0.0, rng=0).data
     3.0
     """
-    source, center, scale = generator(rng), number(mean, "mean"), number(std, "std", 0.0)
+    source, center, scale = (
+        generator(rng),
+        check_number(mean, "mean"),
+        check_number(std, "std", 0.0),
+    )
     return _fill(tensor, lambda: sample(source, "gauss", center, scale))
 
 
@@ -165,9 +169,9 @@ def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
     >>> calculate_gain("leaky_relu", 1.0)
     1.0
     """
-    name = choice(nonlinearity, "nonlinearity", [*_GAINS, "leaky_relu"])
+    name = check_choice(nonlinearity, "nonlinearity", [*_GAINS, "leaky_relu"])
     if name == "leaky_relu":
-        slope = 0.01 if param is None else number(param, "the slope of leaky_relu")
+        slope = 0.01 if param is None else check_number(param, "the slope of leaky_relu")
         return math.sqrt(2.0 / (1.0 + slope * slope))
     return _GAINS[name]
 
@@ -197,7 +201,7 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, rng: Rng = None) -> T:
     >>> all(abs(p.data) <= 1.0 for row in xavier_uniform_(w, rng=0) for p in row)
     True
     """
-    bound = number(gain, "gain", 0.0) * math.sqrt(6.0 / max(1, sum(_fans(tensor))))
+    bound = check_number(gain, "gain", 0.0) * math.sqrt(6.0 / max(1, sum(_fans(tensor))))
     return uniform_(tensor, -bound, bound, rng)
 
 
@@ -215,12 +219,15 @@ def xavier_normal_(tensor: T, gain: float = 1.0, rng: Rng = None) -> T:
     True
     """
     return normal_(
-        tensor, 0.0, number(gain, "gain", 0.0) * math.sqrt(2.0 / max(1, sum(_fans(tensor)))), rng
+        tensor,
+        0.0,
+        check_number(gain, "gain", 0.0) * math.sqrt(2.0 / max(1, sum(_fans(tensor)))),
+        rng,
     )
 
 
 def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float:
-    mode = choice(mode, "mode", ["fan_in", "fan_out"])
+    mode = check_choice(mode, "mode", ["fan_in", "fan_out"])
     fan = _fans(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scalargrad.checks import numbers
-from scalargrad.checks.arguments import listed
+from scalargrad.checks.arguments import check_list
 from scalargrad.engine.tree import nesting_error
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, OperandError
@@ -46,7 +46,7 @@ def as_input_list(x: Any, owner: object) -> list[Any]:
     """
     if isinstance(x, list | tuple):
         return list(x)
-    return listed(x, f"the input of {owner}", "numbers")
+    return check_list(x, f"the input of {owner}", "numbers")
 
 
 def check_length(x: Any, length: int, owner: object) -> list[Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalargrad.checks.arguments import flag, size
+from scalargrad.checks.arguments import check_flag, check_size
 from scalargrad.engine.value import Scalar
 from scalargrad.nn import init
 from scalargrad.nn.init import Rng
@@ -75,10 +75,10 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *, rng: Rng = None
     ) -> None:
-        self.in_features = size(in_features, "in_features")
-        self.out_features = size(out_features, "out_features")
+        self.in_features = check_size(in_features, "in_features")
+        self.out_features = check_size(out_features, "out_features")
         self.weight = ParameterMatrix.zeros(self.out_features, self.in_features, "w")
-        self.bias = Vector.full(self.out_features, 0.0, "b") if flag(bias, "bias") else None
+        self.bias = Vector.full(self.out_features, 0.0, "b") if check_flag(bias, "bias") else None
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:

@@ -16,9 +16,9 @@ from textwrap import indent
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
-from scalargrad.checks.arguments import flag, mapping
+from scalargrad.checks.arguments import check_flag, check_mapping
 from scalargrad.engine.recorder import refuse_if_recorded
-from scalargrad.engine.tree import flatten_like, is_object_array, replaced
+from scalargrad.engine.tree import flatten_like, is_object_array, replace_values
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.nn.sparse import ParameterMatrix
@@ -226,8 +226,10 @@ class Module:
             If an entry has the wrong shape, or, with `strict`, a name is missing or unexpected.
             The message lists all of them, and no parameter is changed.
         """
-        state = mapping(state_dict, "state_dict", "numbers by name")
-        return load_state(type(self).__name__, self.named_tensors(), state, flag(strict, "strict"))
+        state = check_mapping(state_dict, "state_dict", "numbers by name")
+        return load_state(
+            type(self).__name__, self.named_tensors(), state, check_flag(strict, "strict")
+        )
 
     def named_tensors(self) -> list[tuple[str, Any]]:
         """Return the tensors of the module with their paths.
@@ -387,8 +389,8 @@ def functional_call(
     """
     if not isinstance(module, Module):
         raise OperandError(f"module is {format_value(module)}; give a Module")
-    by_name = mapping(parameters, "parameters", "numbers by name")
-    keywords = mapping({} if kwargs is None else kwargs, "kwargs", "arguments by name")
+    by_name = check_mapping(parameters, "parameters", "numbers by name")
+    keywords = check_mapping({} if kwargs is None else kwargs, "kwargs", "arguments by name")
     with _substitution_lock, substitute_parameters(module, _numbers_by_parameter(module, by_name)):
         return module(*(args if isinstance(args, tuple) else (args,)), **keywords)
 
@@ -435,7 +437,7 @@ def substitute_parameters(module: Module, numbers: Mapping[Value, Any]) -> Itera
             for part in module.modules():
                 attributes = vars(part)
                 for name, x in [*attributes.items()]:
-                    new = replaced(x, substitute)
+                    new = replace_values(x, substitute)
                     if new is not x:
                         before.append((attributes, name, x))
                         attributes[name] = new

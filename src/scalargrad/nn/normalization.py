@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from scalargrad.checks.arguments import flag, number, size
+from scalargrad.checks.arguments import check_flag, check_number, check_size
 from scalargrad.nn.inputs import map_batch
 from scalargrad.nn.module import Module
 from scalargrad.nn.sparse import Vector
@@ -54,9 +54,9 @@ class RMSNorm(Module):
     ) -> None:
         shape: Any = normalized_shape
         is_list = isinstance(shape, list | tuple) and len(shape) == 1
-        self._length = size(shape[0] if is_list else shape, "normalized_shape", 1)
-        self.eps = None if eps is None else number(eps, "eps", 0.0)
-        self._is_affine = flag(elementwise_affine, "elementwise_affine")
+        self._length = check_size(shape[0] if is_list else shape, "normalized_shape", 1)
+        self.eps = None if eps is None else check_number(eps, "eps", 0.0)
+        self._is_affine = check_flag(elementwise_affine, "elementwise_affine")
         self.weight = Vector.full(self._length, 1.0, "w") if self._is_affine else None
 
     def forward(self, x: Any) -> Any:
@@ -126,7 +126,7 @@ class LayerNorm(RMSNorm):
         bias: bool = True,
     ) -> None:
         super().__init__(normalized_shape, eps, elementwise_affine)
-        has_bias = flag(bias, "bias") and self._is_affine
+        has_bias = check_flag(bias, "bias") and self._is_affine
         self.bias = Vector.full(self._length, 0.0, "b") if has_bias else None
 
     def _normalize(self, x: list[Any]) -> list[Any]:

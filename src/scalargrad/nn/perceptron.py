@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from scalargrad.checks.arguments import is_word, listed, size
+from scalargrad.checks.arguments import check_list, check_size, is_word
 from scalargrad.engine.value import Parameter, Scalar, Value
 from scalargrad.errors import OperandError
 from scalargrad.nn.init import Rng, generator, sample
@@ -81,7 +81,7 @@ class Neuron(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        source, nin = generator(rng), size(nin, "nin")
+        source, nin = generator(rng), check_size(nin, "nin")
         self.w = [Parameter(sample(source, "uniform", -1, 1), f"w{i}") for i in range(nin)]
         self.b = Parameter(0.0, "b")
         self.nonlin = nonlin
@@ -138,8 +138,8 @@ class Layer(Module):
     """
 
     def __init__(self, nin: int, nout: int, *, rng: Rng = None, **options: Any) -> None:
-        source, inputs = generator(rng), size(nin, "nin")
-        count = size(nout, "nout")
+        source, inputs = generator(rng), check_size(nin, "nin")
+        count = check_size(nout, "nout")
         self.neurons = [Neuron(inputs, rng=source, **options) for _ in range(count)]
 
     def __call__(self, x: Sequence[Scalar]) -> Any:
@@ -196,7 +196,7 @@ class MLP(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        layers = listed(nouts, "nouts", "whole numbers")
+        layers = check_list(nouts, "nouts", "whole numbers")
         sizes, source = [nin, *layers], generator(rng)
         self.layers = [
             Layer(n, m, nonlin=i != len(layers) - 1, activation=activation, rng=source)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from scalargrad.checks.arguments import choice, flag, listed, size
+from scalargrad.checks.arguments import check_choice, check_flag, check_list, check_size
 from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.init import Rng
@@ -39,12 +39,12 @@ class RNNCellBase(Module):
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Rng = None
     ) -> None:
-        self.input_size = size(input_size, "input_size")
-        self.hidden_size = size(hidden_size, "hidden_size", 1)
+        self.input_size = check_size(input_size, "input_size")
+        self.hidden_size = check_size(hidden_size, "hidden_size", 1)
         rows = self.gates * self.hidden_size
         self.weight_ih = ParameterMatrix.zeros(rows, self.input_size, "w_ih")
         self.weight_hh = ParameterMatrix.zeros(rows, self.hidden_size, "w_hh")
-        self.bias_ih = Vector.full(rows, 0.0, "b_ih") if flag(bias, "bias") else None
+        self.bias_ih = Vector.full(rows, 0.0, "b_ih") if check_flag(bias, "bias") else None
         self.bias_hh = Vector.full(rows, 0.0, "b_hh") if bias else None
         self.reset_parameters(rng)
 
@@ -146,7 +146,7 @@ class RNNCell(RNNCellBase):
         *,
         rng: Rng = None,
     ) -> None:
-        self.nonlinearity = choice(nonlinearity, "nonlinearity", ["tanh", "relu"])
+        self.nonlinearity = check_choice(nonlinearity, "nonlinearity", ["tanh", "relu"])
         super().__init__(input_size, hidden_size, bias, rng=rng)
 
     def _step(self, from_x: Any, from_h: Any, *_: list[Any]) -> tuple[list[Any], ...]:
@@ -225,7 +225,7 @@ class LSTMCell(RNNCellBase):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Compute the next pair of states (h, c) from the pair `hx`; see `RNNCellBase.forward`."""
-        states = [None, None] if hx is None else listed(hx, "hx", "the states h and c")
+        states = [None, None] if hx is None else check_list(hx, "hx", "the states h and c")
         if len(states) != 2:
             raise OperandError(f"LSTMCell: hx has {len(states)} items; give the pair (h, c)")
         return self._next_states(input, states)

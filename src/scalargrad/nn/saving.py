@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scalargrad.checks.arguments import flag, instance, mapping, text
+from scalargrad.checks.arguments import check_flag, check_instance, check_mapping, check_text
 from scalargrad.errors import StateError
 from scalargrad.nn.module import Module
 from scalargrad.nn.state import IncompatibleKeys, flatten_nested, format_shape, number_shape
@@ -68,8 +68,8 @@ def save_file(
     with optional_dependency("saving and loading weights needs"):
         from safetensors.numpy import save
     file_path(path)
-    named = mapping(tensors, "tensors", "numbers by name").items()
-    arrays = {text(name, "the name of a tensor"): _as_array(name, x) for name, x in named}
+    named = check_mapping(tensors, "tensors", "numbers by name").items()
+    arrays = {check_text(name, "the name of a tensor"): _as_array(name, x) for name, x in named}
     write_atomically(path, save(arrays, metadata=_check_metadata(metadata) or None))
 
 
@@ -90,9 +90,9 @@ def _as_array(name: str, numbers: Any) -> Any:
 
 def _check_metadata(metadata: Any) -> dict[str, str]:
     """Return the metadata as a dict, after checking that it contains only text."""
-    items = {} if metadata is None else mapping(metadata, "metadata", "text by name")
+    items = {} if metadata is None else check_mapping(metadata, "metadata", "text by name")
     return {
-        text(name, "a name in metadata"): text(x, f"metadata[{name!r}]")
+        check_text(name, "a name in metadata"): check_text(x, f"metadata[{name!r}]")
         for name, x in items.items()
     }
 
@@ -174,7 +174,7 @@ def save_model(model: Module, path: AnyPath, metadata: Mapping[str, str] | None 
     ...     load_model(Linear(2, 1), path)
     IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
-    instance(model, "model", Module, "a Module")
+    check_instance(model, "model", Module, "a Module")
     header = {"format": "pt", "architecture": repr(model)}  # PyTorch's readers expect "pt"
     save_file(model.state_dict(), path, {**_check_metadata(metadata), **header})
 
@@ -205,8 +205,8 @@ def load_model(model: Module, path: AnyPath, strict: bool = True) -> Incompatibl
     FileNotFoundError
         If the file does not exist.
     """
-    instance(model, "model", Module, "a Module")
-    flag(strict, "strict")
+    check_instance(model, "model", Module, "a Module")
+    check_flag(strict, "strict")
     state = load_file(path)
     saved = load_metadata(path).get("architecture", repr(model))
     if strict and saved != repr(model) and _same_shapes(model.state_dict(), state):

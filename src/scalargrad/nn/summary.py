@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import instance
+from scalargrad.checks.arguments import check_instance
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.tree import flatten
 from scalargrad.engine.value import Value
@@ -88,7 +88,7 @@ def summary(model: Module, example: Any) -> Summary:
     nodes per example        7
     bytes kept for backward  ...
     """
-    instance(model, "model", Module, "a Module")
+    check_instance(model, "model", Module, "a Module")
     outputs, _ = flatten(model(example), "the module's output")
     roots = [y for y in outputs if isinstance(y, Value)]
     order = topological_order(*roots)

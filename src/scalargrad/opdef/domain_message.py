@@ -47,7 +47,7 @@ def domain_message(
     """Return the message, with the operation, its operands and a remedy that works when copied."""
     domain = op.domain
     assert domain.valid is not None
-    names = _names(symbols, operands)
+    names = _operand_names(symbols, operands)
     point = ", ".join(
         f"{names[s]} = {number_text(value, 6)}{_origin(x, names[s])}"
         for s, x, value in zip(symbols, operands, data, strict=True)
@@ -55,7 +55,7 @@ def domain_message(
     needs = domain.needs or _NE.sub(r"\1 != \2", _code(domain.valid(*symbols), names))
     guarded = {symbols[domain.guard]: (domain.remedy or domain.valid)(*symbols)}
     conditions = {s: domain.each(s) for s in symbols} if domain.each else guarded
-    safe = _number(domain.safe)[0]
+    safe = _number_fragment(domain.safe)[0]
     guards = {s: f"where({_code(c, names)}, {names[s]}, {safe})" for s, c in conditions.items()}
     application = Symbol("", op, tuple(symbols))
     return (
@@ -65,7 +65,7 @@ def domain_message(
     )
 
 
-def _names(symbols: Sequence[Symbol], operands: Sequence[Any]) -> dict[Symbol, str]:
+def _operand_names(symbols: Sequence[Symbol], operands: Sequence[Any]) -> dict[Symbol, str]:
     """Return names for operands: their labels if these are distinct identifiers."""
     labels = [getattr(x, "label", "") for x in operands]
     names = [
@@ -86,7 +86,7 @@ def _origin(operand: Any, name: str) -> str:
     return "" if op is None else f" (computed by {op.name})"
 
 
-def _number(value: float) -> Fragment:
+def _number_fragment(value: float) -> Fragment:
     code, precedence = number_code(value)
     return code.removesuffix(".0"), precedence
 
@@ -102,7 +102,7 @@ def _format_operation(op: Operation, operands: Sequence[Fragment | float]) -> Fr
     special = _NOTATIONS.get(op.name) if TABLE.get(op.name) is op else None
     notation = special or op.comparison or op.python or call(op.name, len(operands))
     parts = [
-        parenthesise(_number(x) if isinstance(x, float) else x, notation.demand(i))
+        parenthesise(_number_fragment(x) if isinstance(x, float) else x, notation.demand(i))
         for i, x in enumerate(operands)
     ]
     return notation.template.format(*parts), notation.precedence

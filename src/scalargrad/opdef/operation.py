@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, overload
 
-from scalargrad.checks.arguments import listed
+from scalargrad.checks.arguments import check_list
 from scalargrad.checks.numbers import as_floats
 from scalargrad.codegen.eager import (
     compile_floats,
@@ -29,7 +29,7 @@ from scalargrad.system.cached_property import cached_property
 #: The names that the modules of `scalargrad.ops` need to define operations.
 __all__ = [
     "Binary",
-    "Elementwise",
+    "FixedArityOperation",
     "ListReduction",
     "Operand",
     "Operation",
@@ -44,7 +44,7 @@ __all__ = [
 O = TypeVar("O", bound=Operation)  # noqa: E741 - an operation
 
 
-class Elementwise(Operation):
+class FixedArityOperation(Operation):
     """An operation of fixed arity, traced with one symbol per operand."""
 
     __slots__ = ("_by_classes", "_methods", "_reflected")
@@ -148,7 +148,7 @@ class Elementwise(Operation):
         )
 
 
-class Unary(Elementwise):
+class Unary(FixedArityOperation):
     """An operation of one operand."""
 
     is_unary_or_binary = True
@@ -169,7 +169,7 @@ class Unary(Elementwise):
         return (self._methods.get(node_class) or self.method(node_class))(x)
 
 
-class Binary(Elementwise):
+class Binary(FixedArityOperation):
     """An operation of two operands."""
 
     is_unary_or_binary = True
@@ -255,7 +255,7 @@ class ListReduction(Reduction):
             raise self.usage_error()
         if type(values) is list and (floats := as_floats(values)) is not None:
             return self.function(floats)
-        operands = listed(values, f"the argument of {self.name}", "numbers", ordered=False)
+        operands = check_list(values, f"the argument of {self.name}", "numbers", ordered=False)
         return self.of(*operands)
 
     def usage_error(self) -> OperandError:

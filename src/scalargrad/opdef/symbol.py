@@ -62,7 +62,7 @@ class Symbol:
         self.operands = operands
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True, /) -> Symbol:
-        exact = tuple(x if isinstance(x, Symbol) else _number(x) for x in operands)
+        exact = tuple(x if isinstance(x, Symbol) else _constant(x) for x in operands)
         return Symbol(op=op, operands=exact)
 
     def __repr__(self) -> str:
@@ -93,7 +93,7 @@ class Symbol:
     __hash__ = object.__hash__
 
 
-def _number(x: Any) -> float:
+def _constant(x: Any) -> float:
     """Return a number of an expression as a float."""
     if is_traced(x):
         raise NodeInFormulaError

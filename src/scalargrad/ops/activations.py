@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, overload
 
-from scalargrad.checks.arguments import choice
+from scalargrad.checks.arguments import check_choice
 from scalargrad.opdef.declaration import ATOM, SUM, Domain, Notation
 from scalargrad.opdef.operation import (
     Binary,
-    Elementwise,
+    FixedArityOperation,
     Operand,
     R_co,
     Unary,
@@ -123,7 +123,7 @@ def relu(x: Symbol) -> Symbol:
     return where(x <= 0, 0.0, x)
 
 
-class LeakyReLUOperation(Elementwise):
+class LeakyReLUOperation(FixedArityOperation):
     """The operation `leaky_relu`, whose slope has a default and may be a Value, to be trained."""
 
     @overload
@@ -160,7 +160,7 @@ def leaky_relu(x: Symbol, negative_slope: Symbol) -> Symbol:
     return where(x > 0, x, negative_slope * x)
 
 
-class ELUOperation(Elementwise):
+class ELUOperation(FixedArityOperation):
     """The operation `elu`, whose scale has a default and may be a Value, to be trained."""
 
     @overload
@@ -229,7 +229,7 @@ class Gelu(Unary):
     @overload
     def __call__(self, x: Operand[R_co], /, approximate: str = "none") -> R_co: ...
     def __call__(self, x: Any, /, approximate: str = "none") -> Any:
-        form = choice(approximate, "gelu: approximate", ("none", "tanh"))
+        form = check_choice(approximate, "gelu: approximate", ("none", "tanh"))
         return gelu_tanh(x) if form == "tanh" else self.of(x)
 
 

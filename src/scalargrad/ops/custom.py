@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NoReturn
 
-from scalargrad.checks.arguments import instance, text
+from scalargrad.checks.arguments import check_instance, check_text
 from scalargrad.checks.numbers import as_float
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.opdef.declaration import REAL, Domain
-from scalargrad.opdef.operation import Elementwise, Operation, Unary
+from scalargrad.opdef.operation import FixedArityOperation, Operation, Unary
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.system.short_repr import format_value
 
@@ -123,9 +123,9 @@ def custom_op(
     (1.0, True)
     """
     if symbol is not None:
-        text(symbol, "symbol")
-    text(pattern, "pattern")
-    instance(domain, "domain", Domain, "a Domain")
+        check_text(symbol, "symbol")
+    check_text(pattern, "pattern")
+    check_instance(domain, "domain", Domain, "a Domain")
     code = partials.__code__ if isinstance(partials, FunctionType) else None
     if code is not None and not code.co_flags & _VARIADIC and code.co_argcount < _MIN_PARAMETERS:
         raise OperandError(
@@ -153,7 +153,7 @@ def _require_plain_parameters(function: Callable[..., float]) -> None:
         )
 
 
-def _require_one_partial_each(op: Elementwise) -> None:
+def _require_one_partial_each(op: FixedArityOperation) -> None:
     try:
         partials = op.partial_expressions
     except (TypeError, AttributeError) as error:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.checks.arguments import scalars
+from scalargrad.checks.arguments import check_scalars
 from scalargrad.checks.numbers import format_data, is_real, is_true_for_all
 from scalargrad.engine.recorder import record_lookup, trace_as
 from scalargrad.errors import OperandError
@@ -62,7 +62,7 @@ def _no_numbers_error(best_of: Any) -> OperandError:
 
 def _trace_index_of(best_of: Any, values: Iterable[Any]) -> Any:
     """Return the index of the largest or smallest number as a Value, computed by comparisons."""
-    numbers = scalars(values, f"the argument of arg{best_of.__name__}")
+    numbers = check_scalars(values, f"the argument of arg{best_of.__name__}")
     if not numbers:
         raise _no_numbers_error(best_of)
     is_as_good = ge if best_of is max else le
@@ -76,7 +76,7 @@ def _trace_index_of(best_of: Any, values: Iterable[Any]) -> Any:
 @trace_as(_trace_index_of)
 def _index_of(best_of: Any, values: Iterable[Any]) -> Any:
     """Return the index of the largest or smallest number, or of the first nan."""
-    numbers = scalars(values, f"the argument of arg{best_of.__name__}")
+    numbers = check_scalars(values, f"the argument of arg{best_of.__name__}")
     if not numbers:
         raise _no_numbers_error(best_of)
     nans = [i for i, x in enumerate(numbers) if math.isnan(getattr(x, "data", x))]

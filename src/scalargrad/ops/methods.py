@@ -1,6 +1,6 @@
 """Convert operations into methods of Value, such as ``__add__`` and ``tanh``.
 
-`operator`, `comparison` and `compiled_methods` return methods with generated code that creates the
+`operator`, `comparison` and `compile_methods` return methods with generated code that creates the
 node itself, without any lookup: fast, for operators and the most frequent methods. `methods`
 returns methods that call the operation.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from scalargrad.checks.numbers import defers
 from scalargrad.codegen.eager import compile_comparison
 from scalargrad.errors import OperandError
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.system.short_repr import format_value
 
 if TYPE_CHECKING:
@@ -33,20 +33,20 @@ class _CompiledMethod:
         setattr(owner, name, self._method(owner))
 
 
-def operator(op: Elementwise) -> tuple[_BinaryMethod, _BinaryMethod]:
+def operator(op: FixedArityOperation) -> tuple[_BinaryMethod, _BinaryMethod]:
     """Return an operator and its reflected form, as ``__add__`` and ``__radd__``."""
     reflected = _CompiledMethod(lambda owner: op.method(owner, reflected=True))
     both: Any = _CompiledMethod(op.method), reflected
     return both  # type: ignore[no-any-return]
 
 
-def comparison(op: Elementwise) -> Callable[[Value, Value | float], bool]:
+def comparison(op: FixedArityOperation) -> Callable[[Value, Value | float], bool]:
     """Return the method for a comparison operator, which returns a bool."""
     method: Any = _CompiledMethod(lambda owner: compile_comparison(op, owner))
     return method  # type: ignore[no-any-return]
 
 
-def compiled_methods(*operations: Elementwise) -> tuple[_UnaryMethod, ...]:
+def compile_methods(*operations: FixedArityOperation) -> tuple[_UnaryMethod, ...]:
     """Return operations of one operand as methods with generated code."""
     placeholders: Any = [_CompiledMethod(op.method) for op in operations]
     return tuple(placeholders)
@@ -74,7 +74,7 @@ def _method(op: Any) -> Callable[..., Any]:
     return method
 
 
-def logical(op: Elementwise, sign: str) -> _BinaryMethod:
+def logical(op: FixedArityOperation, sign: str) -> _BinaryMethod:
     """Return the method for &, | or ^ between two truth values; other operands are refused."""
     use = f"{sign} joins comparisons, as in (a > 0) {sign} (b > 0)"
     if sign == "^":

@@ -8,14 +8,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, overload
 
-from scalargrad.checks.arguments import listed, number, scalars
+from scalargrad.checks.arguments import check_list, check_number, check_scalars
 from scalargrad.checks.numbers import as_floats
 from scalargrad.engine.recorder import trace_as
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import ATOM, SUM, Notation
 from scalargrad.opdef.operation import (
     Binary,
-    Elementwise,
+    FixedArityOperation,
     ListReduction,
     Operand,
     R_co,
@@ -132,7 +132,7 @@ def mean(operands: Sequence[float]) -> float:
     return total / len(operands)
 
 
-def _shifted(operands: Sequence[Any]) -> Any:
+def _stable_logsumexp(operands: Sequence[Any]) -> Any:
     """Return logsumexp as an expression; an infinite maximum is not subtracted.
 
     The largest operand contributes exactly 1 to the sum of exponentials. `log1p` adds it, so that
@@ -165,7 +165,7 @@ def _slopes_of_probability(p: Any, *_: Any) -> tuple[Any, ...]:
     return where(likely, 0.0, p), where(likely, 0.0, -p), where(likely, -1.0, 0.0)
 
 
-@composite(Elementwise, symbol="eˣ⁻ʸ", partials=_slopes_of_probability)
+@composite(FixedArityOperation, symbol="eˣ⁻ʸ", partials=_slopes_of_probability)
 def _probability(x: Any, y: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes are by the rest
     """Return the probability e^(x - y); above `_LIKELY`, with the slopes of 1 - rest."""
     return exp(x - y)
@@ -182,7 +182,7 @@ def _probability(x: Any, y: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes
   const others = operands.map((x, i) => (i === at ? 0 : Math.exp(x - largest)));
   return largest + Math.log1p(others.reduce((total, x) => total + x, 0));
 }""",
-    expression=_shifted,
+    expression=_stable_logsumexp,
 )
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
@@ -245,7 +245,7 @@ def logaddexp(a: Any, b: Any) -> Any:
 
 def _terms(x: Any, name: str) -> tuple[Any, ...]:
     """Return the entries of an argument of `dot` as a tuple."""
-    return tuple(x if isinstance(x, list | tuple) else listed(x, f"dot: {name}", "numbers"))
+    return tuple(x if isinstance(x, list | tuple) else check_list(x, f"dot: {name}", "numbers"))
 
 
 class Dot(Reduction):
@@ -327,7 +327,7 @@ def prod(values: Iterable[Any]) -> Any:
     >>> prod([2.0, 3.0, 4.0])
     24.0
     """
-    return functools.reduce(mul, scalars(values, "values") or [1.0])
+    return functools.reduce(mul, check_scalars(values, "values") or [1.0])
 
 
 @overload
@@ -358,8 +358,8 @@ def var(values: Iterable[Any], *, correction: float = 1) -> Any:
     >>> var([1.0, 2.0, 3.0]), std([1.0, 3.0], correction=0)
     (1.0, 1.0)
     """
-    numbers = scalars(values, "values")
-    degrees = len(numbers) - number(correction, "correction")
+    numbers = check_scalars(values, "values")
+    degrees = len(numbers) - check_number(correction, "correction")
     if not degrees > 0.0:
         raise OperandError(
             f"the variance of {pluralize(len(numbers), 'number')} with correction={correction} is "
@@ -445,7 +445,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     >>> softmax([0.0, 0.0])
     [0.5, 0.5]
     """
-    scores = scalars(values, "values", "score")
+    scores = check_scalars(values, "values", "score")
     return _softmax(scores) if scores else []
 
 
@@ -461,7 +461,7 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     >>> log_softmax([0.0, -1000.0])
     [0.0, -1000.0]
     """
-    scores = scalars(values, "values", "score")
+    scores = check_scalars(values, "values", "score")
     total = logsumexp(scores) if scores else 0.0
     return _accurate_logs([x - total for x in scores])
 
@@ -507,7 +507,7 @@ def _partials_of_either(share: Any, _w: Any, total: Any, rest: Any) -> tuple[Any
     )
 
 
-@composite(Elementwise, partials=_partials_of_either)
+@composite(FixedArityOperation, partials=_partials_of_either)
 def _share_by_select(w: Any, total: Any, rest: Any) -> Any:  # noqa: ARG001 - its slopes read the rest
     """Return w / total, with the slopes of a quotient or, for a likely class, of `_share`.
 

@@ -18,7 +18,7 @@ from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import COMPARISON, Domain, Notation, infix
 from scalargrad.opdef.operation import (
     Binary,
-    Elementwise,
+    FixedArityOperation,
     Operand,
     R_co,
     Reduction,
@@ -132,7 +132,7 @@ def ne(a: float, b: float) -> float:
 _PLAIN = {bool, float, int}
 
 
-class Where(Elementwise):
+class Where(FixedArityOperation):
     """The operation `where`; it creates no node if its condition is a plain number."""
 
     lazy = True
@@ -302,7 +302,7 @@ def _lead(operands: Sequence[Any]) -> Any:
     return first - second[0] if second else math.inf
 
 
-class Clip(Elementwise):
+class Clip(FixedArityOperation):
     """The operation `clip`, whose bounds are optional."""
 
     @overload

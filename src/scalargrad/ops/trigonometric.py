@@ -6,7 +6,14 @@ import math
 from typing import Any
 
 from scalargrad.opdef.declaration import PRODUCT, SUM, Domain, Notation, call
-from scalargrad.opdef.operation import Binary, Elementwise, Unary, composite, elementary, primitive
+from scalargrad.opdef.operation import (
+    Binary,
+    FixedArityOperation,
+    Unary,
+    composite,
+    elementary,
+    primitive,
+)
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import exp, sqrt
@@ -122,7 +129,7 @@ def _slopes_of_cosine(c: Any, x: Any, y: Any, r: Any) -> tuple[Any, ...]:
     return _cosine.of(y, x, r) * (y / r / r), -c * (y / r / r), 0.0
 
 
-@composite(Elementwise, symbol="x/r", partials=_slopes_of_cosine)
+@composite(FixedArityOperation, symbol="x/r", partials=_slopes_of_cosine)
 def _cosine(x: Any, y: Any, r: Any) -> Any:  # noqa: ARG001 - its slopes read y
     """Return x / r, where r = hypot(x, y); its slope by x is y²/r³, without cancellation."""
     return x / r

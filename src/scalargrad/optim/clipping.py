@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from scalargrad.checks.arguments import flag, listed, number
+from scalargrad.checks.arguments import check_flag, check_list, check_number
 from scalargrad.engine.recorder import refuse_if_recorded
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError, OperandError
@@ -14,7 +14,7 @@ from scalargrad.system.short_repr import format_value
 
 def _as_list(parameters: Iterable[Value] | Value) -> list[Value]:
     iterable = [parameters] if isinstance(parameters, Value) else parameters
-    members = listed(iterable, "parameters", "Parameters", ordered=False)
+    members = check_list(iterable, "parameters", "Parameters", ordered=False)
     for parameter in members:
         if not isinstance(parameter, Value):
             raise OperandError(f"parameters must be Parameters, not {format_value(parameter)}")
@@ -70,14 +70,14 @@ def clip_grad_norm_(
     (0.6, 0.8)
     """
     refuse_if_recorded("clip")
-    limit = number(max_norm, "max_norm", 0.0, finite=False)
-    if (power := number(norm_type, "norm_type", finite=False)) not in {2.0, math.inf}:
+    limit = check_number(max_norm, "max_norm", 0.0, finite=False)
+    if (power := check_number(norm_type, "norm_type", finite=False)) not in {2.0, math.inf}:
         raise DomainError(f"norm_type is {power:g}; give 2 or math.inf")
     moving = [p for p in _as_list(parameters) if p.grad]
     norm = math.hypot(*[p.grad for p in moving])
     if power == math.inf and math.isfinite(norm):
         norm = max((abs(p.grad) for p in moving), default=0.0)
-    if flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
+    if check_flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
         raise NumericalError(
             f"the norm of the gradients is {norm}; no gradient was changed. Lower the learning "
             "rate, or look for the operation under detect_anomaly()"
@@ -123,7 +123,7 @@ def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> 
     -1.0
     """
     refuse_if_recorded("clip")
-    limit = number(clip_value, "clip_value", 0.0, finite=False)
+    limit = check_number(clip_value, "clip_value", 0.0, finite=False)
     for parameter in _as_list(parameters):
         if parameter.grad and abs(parameter.grad) > limit:
             parameter.grad = math.copysign(limit, parameter.grad)

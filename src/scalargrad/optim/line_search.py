@@ -6,7 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.checks.arguments import fraction, function, instance, positive
+from scalargrad.checks.arguments import (
+    check_fraction,
+    check_function,
+    check_instance,
+    check_positive,
+)
 from scalargrad.engine.grad_mode import no_grad
 from scalargrad.engine.value import Value
 from scalargrad.errors import DomainError, NumericalError
@@ -64,12 +69,12 @@ def backtracking_line_search(
     >>> optimizer.param_groups[0]["lr"]
     0.5
     """
-    instance(optimizer, "optimizer", Optimizer, "one of scalargrad.optim")
-    function(objective, "objective", "lambda: loss(model)")
-    factor = fraction(positive(factor, "factor"), "factor")
-    sufficient_decrease = fraction(sufficient_decrease, "sufficient_decrease")
+    check_instance(optimizer, "optimizer", Optimizer, "one of scalargrad.optim")
+    check_function(objective, "objective", "lambda: loss(model)")
+    factor = check_fraction(check_positive(factor, "factor"), "factor")
+    sufficient_decrease = check_fraction(sufficient_decrease, "sufficient_decrease")
     optimizer.zero_grad()
-    loss = instance(objective(), "what objective returns", Value, "the loss, a Value")
+    loss = check_instance(objective(), "what objective returns", Value, "the loss, a Value")
     loss.backward()
     data = {p: p.data for group in optimizer.param_groups for p in group["params"]}
     before = optimizer.state_dict()

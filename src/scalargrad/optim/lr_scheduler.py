@@ -15,16 +15,16 @@ from functools import partial
 from typing import Any, ClassVar
 
 from scalargrad.checks.arguments import (
-    choice,
+    check_choice,
+    check_flag,
+    check_fraction,
+    check_function,
+    check_integer,
+    check_list,
+    check_number,
+    check_positive,
+    check_size,
     count_from_state,
-    flag,
-    fraction,
-    function,
-    listed,
-    number,
-    positive,
-    size,
-    whole,
 )
 from scalargrad.checks.numbers import as_float
 from scalargrad.errors import GraphError, NumericalError, OperandError, StateError
@@ -51,24 +51,29 @@ __all__ = [
 
 
 def _check_milestones(milestones: Any, name: str) -> list[int]:
-    return [whole(epoch, "a milestone", 0) for epoch in listed(milestones, name, "epochs")]
+    return [
+        check_integer(epoch, "a milestone", 0) for epoch in check_list(milestones, name, "epochs")
+    ]
 
 
 #: The check of each option, by name. A schedule with other options checks them itself.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("T_0", "T_max", "T_mult", "step_size", "total_iters"), partial(size, low=1)),
-    **dict.fromkeys(("eps", "eta_min", "gamma"), partial(number, low=0.0)),
-    **dict.fromkeys(("cooldown", "patience"), partial(whole, low=0)),
-    "cycle_momentum": flag,
-    **dict.fromkeys(("div_factor", "final_div_factor", "power"), positive),
     **dict.fromkeys(
-        ("end_factor", "factor", "pct_start", "start_factor"), partial(number, low=0.0, high=1.0)
+        ("T_0", "T_max", "T_mult", "step_size", "total_iters"), partial(check_size, low=1)
     ),
-    "anneal_strategy": partial(choice, among=("cos", "linear")),
+    **dict.fromkeys(("eps", "eta_min", "gamma"), partial(check_number, low=0.0)),
+    **dict.fromkeys(("cooldown", "patience"), partial(check_integer, low=0)),
+    "cycle_momentum": check_flag,
+    **dict.fromkeys(("div_factor", "final_div_factor", "power"), check_positive),
+    **dict.fromkeys(
+        ("end_factor", "factor", "pct_start", "start_factor"),
+        partial(check_number, low=0.0, high=1.0),
+    ),
+    "anneal_strategy": partial(check_choice, among=("cos", "linear")),
     "milestones": _check_milestones,
-    "mode": partial(choice, among=("min", "max")),
-    "threshold": number,
-    "threshold_mode": partial(choice, among=("rel", "abs")),
+    "mode": partial(check_choice, among=("min", "max")),
+    "threshold": check_number,
+    "threshold_mode": partial(check_choice, among=("rel", "abs")),
 }
 
 
@@ -134,7 +139,7 @@ class LRScheduler:
         return [*option]
 
     def _numbers_per_group(self, name: str) -> list[float]:
-        return [number(x, name, 0.0) for x in self._per_group(name)]
+        return [check_number(x, name, 0.0) for x in self._per_group(name)]
 
     @property
     def base_lrs(self) -> list[float]:
@@ -178,7 +183,7 @@ class LRScheduler:
                 f"{type(self).__name__} has no finite rate in epoch {epoch}; nothing was changed"
             ) from error
         for x in next_groups:
-            x["lr"] = number(x["lr"], f"the rate of {type(self).__name__}", 0.0)
+            x["lr"] = check_number(x["lr"], f"the rate of {type(self).__name__}", 0.0)
         for group, options in zip(self.optimizer.param_groups, next_groups, strict=True):
             group.update(options)
         self.last_epoch = epoch
@@ -204,7 +209,7 @@ class LRScheduler:
         """
         try:
             state = {name: check(state_dict[name], name) for name, check in self.kept.items()}
-            whole(state["last_epoch"], "last_epoch", 0, self._max_epoch)
+            check_integer(state["last_epoch"], "last_epoch", 0, self._max_epoch)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise StateError(f"this is not a state of {type(self).__name__}: {error}") from error
         vars(self).update(state)
@@ -534,13 +539,13 @@ class LambdaLR(LRScheduler):
         super()._check()
         functions = self._per_group("lr_lambda")
         example = "lambda epoch: 0.95**epoch"
-        self.lr_lambdas = [function(f, "lr_lambda", example) for f in functions]
+        self.lr_lambdas = [check_function(f, "lr_lambda", example) for f in functions]
 
     def _next(self, epoch: int, groups: list[Group]) -> list[Group]:
         """Return the groups with the rates that their functions give."""
         name = f"lr_lambda({epoch})"
         pairs = zip(groups, self.lr_lambdas, strict=True)
-        return [{**x, "lr": x["initial_lr"] * number(f(epoch), name, 0.0)} for x, f in pairs]
+        return [{**x, "lr": x["initial_lr"] * check_number(f(epoch), name, 0.0)} for x, f in pairs]
 
 
 @dataclass(eq=False)
@@ -681,9 +686,12 @@ class OneCycleLR(LRScheduler):
         if self.total_steps is None:
             if None in {self.epochs, self.steps_per_epoch}:
                 raise OperandError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-            steps = size(self.epochs, "epochs", 1), size(self.steps_per_epoch, "steps_per_epoch", 1)
+            steps = (
+                check_size(self.epochs, "epochs", 1),
+                check_size(self.steps_per_epoch, "steps_per_epoch", 1),
+            )
             self.total_steps = math.prod(steps)
-        self._steps = self.total_steps = size(self.total_steps, "total_steps", 1)
+        self._steps = self.total_steps = check_size(self.total_steps, "total_steps", 1)
         if self.cycle_momentum and not {"momentum", "betas"} & self.optimizer.defaults.keys():
             name = type(self.optimizer).__name__
             raise OperandError(f"{name} has no momentum to cycle; pass cycle_momentum=False")
@@ -732,7 +740,7 @@ class OneCycleLR(LRScheduler):
 
 def _check_schedulers(schedulers: Any, optimizer: Any) -> list[LRScheduler]:
     """Return the parts of a combined schedule as a list; check that they share the optimizer."""
-    parts: list[Any] = listed(schedulers, "schedulers", "schedules")
+    parts: list[Any] = check_list(schedulers, "schedulers", "schedules")
     if not parts:
         raise OperandError("schedulers is empty; give at least one schedule")
     for part in parts:
@@ -834,7 +842,7 @@ class ChainedScheduler(LRScheduler):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        parts = listed(schedulers, "schedulers", "schedules")
+        parts = check_list(schedulers, "schedulers", "schedules")
         first: Any = getattr(next(iter(parts), None), "optimizer", None)
         self.schedulers = _check_schedulers(parts, first if optimizer is None else optimizer)
         super().__init__(first)
@@ -898,7 +906,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     kept: ClassVar = {
         **LRScheduler.kept,
-        "best": partial(number, finite=False),
+        "best": partial(check_number, finite=False),
         "num_bad_epochs": count_from_state,
         "cooldown_counter": count_from_state,
     }
@@ -914,7 +922,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _check(self) -> None:
         super()._check()
-        fraction(self.factor, "factor")
+        check_fraction(self.factor, "factor")
         self.min_lr = self._lowest = self._numbers_per_group("min_lr")
         self.best = math.inf if self.mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0

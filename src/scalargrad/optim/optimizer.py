@@ -18,7 +18,7 @@ from itertools import repeat
 from math import isfinite, nan
 from typing import Any, ClassVar, cast
 
-from scalargrad.checks.arguments import function, listed, mapping
+from scalargrad.checks.arguments import check_function, check_list, check_mapping
 from scalargrad.checks.numbers import as_float, float_of
 from scalargrad.engine.recorder import refuse_if_recorded
 from scalargrad.engine.value import NO_GRADIENT, Value
@@ -93,14 +93,16 @@ class Optimizer:
     formula: ClassVar[Rule]
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
-        self.defaults = dict(mapping(defaults, "defaults", "options"))
+        self.defaults = dict(check_mapping(defaults, "defaults", "options"))
         self.param_groups: list[Group] = []
         self._rows: dict[Value, int] = {}  # the row of each parameter in the columns of the state
         self._columns = {name: array("d") for name in self.state_names}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
         self._group_members: list[list[Value]] = []  # the parameters of each group
         self.has_warned = False
-        given = listed([params] if isinstance(params, Value) else params, "params", "Parameters")
+        given = check_list(
+            [params] if isinstance(params, Value) else params, "params", "Parameters"
+        )
         groups = given if given and isinstance(given[0], dict) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
@@ -215,7 +217,9 @@ class Optimizer:
         """
         refuse_if_recorded("step")
         result = (
-            None if closure is None else function(closure, "closure", "one that returns the loss")()
+            None
+            if closure is None
+            else check_function(closure, "closure", "one that returns the loss")()
         )
         self.require_unchanged()
         if not self.has_warned and not self._has_gradient():
@@ -458,7 +462,9 @@ def _parse_params(group: Any) -> list[Value]:
     if not isinstance(group, Mapping) or "params" not in group:
         raise OperandError(f"a parameter group is {format_value(group)}; give a dict with 'params'")
     params = group["params"]
-    parameters = [params] if isinstance(params, Value) else listed(params, "params", "Parameters")
+    parameters = (
+        [params] if isinstance(params, Value) else check_list(params, "params", "Parameters")
+    )
     for x in parameters:
         if not isinstance(x, Value):
             remedy = "; give a flat list of Parameters, such as module.parameters()"

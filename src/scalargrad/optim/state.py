@@ -15,7 +15,7 @@ from functools import partial
 from itertools import count, groupby, islice
 from typing import Any, TypeAlias
 
-from scalargrad.checks.arguments import count_from_state, flag, fraction, number
+from scalargrad.checks.arguments import check_flag, check_fraction, check_number, count_from_state
 from scalargrad.errors import OperandError, StateError
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
@@ -28,18 +28,18 @@ Group: TypeAlias = dict[str, Any]
 def _check_betas(x: Any, name: str) -> tuple[float, ...]:
     if not isinstance(x, list | tuple) or len(x) != 2:  # JSON turns tuples into lists
         raise OperandError(f"{name} is {format_value(x)}; give 2 numbers, as in (0.9, 0.999)")
-    return tuple(fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
+    return tuple(check_fraction(part, f"{name}[{i}]") for i, part in enumerate(x))
 
 
 #: The check of each option. Other options are a user's own and are not checked.
 _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(
-        ("lr", "initial_lr", "eps", "weight_decay", "momentum"), partial(number, low=0.0)
+        ("lr", "initial_lr", "eps", "weight_decay", "momentum"), partial(check_number, low=0.0)
     ),
-    **dict.fromkeys(("lr_decay", "initial_accumulator_value"), partial(number, low=0.0)),
-    **dict.fromkeys(("amsgrad", "centered", "maximize", "nesterov"), flag),
-    "dampening": number,
-    "alpha": fraction,
+    **dict.fromkeys(("lr_decay", "initial_accumulator_value"), partial(check_number, low=0.0)),
+    **dict.fromkeys(("amsgrad", "centered", "maximize", "nesterov"), check_flag),
+    "dampening": check_number,
+    "alpha": check_fraction,
     "betas": _check_betas,
 }
 
@@ -160,7 +160,7 @@ def _read_rows(
         {
             **start,
             **{
-                name: number(x[k], name, lowest.get(name, -math.inf), finite=False)
+                name: check_number(x[k], name, lowest.get(name, -math.inf), finite=False)
                 for name, x in columns.items()
             },
         }

@@ -14,7 +14,7 @@ from scalargrad.engine.branch_log import LOG_ATTRIBUTE
 from scalargrad.engine.grad_mode import enable_grad
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.value import Value
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 
 
 class Comparison(NamedTuple):
@@ -82,7 +82,7 @@ def _operands(
     """Return both sides of a comparison, computed by its formula or found among known nodes."""
     children, next_child = dict[int, range](), 2
     for i, part in enumerate(formula):
-        if isinstance(part, Elementwise):
+        if isinstance(part, FixedArityOperation):
             children[i] = range(next_child, next_child + part.arity)
             next_child = children[i].stop
     numbers: list[Any] = [None] * len(formula)

@@ -21,11 +21,11 @@ from typing import Any, cast
 from scalargrad import ops
 from scalargrad.engine.graph import fan_out, topological_order
 from scalargrad.engine.multi_output import require_no_multi_output_node
-from scalargrad.engine.naming import names
+from scalargrad.engine.naming import name_nodes
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import OperandError
 from scalargrad.show.characters import SUBSCRIPTS, replace_invisible, typeset_label
-from scalargrad.show.max_score import MaxScore, shown_operands
+from scalargrad.show.max_score import MaxScore, operands_for_display
 from scalargrad.show.subgraphs.module_calls import Model, RecordedModel, record_calls
 from scalargrad.show.weighted_sums import Row, dense_layers
 from scalargrad.system.short_repr import format_value
@@ -79,7 +79,7 @@ class DisplayGraph:
         self.layers = dense_layers(self.order, self.parameters)
         self.parameter_names = name_parameters(paths, self.layers)
         _warn_about_misspelled_labels(self.order)
-        labels = names(self.order) | self.parameter_names
+        labels = name_nodes(self.order) | self.parameter_names
         self.names = {
             x: replace_invisible(typeset_label(label), lines=False) for x, label in labels.items()
         }
@@ -141,7 +141,7 @@ def display_order(*roots: Value) -> list[Value]:
             is_shared = len(operands) == 2 and operands[0].parents and readers[operands[0]] > 1
             if is_shared and _is_ancestor(operands[0], operands[1], position):
                 operands.reverse()
-            scores = [x for y in shown_operands(node) for x in scores_of(y, position)]
+            scores = [x for y in operands_for_display(node) for x in scores_of(y, position)]
             operands += [x for x in scores if x not in operands]
         missing = [x for x in needed[node] if x not in done]
         stack += reversed(missing)
@@ -202,7 +202,7 @@ def remove_initial_zeros(roots: Iterable[Value]) -> dict[Value, Value]:
     roots = list(roots)
     replacements: dict[Value, Value] = {}
     for node in display_order(*roots):
-        before = shown_operands(node)
+        before = operands_for_display(node)
         operands = tuple([_replace_operand(x, replacements) for x in before])
         if _is_start_of_sum(node) and node not in roots and isinstance(operands[1], Value):
             replacements[node] = operands[1]

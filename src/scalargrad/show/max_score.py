@@ -27,7 +27,7 @@ class MaxScore(float):
     scores: tuple[Any, ...]
 
 
-def shown_operands(node: Value) -> tuple[Value | float, ...]:
+def operands_for_display(node: Value) -> tuple[Value | float, ...]:
     """Return the operands of a node; the maximum that `softmax` subtracts is a MaxScore.
 
     Examples

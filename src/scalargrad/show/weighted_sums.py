@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from scalargrad import ops
 from scalargrad.engine.graph import fan_out
 from scalargrad.engine.value import Value
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.opdef.symbol import TABLE
 
 Node = TypeVar("Node", bound=Hashable)
@@ -164,7 +164,7 @@ def _activation_name(gate: Value) -> str:
     if op is ops.maximum and any(map(_is_zero, gate.parents)):
         return "ReLU"
     varying = sum(isinstance(x, Value) for x in gate.parents)
-    is_custom = TABLE.get(op.name) is not op and isinstance(op, Elementwise)
+    is_custom = TABLE.get(op.name) is not op and isinstance(op, FixedArityOperation)
     if varying != 1 or not (op in ACTIVATIONS or is_custom):
         return ""
     return op.symbol if op.symbol.isalpha() else op.name

@@ -12,7 +12,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from scalargrad import losses
-from scalargrad.checks.arguments import function, instance, listed, number, whole
+from scalargrad.checks.arguments import (
+    check_function,
+    check_instance,
+    check_integer,
+    check_list,
+    check_number,
+)
 from scalargrad.engine.graph import topological_order
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphError, OperandError, ScalargradError, StateError, TrainingWarning
@@ -20,16 +26,16 @@ from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import LRScheduler
 from scalargrad.system.files import require_writable
 from scalargrad.system.short_repr import format_value
-from scalargrad.train.examples import Examples, detached, numbers_in
+from scalargrad.train.examples import Examples, detach_values, numbers_in
 from scalargrad.train.trainer import OptimizerLike, Schedule, Trainer, name_of
 from scalargrad.transforms.evaluation import in_place_advice
 
 T = TypeVar("T")
 
 #: Check of an integer option of at least 1.
-check_count = partial(whole, low=1)
+check_count = partial(check_integer, low=1)
 #: Check of a number option of at least 0.
-check_not_negative = partial(number, low=0.0, finite=False)
+check_not_negative = partial(check_number, low=0.0, finite=False)
 
 
 def check_optional(x: Any, name: str, check: Callable[[Any, str], T]) -> T | None:
@@ -39,11 +45,13 @@ def check_optional(x: Any, name: str, check: Callable[[Any, str], T]) -> T | Non
 
 def require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, scheduler: Any) -> None:
     """Raise OperandError if an argument of `fit` cannot be used for training."""
-    instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
-    function(loss, "loss", "scalargrad.losses.mse_loss, for example")
+    check_instance(model, "model", Module, "a Module, such as nn.MLP(2, [16, 1])")
+    check_function(loss, "loss", "scalargrad.losses.mse_loss, for example")
     _require(optimizer, OptimizerLike, "optimizer", "optim.SGD(model.parameters())")
     check_optional(
-        regularizer, "regularizer", partial(function, example="losses.l2_penalty, for example")
+        regularizer,
+        "regularizer",
+        partial(check_function, example="losses.l2_penalty, for example"),
     )
     if scheduler is not None:
         _require(scheduler, Schedule, "scheduler", "lr_scheduler.StepLR(optimizer, 10)")
@@ -59,13 +67,17 @@ def _require(part: Any, protocol: Any, name: str, example: str) -> None:
 def check_callables(given: Any, name: str, *arguments: str) -> list[Any]:
     """Check a list of functions of these arguments, and return it."""
     wanted = f"of ({', '.join(arguments)})"
-    return [function(f, f"one of {name}", wanted) for f in listed(given, name, "functions")]
+    return [
+        check_function(f, f"one of {name}", wanted) for f in check_list(given, name, "functions")
+    ]
 
 
 def metrics_by_name(given: Any, columns: Iterable[str]) -> dict[str, Any]:
     """Return metrics by name; the default name is that of the function."""
     if isinstance(given, Mapping):
-        pairs = [(name, function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()]
+        pairs = [
+            (name, check_function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()
+        ]
     else:
         pairs = [
             (name_of(f), f) for f in check_callables(given, "metrics", "predictions", "targets")
@@ -123,7 +135,7 @@ def run_sanity_check(run: Trainer, data: Examples, what: str) -> int:
     loss = _attempt(partial(run.measured, run.loss, predictions, targets), name_of(run.loss), what)
     if isinstance(loss, Value) and data is not run.held_out:
         _require_parameters(run, loss)
-    numbers = [detached(x) for x in predictions]
+    numbers = [detach_values(x) for x in predictions]
     for f in run.metrics.values():
         # a correlation may be undefined for predictions of an untrained model
         tolerated = ArithmeticError, ValueError

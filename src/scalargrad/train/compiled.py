@@ -26,7 +26,7 @@ from scalargrad.nn.module import substitute_parameters
 from scalargrad.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from scalargrad.optim.clipping import factor_for
 from scalargrad.optim.optimizer import write_data
-from scalargrad.train.examples import detached
+from scalargrad.train.examples import detach_values
 from scalargrad.transforms.functional import value_and_grad
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class CompiledSteps:
             numbers, rebuild = flatten(found[count:], "the predictions")
             predictions += rebuild(map(Value, numbers))  # predictions of a model are Values
             expected = float(
-                detached(self._run.batch_loss(self._run.callables, predictions, targets))
+                detach_values(self._run.batch_loss(self._run.callables, predictions, targets))
             )
         rewind(after)
         _require_near(loss, expected, "the loss of a batch")
@@ -237,11 +237,11 @@ class CompiledSteps:
         try:
             if self._evaluate is None:
                 self._evaluate = jit(lambda inputs: _predictions(model, inputs))
-                first = detached(model(inputs[0]))
+                first = detach_values(model(inputs[0]))
                 rewind(before)
             found: list[Any] = self._evaluate(inputs)
             if first is not None:
-                pairs = [flatten(part, "")[0] for part in (detached(found[0]), first)]
+                pairs = [flatten(part, "")[0] for part in (detach_values(found[0]), first)]
                 for x, y in zip(*pairs, strict=True):
                     _require_near(x, y, "a prediction")
         except Exception:  # noqa: BLE001 - eager evaluation is not affected

@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import listed, number
-from scalargrad.checks.numbers import is_real, widened
+from scalargrad.checks.arguments import check_list, check_number
+from scalargrad.checks.numbers import is_real, widen
 from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError
 from scalargrad.system.short_repr import format_value
@@ -57,8 +57,8 @@ def _as_list(rows: Any, what: str) -> list[Any]:
         raise OperandError(
             f"{what} is {format_value(rows)}; give a list with one entry for each example"
         )
-    found = [x.tolist() if _is_tensor(x) else x for x in listed(rows, what, "examples")]
-    return [_copy_example(widened(x, "iuf")) for x in found]
+    found = [x.tolist() if _is_tensor(x) else x for x in check_list(rows, what, "examples")]
+    return [_copy_example(widen(x, "iuf")) for x in found]
 
 
 def _copy_example(x: Any) -> Any:
@@ -83,7 +83,7 @@ def split(given: Examples, fraction: Any, data: Any, seed: int) -> tuple[Example
     OperandError
         If fraction and data are combined, or one part would be empty.
     """
-    fraction = number(fraction, "validation_split", 0.0, 1.0)
+    fraction = check_number(fraction, "validation_split", 0.0, 1.0)
     if data is not None:
         if fraction:
             raise OperandError(
@@ -118,14 +118,14 @@ def numbers_in(x: Any) -> Sequence[float]:
     return [number for part in x for number in numbers_in(part)]
 
 
-def detached(prediction: Any) -> Any:
+def detach_values(prediction: Any) -> Any:
     """Return a prediction with floats in place of Values, so that its graph can be freed.
 
-    >>> detached([Value(1.0), Value(2.0)])
+    >>> detach_values([Value(1.0), Value(2.0)])
     [1.0, 2.0]
     """
     if isinstance(prediction, Value):
         return prediction.data
     if isinstance(prediction, list | tuple):
-        return [detached(x) for x in prediction]
+        return [detach_values(x) for x in prediction]
     return prediction

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from scalargrad.checks.arguments import flag, number, size, whole
+from scalargrad.checks.arguments import check_flag, check_integer, check_number, check_size
 from scalargrad.engine.autodiff import is_anomaly_enabled
 from scalargrad.engine.grad_mode import builds_graphs
 from scalargrad.errors import GraphError, OperandError
@@ -214,13 +214,13 @@ def fit(
     if not builds_graphs():
         raise GraphError("fit needs gradients, which no_grad disables: call it outside no_grad")
     require_parts(model, loss, optimizer, regularizer, scheduler)
-    epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
+    epochs, seed = check_size(epochs, "epochs", 1), check_integer(seed, "seed")
     per_batch = check_optional(batch_size, "batch_size", check_count)
     every = check_count(checkpoint_every, "checkpoint_every")
-    require_checkpoint_file(checkpoint, resume=flag(resume, "resume"))
-    given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
+    require_checkpoint_file(checkpoint, resume=check_flag(resume, "resume"))
+    given, quiet = examples(X, y, "the training data"), check_flag(quiet, "quiet")
     train, held_out = split(given, validation_split, validation_data, seed)
-    n, min_delta = len(train.inputs), number(min_delta, "min_delta")
+    n, min_delta = len(train.inputs), check_number(min_delta, "min_delta")
     if patience is not None and held_out is None:
         raise OperandError(
             "patience needs a held-out loss: give validation_split or validation_data"
@@ -234,7 +234,7 @@ def fit(
         held_out,
         optimizer=optimizer,
         batch_size=min(per_batch or n, n),
-        shuffle=flag(shuffle, "shuffle"),
+        shuffle=check_flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
         patience=check_optional(patience, "patience", check_count),
@@ -244,7 +244,7 @@ def fit(
         ),
         clip_grad_norm=check_optional(clip_grad_norm, "clip_grad_norm", check_not_negative),
         callbacks=check_callables(callbacks, "callbacks", "model", "history"),
-        jit=check_optional(jit, "jit", flag),
+        jit=check_optional(jit, "jit", check_flag),
     )
     warn_if_parameters_outside(run)
     warn_of_unsuitable_labels(run)

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.checks.arguments import is_word, listed, text, whole
+from scalargrad.checks.arguments import check_integer, check_list, check_text, is_word
 from scalargrad.checks.numbers import as_float
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.system.files import write_table
@@ -57,14 +57,14 @@ class History:
     best_epoch: int | None = None
 
     def __post_init__(self) -> None:
-        self.rows = [_check_row(row) for row in listed(self.rows, "rows", "dicts of numbers")]
+        self.rows = [_check_row(row) for row in check_list(self.rows, "rows", "dicts of numbers")]
         if len({tuple(row) for row in self.rows}) > 1:
             raise OperandError(
                 "the rows of a history must have the same columns, in the same order"
             )
-        text(self.stopped, "stopped")
+        check_text(self.stopped, "stopped")
         if self.best_epoch is not None:
-            self.best_epoch = whole(self.best_epoch, "best_epoch", 1, len(self.rows))
+            self.best_epoch = check_integer(self.best_epoch, "best_epoch", 1, len(self.rows))
 
     @property
     def columns(self) -> list[str]:

@@ -17,7 +17,7 @@ from scalargrad.nn import Module
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.process import Interrupt, collector_paused
 from scalargrad.system.short_repr import format_value
-from scalargrad.train.examples import Examples, detached
+from scalargrad.train.examples import Examples, detach_values
 from scalargrad.train.history import History, Row
 
 Loss = Callable[[list[Any], list[Any]], Any]
@@ -217,7 +217,7 @@ class Trainer:
         if self.clip_grad_norm is not None:
             moving = getattr(self.optimizer, "active_parameters", lambda: self.trained)
             optim.clip_grad_norm_(moving(), self.clip_grad_norm)
-        numbers = [detached(x) for x in predictions] if self.metrics else []
+        numbers = [detach_values(x) for x in predictions] if self.metrics else []
         gradient = [p.grad for p in self.trained] if self.gradient_tolerance is not None else []
         self.optimizer.step()
         return loss.data, numbers, gradient
@@ -232,9 +232,9 @@ class Trainer:
             found = self.steps.predictions(inputs) if self.steps else None
             predictions = found or [self.model(x) for x in inputs]
             loss = self.measured(self.loss, predictions, targets)
-        measured = self._metrics([detached(x) for x in predictions], targets)
+        measured = self._metrics([detach_values(x) for x in predictions], targets)
         return {
-            "val_loss": float(detached(loss)),
+            "val_loss": float(detach_values(loss)),
             **{f"val_{name}": x for name, x in measured.items()},
         }
 
@@ -250,7 +250,7 @@ class Trainer:
 
     def _metrics(self, predictions: list[Any], targets: list[Any]) -> Row:
         found = {name: self.measured(f, predictions, targets) for name, f in self.metrics.items()}
-        return {name: float(detached(x)) for name, x in found.items()}
+        return {name: float(detach_values(x)) for name, x in found.items()}
 
     def measured(self, function: Any, predictions: list[Any], targets: list[Any]) -> Any:
         """Return the number that a loss or metric computes; it gets copies, which it may sort."""

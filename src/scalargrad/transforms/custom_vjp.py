@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-from scalargrad.checks.arguments import function
+from scalargrad.checks.arguments import check_function
 from scalargrad.codegen.code_printer import expand
 from scalargrad.engine.grad_mode import builds_graphs, enable_grad
 from scalargrad.engine.multi_output import Cotangents, MultiOutputNode
@@ -15,7 +15,7 @@ from scalargrad.engine.recorder import recorder
 from scalargrad.engine.tree import Rebuild, flatten
 from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import GraphChangedError, OperandError, TraceError
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.opdef.symbol import NodeInFormulaError, Symbol, evaluate
 from scalargrad.ops.selection import where
 from scalargrad.system.short_repr import format_value, pluralize
@@ -62,7 +62,7 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
     """
 
     def __init__(self, fun: Callable[P, R]) -> None:
-        function(fun, "fun", "one of numbers")
+        check_function(fun, "fun", "one of numbers")
         functools.update_wrapper(self, fun)
         self._fun: Callable[..., Any] = fun
         self.name = getattr(fun, "__name__", "f")
@@ -83,8 +83,8 @@ class custom_vjp(Generic[P, R]):  # noqa: N801 - JAX's name
             ``bwd(residuals, g)``, where g is ∂root/∂result in the shape of the result, returns a
             tuple of ∂root/∂argument, one for each argument and in its shape; None means 0.
         """
-        self.fwd = function(fwd, "fwd", "lambda x: (f(x), x)")
-        self.bwd = function(bwd, "bwd", "lambda x, g: (2 * x * g,)")
+        self.fwd = check_function(fwd, "fwd", "lambda x: (f(x), x)")
+        self.bwd = check_function(bwd, "bwd", "lambda x, g: (2 * x * g,)")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function.
@@ -128,7 +128,7 @@ def _captured_value_error(name: str, returned: Any) -> OperandError:
 _REMEDY = "pass captured Values as arguments, so that its rule can compute their gradients"
 
 
-def _cached(owner: Any, key: Any, output: _Output) -> _Output:
+def _cache_output(owner: Any, key: Any, output: _Output) -> _Output:
     """Return the cached operation of an output if it has the same expressions, else cache it."""
     known = _cache.setdefault(owner, {})
     if key not in known or not known[key].is_same(output):
@@ -241,7 +241,7 @@ class _Rule:
             for k, both in enumerate(zip(results, partials, strict=True))
         ]
         names = [x.name if isinstance(x, Symbol) else x for x in symbols]
-        ops = [_cached(self.owner, (k, *names), y) for k, y in enumerate(outputs)]
+        ops = [_cache_output(self.owner, (k, *names), y) for k, y in enumerate(outputs)]
         return shape(iter([current.node(op, tuple(values)) for op in ops]))
 
     def _shaped(self, cotangents: Cotangents, count: int) -> Any:
@@ -321,7 +321,7 @@ def _scale(factors: dict[Symbol, Any], by: Any) -> dict[Symbol, Any]:
     return {g: by if type(y) is float and y == 1.0 else y * by for g, y in factors.items()}
 
 
-class _Output(Elementwise):
+class _Output(FixedArityOperation):
     """One output as an operation of a traced program."""
 
     composite = True

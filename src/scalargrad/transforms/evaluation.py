@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import function
+from scalargrad.checks.arguments import check_function
 from scalargrad.engine.active_derivatives import ActiveDerivative, active_derivatives
 from scalargrad.engine.autodiff import (
     compute_adjoint_graphs,
@@ -42,7 +42,7 @@ from scalargrad.engine.grad_mode import builds_graphs, enable_grad
 from scalargrad.engine.graph import describe, first_nonfinite, topological_order
 from scalargrad.engine.multi_output import MultiOutputNode
 from scalargrad.engine.recorder import recorder
-from scalargrad.engine.tree import Rebuild, flatten, replaced
+from scalargrad.engine.tree import Rebuild, flatten, replace_values
 from scalargrad.engine.value import Parameter, Scalar, Value
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.ops import identity
@@ -87,11 +87,11 @@ def add_note_once(error: Exception, note: str) -> None:
         error.add_note(note)
 
 
-def evaluated(
+def evaluate_function(
     f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
 ) -> Evaluation:
     """Run a function that is differentiated: eagerly or, within a trace, by the recorder."""
-    function(f, "f", "one of numbers")
+    check_function(f, "f", "one of numbers")
     current = recorder()
     if current is None:
         return Evaluation(f, argnums, args, kwargs)
@@ -193,9 +193,9 @@ class Evaluation:
     def auxiliary(self, aux: Any) -> Any:
         """Return an auxiliary result, with floats for Values that belong to no outer graph."""
         values: list[Value] = []
-        replaced(aux, values.append)
+        replace_values(aux, values.append)
         outside = self.outside(values)
-        return replaced(aux, lambda x: x if x in outside else x.data)
+        return replace_values(aux, lambda x: x if x in outside else x.data)
 
     def subgraph(self, *outputs: Any) -> Subgraph:
         """Return the nodes between the fresh leaves and the outputs."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any
 
-from scalargrad.checks.arguments import flag, function, number, positive
+from scalargrad.checks.arguments import check_flag, check_function, check_number, check_positive
 from scalargrad.checks.numbers import as_float
 from scalargrad.engine.grad_mode import builds_graphs, no_grad
 from scalargrad.engine.tree import flatten, flatten_like, leaf_names
@@ -21,7 +21,7 @@ from scalargrad.engine.value import Scalar, Value
 from scalargrad.errors import GradcheckError, OperandError
 from scalargrad.system.packages import optional_dependency
 from scalargrad.system.short_repr import format_value
-from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluated
+from scalargrad.transforms.evaluation import Evaluation, Subgraph, evaluate_function
 
 _ONE_NUMBER = "return one, or a pair of it and other results with has_aux=True, or use jacobian"
 
@@ -37,7 +37,7 @@ def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
         ) from None
 
 
-def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
+def unpack_results(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
     """Return a tuple of results if `argnums` is a sequence, else the only result."""
     several = type(argnums) is not int and isinstance(argnums, Sequence)  # the latter is slow
     return tuple(results) if several else results[0]
@@ -114,11 +114,11 @@ def value_and_grad(
     (12.0, {'a': 4.0, 'b': 3.0})
     """
     positions = positions_of(argnums)
-    flag(has_aux, "has_aux")
+    check_flag(has_aux, "has_aux")
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        evaluation = evaluated(f, positions, args, kwargs)
+        evaluation = evaluate_function(f, positions, args, kwargs)
         result, aux = _results(evaluation, has_aux)
         y = _scalar(evaluation, result)
         subgraph = evaluation.subgraph(y)
@@ -127,7 +127,7 @@ def value_and_grad(
         gradients = evaluation.arguments(evaluation.gradients(y, subgraph, allow_nonfinite=False))
         value = evaluation.returned(y, subgraph)
         result = (value, evaluation.auxiliary(aux)) if has_aux else value
-        return result, unpacked(argnums, gradients)
+        return result, unpack_results(argnums, gradients)
 
     return differentiated
 
@@ -212,8 +212,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     >>> y, pull_back([1.0, 10.0])
     ([12.0, 3.0], ([14.0, 3.0],))
     """
-    evaluation = evaluated(f, range(len(primals)), primals, {})
-    result, aux = _results(evaluation, flag(has_aux, "has_aux"))
+    evaluation = evaluate_function(f, range(len(primals)), primals, {})
+    result, aux = _results(evaluation, check_flag(has_aux, "has_aux"))
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
 
@@ -275,8 +275,8 @@ def jvp(
         raise OperandError(
             f"primals is {format_value(primals)}: give the arguments as a tuple, (x,)"
         )
-    evaluation = evaluated(f, range(len(primals)), primals, {})
-    result, aux = _results(evaluation, flag(has_aux, "has_aux"))
+    evaluation = evaluate_function(f, range(len(primals)), primals, {})
+    result, aux = _results(evaluation, check_flag(has_aux, "has_aux"))
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(evaluation, tangents, primals, "tangents", "primals")
@@ -414,7 +414,7 @@ def jacobian(
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1]])([3.0, 4.0])
     [[4.0, 3.0], [1.0, 1.0]]
     """
-    if flag(sparse, "sparse"):
+    if check_flag(sparse, "sparse"):
         return _sparse(f, argnums, has_aux)
     return _jacobian(f, argnums, has_aux, forward=None)
 
@@ -423,8 +423,8 @@ def _sparse(
     f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool
 ) -> Callable[..., Any]:
     """Return a function that computes a Jacobian as a sparse matrix."""
-    function(f, "f", "one of numbers")
-    if flag(has_aux, "has_aux"):
+    check_function(f, "f", "one of numbers")
+    if check_flag(has_aux, "has_aux"):
         raise OperandError("sparse=True returns a matrix alone: leave has_aux out")
     with optional_dependency("sparse=True needs"):
         from scalargrad.compiler.sparse_jacobian import SparseJacobian
@@ -440,11 +440,11 @@ def _jacobian(
 ) -> Callable[..., Any]:
     """Return a function that computes a Jacobian; `forward` None chooses the mode by its shape."""
     positions = positions_of(argnums)
-    flag(has_aux, "has_aux")
+    check_flag(has_aux, "has_aux")
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        evaluation = evaluated(f, positions, args, kwargs)
+        evaluation = evaluate_function(f, positions, args, kwargs)
         result, aux = _results(evaluation, has_aux)
         outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
         subgraph, leaves = evaluation.subgraph(*outputs), evaluation.leaves
@@ -455,7 +455,7 @@ def _jacobian(
             as_graph = subgraph.as_graph
             subgraphs = (evaluation.subgraph(y)._replace(as_graph=as_graph) for y in outputs)
             rows = [evaluation.gradients(y, x) for y, x in zip(outputs, subgraphs, strict=True)]
-        gradients = [unpacked(argnums, evaluation.arguments(row)) for row in rows]
+        gradients = [unpack_results(argnums, evaluation.arguments(row)) for row in rows]
         jacobian = rebuild(iter(gradients))
         return (jacobian, evaluation.auxiliary(aux)) if has_aux else jacobian
 
@@ -506,7 +506,7 @@ def hessian(
     >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 4.0])
     [[8.0, 6.0], [6.0, 0.0]]
     """
-    if flag(sparse, "sparse"):
+    if check_flag(sparse, "sparse"):
         return _sparse(grad(f, argnums), argnums, has_aux)
     return jacrev(grad(f, argnums, has_aux), argnums, has_aux)
 
@@ -559,9 +559,12 @@ def gradcheck(
     >>> gradcheck(lambda x, y: x * y**2, 3.0, 4.0)
     True
     """
-    function(f, "f", "one of numbers")
-    name, eps = getattr(f, "__name__", "f"), positive(eps, "eps")
-    atol, rtol = number(atol, "atol", 0.0, finite=False), number(rtol, "rtol", 0.0, finite=False)
+    check_function(f, "f", "one of numbers")
+    name, eps = getattr(f, "__name__", "f"), check_positive(eps, "eps")
+    atol, rtol = (
+        check_number(atol, "atol", 0.0, finite=False),
+        check_number(rtol, "rtol", 0.0, finite=False),
+    )
     leaves, rebuild = flatten(args, "the arguments")
     point = [x.data if isinstance(x, Value) else as_float(x, "an argument") for x in leaves]
 

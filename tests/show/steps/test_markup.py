@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.inner import TABLE, Elementwise
+from tests.inner import TABLE, FixedArityOperation
 
 from scalargrad import Value, square, tanh
 from scalargrad.show.steps import walk
@@ -51,7 +51,9 @@ def test_mathml_of_derivatives_in_three_notations() -> None:
 def test_mathml_of_each_operation_is_well_formed(name: str) -> None:
     """Forward and backward."""
     op = TABLE[name]
-    intervals = map(op.domain.interval, range(op.arity if isinstance(op, Elementwise) else 3))
+    intervals = map(
+        op.domain.interval, range(op.arity if isinstance(op, FixedArityOperation) else 3)
+    )
     for step in walk(op.of(*[Value((low + 2 * high) / 3) for low, high in intervals])):
         assert content(step.mathml())
         content(step.local_text("mathml") or "<math/>")

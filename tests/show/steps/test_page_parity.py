@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tests.inner import TABLE, Elementwise
+from tests.inner import TABLE, FixedArityOperation
 
 import scalargrad as sg
 from scalargrad import DomainError, Parameter, Value
@@ -161,7 +161,7 @@ def compare(build: Callable[[list[Value]], Value], points: list[list[float]], re
 
 def test_page_signs_equal_those_of_python_for_every_operation(read: Read) -> None:
     """= or ≈ before results, local derivatives and products."""
-    uses = [(op, op.arity if isinstance(op, Elementwise) else 3) for op in TABLE.values()]
+    uses = [(op, op.arity if isinstance(op, FixedArityOperation) else 3) for op in TABLE.values()]
     drawn = [valid_points(op, arity, 5) for op, arity in uses]
 
     def build(leaves: list[Value]) -> Value:

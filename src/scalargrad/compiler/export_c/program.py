@@ -25,7 +25,7 @@ from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.engine.tree import is_dataclass
 from scalargrad.errors import TraceError
 from scalargrad.nn.sparse import ParameterMatrix
-from scalargrad.opdef.operation import Elementwise
+from scalargrad.opdef.operation import FixedArityOperation
 from scalargrad.ops import eq, ne, sum
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def extract_program(
             "and pass them as arguments"
         )
     for op in path.function.recorded.nodes().occurring():
-        if isinstance(op, Elementwise) and op is not DETACH and not has_llvm_form(op):
+        if isinstance(op, FixedArityOperation) and op is not DETACH and not has_llvm_form(op):
             raise TraceError(
                 f"{op.name} cannot be exported to C, only operations of scalargrad can: write it "
                 "as an expression of them"

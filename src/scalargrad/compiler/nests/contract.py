@@ -25,16 +25,16 @@ from scalargrad.compiler.nests.equations import (
     replaced,
     statements,
 )
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.ops import TABLE
 
 _MUL, _IDENTITY, _ADD, _SUB = (TABLE[x] for x in ("mul", "identity", "add", "sub"))
 
 
 # x·y + z, x·y - z and z - x·y, rounded once where they are compiled.
-FMA = Elementwise(lambda x, y, z: x * y + z, lambda _, x, y, z: (y, x, 1.0), name="fma")  # noqa: ARG005
-FMS = Elementwise(lambda x, y, z: x * y - z, lambda _, x, y, z: (y, x, -1.0), name="fms")  # noqa: ARG005
-FNMA = Elementwise(lambda x, y, z: z - x * y, lambda _, x, y, z: (-y, -x, 1.0), name="fnma")  # noqa: ARG005
+FMA = FixedArityOperation(lambda x, y, z: x * y + z, lambda _, x, y, z: (y, x, 1.0), name="fma")  # noqa: ARG005
+FMS = FixedArityOperation(lambda x, y, z: x * y - z, lambda _, x, y, z: (y, x, -1.0), name="fms")  # noqa: ARG005
+FNMA = FixedArityOperation(lambda x, y, z: z - x * y, lambda _, x, y, z: (-y, -x, 1.0), name="fnma")  # noqa: ARG005
 #: The signs of the product and of the third operand.
 SIGNS: dict[Operation, tuple[int, int]] = {FMA: (1, 1), FMS: (1, -1), FNMA: (-1, 1)}
 #: The fused operation for each operation on a product and a number, and each place of the product.

@@ -39,7 +39,7 @@ from scalargrad.compiler.nests.registers import Carried, Key, Place, Registers
 from scalargrad.compiler.nests.schedule import ScheduledLoop
 from scalargrad.compiler.nests.tiles import GATHERED, HOISTED, is_fixed
 from scalargrad.compiler.passes.kinds import DETACH
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.ops import TABLE
 
 _IDENTITY = TABLE["identity"]
@@ -59,7 +59,7 @@ def write(e: Emitter, op: Operation, *operands: Operand) -> str:
         return e.fma(x, y, z)
     if op is DETACH:
         return e.number(operands[0])
-    if isinstance(op, Elementwise):
+    if isinstance(op, FixedArityOperation):
         return apply(e, op, *operands)
     condition = {"maximum": "ogt", "minimum": "olt"}.get(op.name)
     if condition is None:

@@ -34,7 +34,7 @@ from scalargrad.compiler.passes.kinds import (
 )
 from scalargrad.compiler.passes.nodes import Nodes, Seeds, entries
 from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
-from scalargrad.opdef.operation import Elementwise, Reduction
+from scalargrad.opdef.operation import FixedArityOperation, Reduction
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import (
     abs,
@@ -114,7 +114,7 @@ class SmallOperations(Writer):
     def write(self, op: Op, args: Iterable[int]) -> int:
         """Write an operation, or its result if its operands are constants."""
         numbers = [self.constants.get(x) for x in args]
-        if isinstance(op, Elementwise) and None not in numbers:
+        if isinstance(op, FixedArityOperation) and None not in numbers:
             return self.constant(op.of_floats_unchecked(*numbers))
         return super().write(op, args)
 
@@ -283,7 +283,7 @@ class SmallOperations(Writer):
             if node in wrt:
                 found[node] = upstream
             op, args = self.ops[node], self.args(node)
-            if not isinstance(op, Elementwise) or is_detached(op):
+            if not isinstance(op, FixedArityOperation) or is_detached(op):
                 continue
             op, args = self.without_power(op, args)
             for j, operand in enumerate(args):
@@ -319,7 +319,7 @@ class SmallOperations(Writer):
                 found = self._first(signal) if len(terms) > _CHAIN else signal
         return found
 
-    def factor(self, op: Elementwise, nodes: Seeds, j: int) -> int | float:
+    def factor(self, op: FixedArityOperation, nodes: Seeds, j: int) -> int | float:
         """Write a partial as it is declared; return its node, or its number.
 
         A composite operation in it, such as the sigmoid of softplus, has partials of its own, which
@@ -330,7 +330,9 @@ class SmallOperations(Writer):
             self._follow(_partial_plan(op, j), nodes) if isinstance(local, Symbol) else float(local)
         )
 
-    def without_power(self, op: Elementwise, args: Seeds) -> tuple[Elementwise, Seeds]:
+    def without_power(
+        self, op: FixedArityOperation, args: Seeds
+    ) -> tuple[FixedArityOperation, Seeds]:
         """Return an operation and its operands; of a square or root, those of other passes."""
         exponent = self.constants.get(args[1]) if op is pow else None
         if exponent == 2.0:
@@ -357,7 +359,7 @@ def _reduction_plan(op: Reduction, arity: int) -> Plans:
 
 
 @functools.lru_cache(maxsize=1024)
-def _partial_plan(op: Elementwise, index: int) -> Plans:
+def _partial_plan(op: FixedArityOperation, index: int) -> Plans:
     """Return the nodes to write for a partial, as declared, over the nodes (result, *operands)."""
     symbols = (op.result_symbol, *op.operand_symbols)
     return plans((op.partial_expressions[index],), symbols)

@@ -52,7 +52,7 @@ from scalargrad.compiler.passes.kinds import (
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program, Writer, without_dead_nodes
 from scalargrad.compiler.passes.unroll import with_choices
-from scalargrad.opdef.operation import Elementwise
+from scalargrad.opdef.operation import FixedArityOperation
 from scalargrad.ops import add
 
 #: Minimum number of directions that are lanes; fewer have nodes of their own.
@@ -374,7 +374,7 @@ class _Tangents(SmallOperations):
         if isinstance(op, Total):
             pairs = [(args[1 - j], known[x]) for j, x in enumerate(args) if x in known]
             return self._chain_of([self.write(op, pair) for pair in pairs])
-        assert isinstance(op, Elementwise)
+        assert isinstance(op, FixedArityOperation)
         op, args = self.without_power(op, args)
         terms = []
         for j, x in enumerate(args):

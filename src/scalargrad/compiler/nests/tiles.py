@@ -38,7 +38,7 @@ from scalargrad.compiler.nests.equations import (
     within_loops,
 )
 from scalargrad.compiler.nests.schedule import ScheduledLoop, goes_abreast
-from scalargrad.opdef.operation import Elementwise
+from scalargrad.opdef.operation import FixedArityOperation
 from scalargrad.ops.custom import Custom
 
 #: The kinds of arrays whose dimensions may lie in any order.
@@ -136,7 +136,7 @@ def _cheapest(body: Body, lanes: Var | None, fastest: Mapping[Array, int]) -> _C
 def _price(step: Step, lanes: Var | None, fastest: Mapping[Array, int]) -> float:
     op = step.op
     price = 1.0
-    if isinstance(op, Elementwise):
+    if isinstance(op, FixedArityOperation):
         is_called = op.name in LIBRARY or isinstance(op, Custom)
         price = CALL if is_called else LONG if is_long(op) else 1.0
     if lanes is None:
@@ -190,7 +190,9 @@ def _unroll(body: Body) -> int:
     size = 0
     for item in body:
         if isinstance(item, Step):
-            size += int(LONG) if isinstance(item.op, Elementwise) and is_long(item.op) else 1
+            size += (
+                int(LONG) if isinstance(item.op, FixedArityOperation) and is_long(item.op) else 1
+            )
             continue
         assert isinstance(item, ScheduledLoop)
         turns, inside = item.var.extent.bounds()[1], _unroll(item.body)

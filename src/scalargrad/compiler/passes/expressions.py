@@ -20,7 +20,7 @@ from typing import NamedTuple
 from scalargrad.codegen.code_printer import expand
 from scalargrad.codegen.formulas import Expression
 from scalargrad.compiler.passes.kinds import DETACH, Op, steps
-from scalargrad.opdef.operation import Elementwise, Operation, Reduction
+from scalargrad.opdef.operation import FixedArityOperation, Operation, Reduction
 from scalargrad.opdef.symbol import Symbol
 
 
@@ -41,7 +41,7 @@ def subexpressions(*expressions: Expression) -> Iterator[Symbol]:
 
 
 @functools.lru_cache(maxsize=1024)
-def expression_of(op: Elementwise) -> tuple[tuple[Symbol, ...], Expression]:
+def expression_of(op: FixedArityOperation) -> tuple[tuple[Symbol, ...], Expression]:
     """Return the symbols of the operands of an operation, and its expression."""
     expression = expand(op.value_expression, {})
     if any(isinstance(x.op, Reduction) for x in subexpressions(expression)):  # of a custom_vjp
@@ -52,7 +52,7 @@ def expression_of(op: Elementwise) -> tuple[tuple[Symbol, ...], Expression]:
 @functools.lru_cache(maxsize=1024)
 def unread_operands(op: Operation) -> frozenset[int]:
     """Return the positions of operands that only the local derivatives of an operation read."""
-    if not op.composite or not isinstance(op, Elementwise):
+    if not op.composite or not isinstance(op, FixedArityOperation):
         return frozenset()
     symbols, expression = expression_of(op)
     read = {*subexpressions(expression)}
@@ -133,7 +133,7 @@ def with_constant_comparisons(expressions: Sequence[Expression]) -> list[Express
     return _rewritten(expressions, constant)
 
 
-class FixedArity(Elementwise):
+class FixedArity(FixedArityOperation):
     """A reduction as an operation of fixed arity.
 
     Attributes

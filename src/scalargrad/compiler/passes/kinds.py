@@ -26,7 +26,7 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.opdef.declaration import ATOM, Notation
-from scalargrad.opdef.operation import Elementwise, Operation, Unary
+from scalargrad.opdef.operation import FixedArityOperation, Operation, Unary
 from scalargrad.opdef.symbol import Symbol
 
 
@@ -156,6 +156,6 @@ def is_detached(op: Op) -> bool:
 @functools.lru_cache(maxsize=1024)
 def steps(op: Op) -> bool:
     """Return True if an operation is piecewise constant, so that its derivative is 0."""
-    return isinstance(op, Elementwise) and all(
+    return isinstance(op, FixedArityOperation) and all(
         not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
     )

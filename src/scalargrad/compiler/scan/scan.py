@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.checks.arguments import function, size
+from scalargrad.checks.arguments import check_function, check_size
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.scan.native_steps import rows_of, run_steps
@@ -86,8 +86,8 @@ def scan(
     >>> scan(descend, 0.0, [0.5, 0.25])
     (3.0, [9.0, 0.0])
     """
-    function(f, "f", "scan(lambda carry, x: (carry + x, carry), 0.0, xs)")
-    columns, count = _columns(xs, None if length is None else size(length, "length"))
+    check_function(f, "f", "scan(lambda carry, x: (carry + x, carry), 0.0, xs)")
+    columns, count = _columns(xs, None if length is None else check_size(length, "length"))
     trace, entry = current_trace(), partial(_entry, xs, columns)
     carry, ys, called = init, list[Any](), f
     if trace is not None and all(type(x) in _READ_AT_ONCE for x in columns):

@@ -41,7 +41,7 @@ from scalargrad.compiler.passes.nodes import (
     stretches,
 )
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE, add, div, eq, identity, mul, ne, pow
 
@@ -196,7 +196,7 @@ def _formula(trace: Trace, node: int, depth: int, known: dict[tuple[int, int], A
     op: Any = trace.ops[node]
     if op is CONSTANT:
         return trace.columns.constants[node]
-    if not depth or not isinstance(op, Elementwise):
+    if not depth or not isinstance(op, FixedArityOperation):
         return op, node
     if (node, depth) not in known:
         parts = (_formula(trace, x, depth - 1, known) for x in trace.columns.args(node))
@@ -232,11 +232,11 @@ def _infinite(trace: Trace, node: int) -> tuple[int, int]:
 
 def _is_limited(op: Op) -> bool:
     """Return True if an operation has a domain: there are operands that it is not defined for."""
-    return isinstance(op, Elementwise) and op.valid_expression is not None
+    return isinstance(op, FixedArityOperation) and op.valid_expression is not None
 
 
 @functools.lru_cache(maxsize=_MANY)
-def _may_fail(op: Elementwise, constants: Constants) -> bool:
+def _may_fail(op: FixedArityOperation, constants: Constants) -> bool:
     """Return whether operands other than these constants could lie outside the domain."""
     valid: Any = op.domain.valid
     if not any(x is None and used for x, used in zip(constants, _limits(op), strict=True)):
@@ -245,7 +245,7 @@ def _may_fail(op: Elementwise, constants: Constants) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def _limits(op: Elementwise) -> tuple[bool, ...]:
+def _limits(op: FixedArityOperation) -> tuple[bool, ...]:
     """Return, for each operand, whether the domain depends on it."""
     used = set(subexpressions(op.valid_expression))
     return tuple([symbol in used for symbol in op.operand_symbols])
@@ -261,7 +261,7 @@ def _is_own(op: Operation) -> bool:
 
 
 @functools.lru_cache(maxsize=_MANY)
-def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
+def _gives_itself_away(op: FixedArityOperation, constants: Constants) -> bool:
     """Return whether an operation with these constants is never finite outside its domain."""
     valid: Any = op.domain.valid
     outside = [x for x in _points(constants) if not valid(*x)]
@@ -297,7 +297,7 @@ def _propagates(nodes: Nodes, ask: Callable[..., Any]) -> Flags:
     """Return, for each operand, whether it makes its user non-finite whenever it is not finite."""
     always = nodes.where(_passes_all)
     found = np.repeat(always, np.diff(nodes.first))
-    some = np.flatnonzero(nodes.where(lambda op: isinstance(op, Elementwise)) & ~always)
+    some = np.flatnonzero(nodes.where(lambda op: isinstance(op, FixedArityOperation)) & ~always)
     places = stretches(nodes.first[some], np.diff(nodes.first)[some])
     found[places] = [*itertools.chain.from_iterable(ask(some, _passing))]
     return found
@@ -322,12 +322,12 @@ def _passes_all(op: Op) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _operation_passes_all(op: Operation) -> bool:
-    arities = [op.arity] if isinstance(op, Elementwise) else _SEVERAL
+    arities = [op.arity] if isinstance(op, FixedArityOperation) else _SEVERAL
     return all(all(_passing(op, (None,) * n)) for n in arities)
 
 
 @functools.lru_cache(maxsize=1024)
-def violation(op: Elementwise) -> list[Symbol]:
+def violation(op: FixedArityOperation) -> list[Symbol]:
     """Return an expression that is 1 outside the domain of an operation, else 0.
 
     It is returned as its parts, operands first. Where an operand is nan, it is 0, as eager

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.engine.tree import replaced
+from scalargrad.engine.tree import replace_values
 from scalargrad.engine.value import Scalar, Value
 from scalargrad.ops import identity
 from scalargrad.transforms.evaluation import Evaluation, Subgraph
@@ -69,7 +69,7 @@ class Region(Evaluation):
     def auxiliary(self, aux: Any) -> Any:
         """Return an auxiliary result; Values become numbers, except those of an outer graph."""
         kept = self.recorded
-        return replaced(
+        return replace_values(
             aux, lambda x: x if kept and not self._is_own(x) else self._trace.as_plain(x)
         )
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 
 from scalargrad import ops
-from scalargrad.codegen.formulas import MINUS, text
+from scalargrad.codegen.formulas import MINUS, format_expression
 from scalargrad.engine.value import Value
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.opdef.symbol import Symbol
-from scalargrad.show.max_score import MaxScore, shown_operands
+from scalargrad.show.max_score import MaxScore, operands_for_display
 
 _SIGNS = {"*": "×", "·": "×", "/": "÷", "-": MINUS, "**": "xʸ"}
 _WHOLE_POWER = re.compile(r"x[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
@@ -50,7 +50,7 @@ def inlines_constants(node: Value) -> bool:
     (True, False, False)
     """
     varying = sum(isinstance(operand, Value) for operand in node.parents)
-    return isinstance(node.op, Elementwise) and varying == 1 < len(node.parents)
+    return isinstance(node.op, FixedArityOperation) and varying == 1 < len(node.parents)
 
 
 def boxed_constants(node: Value) -> list[tuple[int, float]]:
@@ -93,7 +93,7 @@ def gate_text(node: Value) -> str:
     assert node.op is not None
     lone_sign = len(node.parents) == 1 and node.op.symbol in _SIGNS  # −x must not look like x − y
     if inlines_constants(node) or lone_sign:
-        return _abbreviate(_format_function(node.op, shown_operands(node)))
+        return _abbreviate(_format_function(node.op, operands_for_display(node)))
     return gate_name(node.op)
 
 
@@ -103,7 +103,7 @@ def _format_function(op: Operation, operands: tuple[Value | float, ...]) -> str:
     arguments = tuple(
         maximum if isinstance(y, MaxScore) else y if isinstance(y, float) else x for y in operands
     )
-    return text(Symbol("", op, arguments), {x: "x", maximum: "max"})
+    return format_expression(Symbol("", op, arguments), {x: "x", maximum: "max"})
 
 
 def _abbreviate(formula: str) -> str:

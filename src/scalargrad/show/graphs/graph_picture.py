@@ -11,7 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from scalargrad.checks.arguments import flag, instance, is_word, listed, text, whole
+from scalargrad.checks.arguments import (
+    check_flag,
+    check_instance,
+    check_integer,
+    check_list,
+    check_text,
+    is_word,
+)
 from scalargrad.engine.graph import describe, topological_order
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
@@ -136,16 +143,16 @@ def draw(
         raise LayoutError(
             f"direction is {format_value(direction)}: use {' or '.join(map(repr, SIDES))}"
         )
-    if depth is not None and whole(depth, "depth") < 0:
+    if depth is not None and check_integer(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: use 0 or more, or None to expand all modules")
-    limit, dpi = whole(limit, "limit", 1), check_dpi(dpi)
-    copies, dark = flag(copies, "copies"), flag(dark, "dark")
+    limit, dpi = check_integer(limit, "limit", 1), check_dpi(dpi)
+    copies, dark = check_flag(copies, "copies"), check_flag(dark, "dark")
     root, model = build_graph(root, model)
     if not (values := _values(root, "root")):
         raise OperandError("root is empty: give one Value or several")
     graph = DisplayGraph(values, model)
-    paths = [open] if isinstance(open, str) else listed(open, "open", "paths", ordered=False)
-    paths = [text(path, "open") for path in paths]
+    paths = [open] if isinstance(open, str) else check_list(open, "open", "paths", ordered=False)
+    paths = [check_text(path, "open") for path in paths]
     view, is_cut = VisibleGraph(Subgraph("graph", [*graph.order])), False
     is_divided = graph.model is not None or paths or view.required_limit > limit
     if is_divided and not copies:
@@ -190,7 +197,7 @@ def _title(builder: DiagramBuilder) -> str:
 
 def check_dpi(dpi: Any) -> int:
     """Return the resolution of a PNG in dots per inch; raise LayoutError if it is out of range."""
-    dpi = whole(dpi, "dpi")
+    dpi = check_integer(dpi, "dpi")
     if not _MIN_DPI <= dpi <= _MAX_DPI:
         raise LayoutError(f"dpi is {dpi}: use {_MIN_DPI} to {_MAX_DPI}")
     return int(dpi)
@@ -219,8 +226,8 @@ def glance(root: Value) -> str | None:
 def _values(x: Any, name: str) -> list[Value]:
     """Return one Value or several as a list."""
     expected = "Values, such as f(Value(2.0)) gives"
-    values = [x] if isinstance(x, Value) else listed(x, name, expected)
-    return [instance(x, f"an entry of {name}", Value, expected) for x in values]
+    values = [x] if isinstance(x, Value) else check_list(x, name, expected)
+    return [check_instance(x, f"an entry of {name}", Value, expected) for x in values]
 
 
 def _highlighted(builder: DiagramBuilder, nodes: Iterable[Value]) -> set[str]:

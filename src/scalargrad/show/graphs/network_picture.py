@@ -11,7 +11,7 @@ from contextlib import suppress
 from math import copysign, isfinite
 from typing import Any
 
-from scalargrad.checks.arguments import whole
+from scalargrad.checks.arguments import check_integer
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.show.display_graph import unit_name
@@ -58,7 +58,7 @@ def network(module: Any, *, limit: int = 1000) -> Picture:
     >>> network(MLP(2, [3, 1]))
     <Picture: Network of 2, 3 and 1 units: 9 weights>
     """
-    limit = whole(limit, "limit", 1)
+    limit = check_integer(limit, "limit", 1)
     layers = _weights(module)
     sizes = [len(layers[0][0]), *map(len, layers)]
     weights = sum(len(row) for layer in layers for row in layer)

@@ -18,8 +18,15 @@ from math import isfinite
 from typing import Literal, NamedTuple, TypeAlias, cast, get_args
 
 from scalargrad import ops
-from scalargrad.checks.arguments import instance, is_word
-from scalargrad.codegen.formulas import MATHML_PAIR, MINUS, Expression, mathml, scripted, text
+from scalargrad.checks.arguments import check_instance, is_word
+from scalargrad.codegen.formulas import (
+    MATHML_PAIR,
+    MINUS,
+    Expression,
+    format_expression,
+    mathml,
+    with_subscripts,
+)
 from scalargrad.engine.value import Value
 from scalargrad.errors import OperandError
 from scalargrad.opdef.declaration import CONDITIONAL, PRODUCT, SIGN
@@ -176,7 +183,7 @@ def _overline(word: str) -> str:
 TEXT = FormulaWriter(
     name=str,
     barred=_overline,
-    print=text,
+    print=format_expression,
     escape=str,
     templates={
         "partial": "∂{}/∂{}", "bar": "{}", "delta": "δ_{}", "phrase": "{}", "row": "{}",
@@ -186,8 +193,8 @@ TEXT = FormulaWriter(
 )  # fmt: skip
 
 MATHML = FormulaWriter(
-    name=scripted,
-    barred=scripted,
+    name=with_subscripts,
+    barred=with_subscripts,
     print=mathml,
     escape=escape,
     templates={
@@ -675,7 +682,7 @@ def outcome(graph: WalkedGraph) -> str:
     >>> outcome(walk(x * x * y).graph)
     '∂v2/∂x = 12, ∂v2/∂y = 9'
     """
-    instance(graph, "graph", WalkedGraph, "the graph of a walk, walk(root).graph")
+    check_instance(graph, "graph", WalkedGraph, "the graph of a walk, walk(root).graph")
     root = graph.names[graph.root]
     totals = {leaf: sum(graph.terms[leaf]) for leaf in graph.inputs if leaf is not graph.root}
     return ", ".join(

@@ -22,7 +22,7 @@ from scalargrad.engine.value import Value
 from scalargrad.opdef.declaration import SUM
 from scalargrad.opdef.operation import Operation, Reduction
 from scalargrad.opdef.symbol import Symbol, evaluate
-from scalargrad.show.max_score import shown_operands
+from scalargrad.show.max_score import operands_for_display
 from scalargrad.show.number_format import (
     evaluate_displayed,
     format_number,
@@ -337,7 +337,7 @@ class SymbolicGate:
     def __init__(self, node: Value, form: GateForm, graph: WalkedGraph) -> None:
         self.node, self.form, self._graph = node, form, graph
         self.bindings: dict[Symbol, Value | float] = {form.result: node}
-        self.bindings.update(zip(form.operands, shown_operands(node), strict=True))
+        self.bindings.update(zip(form.operands, operands_for_display(node), strict=True))
         self.numbers: dict[Symbol, float] = {
             s: graph.data[x] if isinstance(x, Value) else x for s, x in self.bindings.items()
         }

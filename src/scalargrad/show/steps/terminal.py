@@ -18,7 +18,7 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from scalargrad.checks.arguments import instance, listed
+from scalargrad.checks.arguments import check_instance, check_list
 from scalargrad.errors import ScalargradError
 from scalargrad.show.steps.step import HEADINGS, Step, format_row, row_remarks
 from scalargrad.system import terminals
@@ -205,9 +205,9 @@ def show(walk: Sequence[Step], console: Console | None = None) -> None:
        4  v1 → x  ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 1·2
     """
     console = terminals.console() if console is None else console
-    instance(console, "console", Console, "a Console")
-    for step in listed(walk, "walk", "steps, such as walk(root)"):
-        instance(step, "an entry of walk", Step, "steps, such as walk(root)")
+    check_instance(console, "console", Console, "a Console")
+    for step in check_list(walk, "walk", "steps, such as walk(root)"):
+        check_instance(step, "an entry of walk", Step, "steps, such as walk(root)")
     console.print(format_table(walk, console.width))
 
 

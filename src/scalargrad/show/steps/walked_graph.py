@@ -19,7 +19,7 @@ from scalargrad.engine.value import Value
 from scalargrad.errors import GraphChangedError
 from scalargrad.show.branch_log import recorded_comparisons
 from scalargrad.show.display_graph import DisplayGraph, format_maximum, scores_of
-from scalargrad.show.max_score import shown_operands
+from scalargrad.show.max_score import operands_for_display
 from scalargrad.show.number_format import format_number
 from scalargrad.show.steps.symbolic_gates import GateForm, SymbolicGate
 from scalargrad.show.weighted_sums import ACTIVATIONS, readers_of
@@ -133,7 +133,7 @@ class WalkedGraph(DisplayGraph):
         """Return the gate that made `node`; gates of the same form are traced once."""
         if node not in self._gates:
             assert node.op is not None
-            operands = shown_operands(node)
+            operands = operands_for_display(node)
             held = [bool(scores_of(x, self.position)) for x in operands]
             numbers = enumerate(zip(operands, held, strict=True))
             constants = {i: x for i, (x, h) in numbers if isinstance(x, float) and not h}
@@ -145,7 +145,7 @@ class WalkedGraph(DisplayGraph):
 
     def held_scores(self, node: Value) -> list[Value]:
         """Return the scores whose maximum is a constant of a gate, as in softmax."""
-        return [score for x in shown_operands(node) for score in scores_of(x, self.position)]
+        return [score for x in operands_for_display(node) for score in scores_of(x, self.position)]
 
     def operand_text(self, operand: Value | float) -> str:
         """Return an operand as text: a name, the maximum of some scores, or a number."""

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
-from scalargrad.checks.arguments import flag, text, whole
+from scalargrad.checks.arguments import check_flag, check_integer, check_text
 from scalargrad.engine.autodiff import compute_adjoints
 from scalargrad.engine.value import Value
 from scalargrad.errors import GraphError, LayoutError
@@ -58,7 +58,9 @@ class Walk(tuple[Step, ...]):
     @overload
     def __getitem__(self, index: slice) -> Walk: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Step | Walk:
-        item = super().__getitem__(index if isinstance(index, slice) else whole(index, "index"))
+        item = super().__getitem__(
+            index if isinstance(index, slice) else check_integer(index, "index")
+        )
         return Walk(item) if isinstance(item, tuple) else item
 
     def __repr__(self) -> str:
@@ -124,8 +126,8 @@ class Walk(tuple[Step, ...]):
         it and greys its numbers. `maximum` and ``where(gt(x, 0), …)`` are gates, and are evaluated
         at the new inputs.
         """
-        title = None if title is None else text(title, "title")
-        limit = whole(limit, "limit", 1)
+        title = None if title is None else check_text(title, "title")
+        limit = check_integer(limit, "limit", 1)
         return save_page(path, lambda: render_step_page(self, title, limit))
 
     def export(
@@ -171,7 +173,7 @@ class Walk(tuple[Step, ...]):
         OSError
             If the folder cannot be created or written to.
         """
-        folder, dark = file_path(folder, "folder"), flag(dark, "dark")
+        folder, dark = file_path(folder, "folder"), check_flag(dark, "dark")
         dpi = check_dpi(dpi)
         slides = render_slides(self, format, dpi=dpi, dark=dark)
         make_folder(folder)

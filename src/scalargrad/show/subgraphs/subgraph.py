@@ -24,7 +24,7 @@ from operator import eq, itemgetter
 from typing import Any, TypeAlias
 
 from scalargrad.checks.arguments import is_word
-from scalargrad.engine.naming import names
+from scalargrad.engine.naming import name_nodes
 from scalargrad.engine.value import Parameter, Value
 from scalargrad.errors import GraphError
 from scalargrad.show.display_graph import display_order
@@ -156,7 +156,7 @@ def assign_names(whole: Subgraph, order: Sequence[Value]) -> None:
 
 def _assign_paths(subgraphs: Sequence[Subgraph], order: Sequence[Value]) -> None:
     """Set paths, and the titles of repeated calls: ``MLP, call 2 of 3``."""
-    words, position = names(order), {node: i for i, node in enumerate(order)}
+    words, position = name_nodes(order), {node: i for i, node in enumerate(order)}
     enclosing = {x: _enclosing_call(x) for x in subgraphs}
     totals = Counter((enclosing[x], x.module_path) for x in subgraphs if x.kind == "call")
     counts = Counter[tuple[Subgraph | None, str]]()

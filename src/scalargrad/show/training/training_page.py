@@ -15,7 +15,13 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scalargrad.checks.arguments import function, instance, size, text, whole
+from scalargrad.checks.arguments import (
+    check_function,
+    check_instance,
+    check_integer,
+    check_size,
+    check_text,
+)
 from scalargrad.checks.numbers import json_number
 from scalargrad.codegen.javascript import javascript_lanes
 from scalargrad.engine.grad_mode import no_grad
@@ -25,7 +31,7 @@ from scalargrad.show import html
 from scalargrad.show.training.training_setup import Loss, Model, check_inputs, record_training_setup
 from scalargrad.system.short_repr import format_value
 from scalargrad.train import History, fit
-from scalargrad.train.examples import Examples, detached, examples
+from scalargrad.train.examples import Examples, detach_values, examples
 
 
 class Snapshot(NamedTuple):
@@ -152,7 +158,7 @@ def watch(
         raise OperandError(
             f"model is {format_value(model)}; give a Module, or a function of an input"
         )
-    epochs = None if epochs is None else size(epochs, "epochs", 1)
+    epochs = None if epochs is None else check_size(epochs, "epochs", 1)
     page = TrainingPage(
         model,
         examples(X, y, "watch"),
@@ -227,8 +233,8 @@ class TrainingPage:
         max_snapshots: int,
         **shown: Any,
     ) -> None:
-        function(loss, "loss", "scalargrad.losses.mse_loss, say")
-        max_snapshots = whole(max_snapshots, "max_snapshots", 2)
+        check_function(loss, "loss", "scalargrad.losses.mse_loss, say")
+        max_snapshots = check_integer(max_snapshots, "max_snapshots", 2)
         self._model, self._loss, self._optimizer = model, loss, optimizer
         self._data = Examples(check_inputs(data.inputs), data.targets)
         self._max_snapshots, self._stride, self._count = max_snapshots, 1, 0
@@ -264,7 +270,7 @@ class TrainingPage:
         only every second call is kept; the first and the newest are always kept.
         """
         last = self._snapshots[-1].step if self._snapshots else -1
-        step = last + 1 if step is None else whole(step, "step")
+        step = last + 1 if step is None else check_integer(step, "step")
         if step <= last:
             raise OperandError(
                 f"step is {step}, but the last snapshot is of step {last}: give a larger number"
@@ -274,7 +280,7 @@ class TrainingPage:
     def __call__(self, model: Module, history: History) -> None:
         """Record a snapshot after an epoch; called by `fit`."""
         del model
-        self._history = instance(history, "history", History, "what fit returns")
+        self._history = check_instance(history, "history", History, "what fit returns")
         self._step_name = "epoch"
         step = max(len(history), self._snapshots[-1].step + 1)
         self._append_snapshot(step, history.rows[-1].get("learning_rate", self._rate()))
@@ -283,7 +289,7 @@ class TrainingPage:
         """Append a snapshot with the loss on all examples; drop others if there are too many."""
         with no_grad(), _evaluation_mode(self._model):
             answers = [self._model(x) for x in self._data.inputs]
-            loss = float(detached(self._loss(answers, self._data.targets)))
+            loss = float(detach_values(self._loss(answers, self._data.targets)))
         numbers = array("d", [parameter.data for parameter in self.parameters])
         if self._snapshots and (self._count - 1) % self._stride:
             self._snapshots.pop()  # which was only kept as the newest
@@ -359,7 +365,7 @@ class TrainingPage:
         with all digits. It loads nothing from the network, and its Content-Security-Policy forbids
         it.
         """
-        title = None if title is None else text(title, "title")
+        title = None if title is None else check_text(title, "title")
         return html.save_page(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple, TypeAlias
 
-from scalargrad.checks.arguments import listed, number, text, whole
+from scalargrad.checks.arguments import check_integer, check_list, check_number, check_text
 from scalargrad.checks.numbers import as_float, is_real, json_number
 from scalargrad.codegen.formulas import MINUS
 from scalargrad.codegen.javascript import available, function_key
@@ -38,7 +38,7 @@ from scalargrad.show.training.network_units import (
     is_stack,
 )
 from scalargrad.system.short_repr import format_value, pluralize
-from scalargrad.train.examples import Examples, detached
+from scalargrad.train.examples import Examples, detach_values
 
 Json: TypeAlias = Any
 Model: TypeAlias = Callable[[list[Any]], Any]
@@ -311,7 +311,7 @@ def record_training_setup(
     width = len(data.inputs[0])
     found, outline = record_model(model, data.inputs[0])
     program, parameters = found.program, found.closed_over
-    if len(parameters) > whole(limit, "limit", 1):
+    if len(parameters) > check_integer(limit, "limit", 1):
         raise GraphTooLargeError(
             f"the model has {len(parameters):,} parameters, too many for a page, which is limited "
             f"to {limit:,}: watch a smaller one, or pass limit={len(parameters)}"
@@ -331,7 +331,7 @@ def record_training_setup(
         "losses": [*losses.values()],
         "inputs": data.inputs,
         "lossOf": [places[str(program)] for program in programs],
-        "task": task | {"threshold": number(threshold, "threshold")},
+        "task": task | {"threshold": check_number(threshold, "threshold")},
         "plane": _check_plane(plane, width),
         "retraining": encode_retraining(used, program, units, optimizer),
     }
@@ -361,7 +361,9 @@ def _encode_units(
 def _check_plane(plane: Iterable[int], width: int) -> tuple[int, ...]:
     if width == 1:
         return (0,)
-    plane = tuple(whole(i, "plane") for i in listed(plane, "plane", "two whole numbers"))
+    plane = tuple(
+        check_integer(i, "plane") for i in check_list(plane, "plane", "two whole numbers")
+    )
     if len(set(plane)) != 2 or not all(0 <= i < width for i in plane):
         raise OperandError(f"plane is {plane}: give two different inputs of 0 … {width - 1}")
     return plane
@@ -373,21 +375,21 @@ def _check_names(
     """Return the names in a parameter, which must be one for each thing; None if it is None."""
     if names is None:
         return None
-    names = listed(names, parameter, "text")
+    names = check_list(names, parameter, "text")
     if len(names) != count:
         raise OperandError(
             f"{parameter} has {pluralize(len(names), 'name')} for {things}: give one for each"
         )
-    return [text(str(name), f"the name of {one}") for name in names]
+    return [check_text(str(name), f"the name of {one}") for name in names]
 
 
 def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
     """Check that the loss of all examples is the mean of their losses, which the page assumes."""
     with no_grad():
         answers = [model(x) for x in data.inputs]
-        whole = as_float(detached(loss(answers, data.targets)), "the loss")
+        whole = as_float(detach_values(loss(answers, data.targets)), "the loss")
         each = [
-            as_float(detached(loss([answer], [target])), "the loss")
+            as_float(detach_values(loss([answer], [target])), "the loss")
             for answer, target in zip(answers, data.targets, strict=True)
         ]
     for i, x in enumerate(each):

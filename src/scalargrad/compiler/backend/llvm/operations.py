@@ -21,7 +21,7 @@ from scalargrad.compiler.backend.llvm import elementary
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.nests.saved_exponentials import UNITS
 from scalargrad.compiler.passes.expressions import expression_of, subexpressions
-from scalargrad.opdef.operation import Binary, Elementwise, Unary
+from scalargrad.opdef.operation import Binary, FixedArityOperation, Unary
 from scalargrad.opdef.symbol import Symbol
 from scalargrad.ops import TABLE
 from scalargrad.ops.custom import Custom
@@ -68,7 +68,7 @@ def _unit(exponential: Unary, of: Binary, e: Emitter, *operands: str) -> str:
     return apply(e, of, operands[0], apply(e, exponential, operands[-1]))
 
 
-def apply(e: Emitter, op: Elementwise, *operands: Operand) -> str:
+def apply(e: Emitter, op: FixedArityOperation, *operands: Operand) -> str:
     """Emit an operation and return the register of its result.
 
     Examples
@@ -175,7 +175,7 @@ LIBRARY = {
 }
 
 
-def has_llvm_form(op: Elementwise) -> bool:
+def has_llvm_form(op: FixedArityOperation) -> bool:
     """Return True if an operation is computed by instructions and functions of C.
 
     Custom operations are not; machine code calls them in Python.
@@ -184,12 +184,12 @@ def has_llvm_form(op: Elementwise) -> bool:
     return all(x.name in known and TABLE.get(x.name) is x for x in _parts(op))
 
 
-def is_long(op: Elementwise) -> bool:
+def is_long(op: FixedArityOperation) -> bool:
     """Return True if an operation takes many instructions and registers."""
     return any(x.name in DESCRIBED for x in _parts(op))
 
 
 @functools.lru_cache(maxsize=1024)
-def _parts(op: Elementwise) -> set[Any]:
+def _parts(op: FixedArityOperation) -> set[Any]:
     """Return the operations in the expression of an operation."""
     return {x.op for x in subexpressions(expression_of(op)[1]) if x.op is not None}

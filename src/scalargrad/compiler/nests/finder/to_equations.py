@@ -38,7 +38,7 @@ from scalargrad.compiler.nests.lowering_error import LoweringError
 from scalargrad.compiler.nests.node_cells import Column
 from scalargrad.compiler.passes.expressions import FixedArity
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.opdef.operation import Elementwise, Operation
+from scalargrad.opdef.operation import FixedArityOperation, Operation
 from scalargrad.ops import TABLE
 
 _IDENTITY, _ADD, _WHERE = TABLE["identity"], TABLE["add"], TABLE["where"]
@@ -237,7 +237,7 @@ def operation_of(op: Op) -> Operation:
     """Return the operation of a step."""
     if isinstance(op, FixedArity) and op.reduction.name in {"maximum", "minimum"}:
         return op.reduction
-    assert isinstance(op, Elementwise)
+    assert isinstance(op, FixedArityOperation)
     return op
 
 

@@ -17,7 +17,7 @@ from html import escape
 from typing import Any, TypeAlias, get_args
 
 from scalargrad.checks.numbers import json_number
-from scalargrad.codegen.formulas import Expression, Slot, text
+from scalargrad.codegen.formulas import Expression, Slot, format_expression
 from scalargrad.codegen.javascript import javascript_functions
 from scalargrad.engine.graph import describe
 from scalargrad.engine.value import Value
@@ -28,7 +28,7 @@ from scalargrad.show import html
 from scalargrad.show.branch_log import Comparison
 from scalargrad.show.display_graph import scores_of
 from scalargrad.show.graphs.gates import gate_name, gate_text
-from scalargrad.show.max_score import MaxScore, shown_operands
+from scalargrad.show.max_score import MaxScore, operands_for_display
 from scalargrad.show.number_format import format_number, is_exact, relation
 from scalargrad.show.steps.layers import encode_layers
 from scalargrad.show.steps.page.page_drawings import render_drawings
@@ -212,7 +212,7 @@ class PageData:
         encoded["form"] = self._forms[gate.form]
         encoded["parents"] = [
             self._index[x] if isinstance(x, Value) else self._encode_constant(x)
-            for x in shown_operands(node)
+            for x in operands_for_display(node)
         ]
         encoded["locals"] = [json_number(x) for x in node.local_grads]
         return encoded
@@ -235,7 +235,7 @@ class PageData:
         terms = _TermList(self, names)
         whole = Symbol("", found.op, tuple(map(as_expression, found.operands)))
         terms.index(whole)
-        template = text(whole, {x: Slot(name) for x, name in names.items()})
+        template = format_expression(whole, {x: Slot(name) for x, name in names.items()})
         return {"terms": terms.encoded, "written": template, "outcome": found.outcome}
 
     def _encode_constant(self, x: float) -> Json:
@@ -258,9 +258,9 @@ class PageData:
         slots |= {symbol: format_number(x) for symbol, x in form.constants.items()}
         op, expression = form.op, form.expression
         names = [Slot(own[symbol]).at(0) for symbol in (form.result, *form.operands)]
-        operation = text(Symbol("", op, form.operands), slots)
+        operation = format_expression(Symbol("", op, form.operands), slots)
         valid, gap = op.domain.valid, op.domain.gap
-        needs = op.domain.needs or (valid and text(valid(*form.operands), slots))
+        needs = op.domain.needs or (valid and format_expression(valid(*form.operands), slots))
         return {
             "symbol": gate_name(op),
             "shown": gate_text(gate.node),
