@@ -35,7 +35,7 @@ def operands_for_display(node: Value) -> tuple[Value | float, ...]:
     >>> from scalargrad import softmax
     >>> x, y = Value(1.0, "x"), Value(2.0, "y")
     >>> exponential, _ = softmax([x, y])[0].parents
-    >>> _, largest = shown_operands(exponential.parents[0])
+    >>> _, largest = operands_for_display(exponential.parents[0])
     >>> largest, [score.label for score in largest.scores]
     (2.0, ['x', 'y'])
     """
