@@ -152,6 +152,7 @@ def test_demo_command_without_a_package_writes_the_graphs(
     assert names == {"chain-rule.svg", "chain-rule.html", "sigmoid.svg", "sigmoid.html"}
 
 
+@pytest.mark.wide
 def test_demo_command_repeats_micrograds_published_run(run: Run, tmp_path: Path) -> None:
     """Losses of steps 0-3 and 99 are micrograd's; all points end up on the right side."""
     assert run("demo", "-o", str(tmp_path))[0] == 0

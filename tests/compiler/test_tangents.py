@@ -236,7 +236,7 @@ def test_gradients_by_a_tangent_that_another_was_computed_from_are_refused() -> 
         gradients(second, [first])
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.wide), 2])
 def test_random_tangents_agree_with_reverse_mode_and_eager_code(seed: int) -> None:
     """See `random_tangents`, which is also a command."""
     assert jacobians_differ(seed) in {"", "not compared"}
