@@ -32,8 +32,12 @@ def test_fit_a_decay_finds_the_true_parameters() -> None:
         assert abs(found - true) < 4 * error
 
 
+#: The style sheet and the script of a page.
+STYLE_AND_SCRIPT = re.compile(r"<style>.*?</style>|<script type=\"module\">.*?</script>", re.DOTALL)
+
+
 def test_step_pages_writes_eight_pages(tmp_path: Path) -> None:
-    """Each is one HTML file that forbids the network and names its root."""
+    """Each forbids the network and names its root; docs has the same styles and scripts."""
     example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
     paths = example["write"](tmp_path)
     assert len(paths) == 8
@@ -41,6 +45,10 @@ def test_step_pages_writes_eight_pages(tmp_path: Path) -> None:
         page = path.read_text(encoding="utf-8")
         assert "default-src 'none'" in page
         assert "Backpropagation through" in page
+        shipped = (EXAMPLES.parent / "docs" / "pages" / path.name).read_text(encoding="utf-8")
+        current = STYLE_AND_SCRIPT.findall(page)
+        assert len(current) == 2
+        assert STYLE_AND_SCRIPT.findall(shipped) == current, f"run step_pages: {path.name} is old"
 
 
 def test_step_pages_attention_agrees_with_multihead_attention() -> None:
