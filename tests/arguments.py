@@ -231,8 +231,6 @@ OVERRIDES: dict[str, dict[str, Make]] = {
     "parse": {"text": lambda: "2 * 3"},
     "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
     "outcome": {"graph": lambda: scalargrad.walk(square_graph()).graph},
-    "Fold.find": {"path": lambda: ""},
-    "Fold.shown": {"opened": list},
     "jvp": {"primals": lambda: (1.0,)},
     "gradients": {"y": square_graph, "xs": lambda: [Parameter(1.0)]},
     "custom_vjp": {"fun": lambda: lambda *_: 1.0},
@@ -350,7 +348,7 @@ SKIPPED: dict[str, str] = {
         "formulas for any numbers that add and multiply: floats, arrays, symbols",
     ),
     **dict.fromkeys(
-        ["Jitted", "Picture", "Walk", "Step", "TrainingPage", "ChunkedSum", "Fold", "FitResult"],
+        ["Jitted", "Picture", "Walk", "Step", "TrainingPage", "ChunkedSum", "FitResult"],
         "returned by functions that are tested here",
     ),
     **dict.fromkeys(["Model"], "a protocol"),

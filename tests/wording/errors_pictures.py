@@ -1,4 +1,4 @@
-"""Errors of pictures, folds and plots."""
+"""Errors of pictures, subgraphs and plots."""
 
 from __future__ import annotations
 

@@ -149,10 +149,10 @@ class Jitted(Generic[P, R]):
                 if run is not None:
                     break
             else:
-                anew = self._run_anew(call)
-                if anew is None:
+                traced = self._trace_and_run(call)
+                if traced is None:
                     return self.__wrapped__(*args, **kwargs)
-                path, run = anew
+                path, run = traced
         except CallbackError:
             run = None
         if run is None:  # the eager call raises the error, if it applies the operation at all
@@ -168,7 +168,7 @@ class Jitted(Generic[P, R]):
         self._kept.limits.note_not_finite(self, path.recorded)
         return result
 
-    def _run_anew(self, call: Call) -> Any:
+    def _trace_and_run(self, call: Call) -> Any:
         """Trace and run a specialization; return both, or None if the call must be made eagerly.
 
         That is the case if there are too many branches, or if a comparison is so close that, by
@@ -343,15 +343,15 @@ class Jitted(Generic[P, R]):
             if has_llvm() and path.fits(call):  # which runs it
                 return path, call
         try:
-            anew = self._kept.record(call, at_once=True)
+            traced = self._kept.record(call, at_once=True)
         except UnrecordedError as failed:
             failed.explain()
-        if anew is None:
+        if traced is None:
             raise TraceError(
                 f"{self!r} is evaluated eagerly for these arguments, so there is no program to "
                 "explain or to export: the JitWarning of its first eager call says why"
             )
-        return anew, call
+        return traced, call
 
     def record_elementwise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Specialization:
         """Return a new specialization in which each number of arguments and result has a node.

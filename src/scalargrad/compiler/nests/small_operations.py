@@ -1,8 +1,12 @@
-"""Write a program in small operations, and the backward sweeps in it node by node.
+"""Expand variadic operations into operations of two operands, and backward sweeps into nodes.
 
-A sum over many numbers becomes a chain of additions, where repetition can be found, and a maximum
-of many a chain of maxima of two, whose equal operands then share the gradient. A sum or maximum of
-few stays one operation; so does logsumexp, whose own partials are short.
+A sum of many operands becomes a chain of additions, in which loops are found, and a maximum of many
+a chain of maxima of two operands; equal operands share the gradient. A maximum of few operands
+stays one operation, and so does logsumexp, whose partials are short. ``sum(%0, %1, %2)`` becomes::
+
+    %4 = add(%3, %0)    where %3 = 0.0
+    %5 = add(%4, %1)
+    %6 = add(%5, %2)
 """
 
 from __future__ import annotations
@@ -57,18 +61,18 @@ from scalargrad.ops import (
     where,
 )
 
-#: A term of a node's error signal: a seed, or the product of a signal and a partial derivative.
+#: A term of a node's adjoint: a seed, or the factors of a product, an adjoint and a partial.
 _Term = int | tuple[int, int | float]
 #: Backward sweeps, as `Nodes.sweeps` returns them.
 Sweeps = dict[Seeds, dict[int, int]]
-#: The fewest additions of a chain.
+#: Minimum number of additions in a chain.
 _CHAIN = 2
-#: The most numbers of operands that maxima may have without being chains.
+#: Maximum number of different arities of the maxima that are not expanded into chains.
 _VARIOUS = 2
 
 
 def _chain_starts(nodes: Nodes) -> dict[int, int]:
-    """Return the first terms of chains of additions, if the next is computed alike, and these."""
+    """Return the first additions of chains by their first terms, if the next term is similar."""
     is_add = nodes.where(lambda op: op is add)
     if np.count_nonzero(is_add) < _CHAIN:
         return {}
@@ -84,13 +88,13 @@ def _chain_starts(nodes: Nodes) -> dict[int, int]:
 
 
 class SmallOperations(Writer):
-    """Writer of a program in small operations.
+    """Writer of a program in which variadic operations are expanded.
 
     Parameters
     ----------
     program : Program
     wrt : dict
-        The backward sweeps to write node by node, as `Nodes.sweeps` returns them.
+        The backward sweeps to expand into nodes, as `Nodes.sweeps` returns them.
 
     Attributes
     ----------
@@ -108,18 +112,18 @@ class SmallOperations(Writer):
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.differentiates = not {ADJOINT, TANGENT}.isdisjoint(program.nodes().table)
         largest = program.nodes().args_with(maximum)
-        #: True if maxima are written as chains, since by their operands they would not be alike.
+        #: True if maxima are expanded, because their arities differ too much to form loops.
         self.varies = len({*map(len, largest)}) > _VARIOUS
 
     def write(self, op: Op, args: Iterable[int]) -> int:
-        """Write an operation, or its result if its operands are constants."""
+        """Write an operation, or its result if all operands are constants."""
         numbers = [self.constants.get(x) for x in args]
         if isinstance(op, FixedArityOperation) and None not in numbers:
             return self.constant(op.of_floats_unchecked(*numbers))
         return super().write(op, args)
 
     def run(self) -> Program:
-        """Return the program in small operations."""
+        """Return the expanded program."""
         nodes = self.source.nodes()
         written = {ADJOINT, LOSS} if self.wrt else set[Op]()
         changed = nodes.where(lambda op: op in written or isinstance(op, Reduction))
@@ -128,7 +132,7 @@ class SmallOperations(Writer):
         return without_dead_nodes(made) if self.wrt else made
 
     def rewrite(self, changed: Flags) -> Program:
-        """Return the program in which some nodes, flagged, are written by `write_changed`."""
+        """Return the program; `write_changed` writes the flagged nodes, others are copied."""
         old, new = self.source, self.places
         changed[: old.inputs] = False
         copied = old.inputs
@@ -140,7 +144,7 @@ class SmallOperations(Writer):
         return self.program([new[x] for x in old.outputs])
 
     def write_changed(self, node: int) -> int:
-        """Write a node of the source otherwise than as a copy, and return it."""
+        """Write the expansion of a node of the source, and return its last node."""
         nodes, new = self.source.nodes(), self.places
         op, args = nodes.table[nodes.codes[node]], nodes.args_of(node)
         if node in self.firsts:
@@ -159,7 +163,7 @@ class SmallOperations(Writer):
         return made
 
     def _copy_all(self, nodes: range) -> None:
-        """Copy neighbouring nodes as they are: nearly all of a program."""
+        """Copy consecutive nodes, which are most of a program."""
         old, first = self.source.nodes(), len(self.ops)
         self.nodes_of[nodes.start : nodes.stop] = np.arange(first, first + len(nodes))
         begin, *ends = old.first[nodes.start : nodes.stop + 1].tolist()
@@ -197,7 +201,7 @@ class SmallOperations(Writer):
         return self.write(op, [self.constant(x) if isinstance(x, float) else x for x in args])
 
     def _shared_largest(self, fixed: int, nodes: Sequence[int]) -> int:
-        """Write the largest of some nodes, given its number: equal ones share its gradient."""
+        """Write the largest of some nodes, given its value; equal nodes share its gradient."""
         of = self._of
         is_finite = of(lt, of(abs, fixed), math.inf)
         gaps = self._sum(of(where, of(eq, x, fixed), of(sub, fixed, x), 0.0) for x in nodes)
@@ -205,9 +209,9 @@ class SmallOperations(Writer):
         return of(where, is_finite, of(add, fixed, of(div, gaps, of(neg, count))), fixed)
 
     def _log_of_sum(self, fixed: int, nodes: Sequence[int]) -> int:
-        """Write ln Σ e^xᵢ, given the largest number, as a constant for derivatives.
+        """Write ln Σ e^xᵢ, given the largest operand as a constant.
 
-        It has the digits of `logsumexp`, and the exponential of each operand as its derivative.
+        It has the digits of `logsumexp`. The derivative by an operand is its share of the sum.
         """
         of = self._of
         is_infinite = of(eq, of(abs, fixed), math.inf)
@@ -222,7 +226,7 @@ class SmallOperations(Writer):
         return of(where, is_infinite, fixed, found)
 
     def _sum(self, terms: Iterable[int]) -> int:
-        found = self.constant(0.0)  # where Python's own begins
+        found = self.constant(0.0)  # Python's sum starts from 0
         for x in terms:
             found = self.write(add, (found, x))
         return found
@@ -234,11 +238,11 @@ class SmallOperations(Writer):
         return found
 
     def _first(self, node: int) -> int:
-        """Write the first term of a sum as one that is added, to nothing: as all others are."""
+        """Write the first term of a sum as an addition to -0.0, so that all terms are additions."""
         return self.write(add, (self.constant(-0.0), node))
 
     def _follow(self, plans: Plans, nodes: Sequence[int]) -> int:
-        """Write an expression over some nodes, node by node, and return the last one."""
+        """Write an expression of some nodes, and return its last node."""
         steps, (found,) = plans
         known = [*nodes]
         for op, refs in steps:
@@ -252,13 +256,13 @@ class SmallOperations(Writer):
     # Sweeps ------------------------------------------------------------------------------------
 
     def _left(self, seeds: Sequence[int]) -> int:
-        """Write a loss; roots that turned out to be constants pass nothing on."""
+        """Write a loss, without the roots that turned out to be constants."""
         pairs = zip(seeds[::2], seeds[1::2], strict=True)
         moving = [x for pair in pairs if pair[0] not in self.constants for x in pair]
         return self.write(LOSS, tuple(moving)) if moving else self.constant(0.0)
 
     def _adjoint(self, node: int, wrt: int, loss: int) -> int:
-        """Write a gradient, or leave it."""
+        """Write an adjoint: a node of its sweep, or an `ADJOINT` if that is not expanded."""
         seeds = self.source.nodes().args_of(loss)
         x, left = self.places[wrt], self.places[loss]
         if seeds not in self.wrt:
@@ -268,7 +272,7 @@ class SmallOperations(Writer):
         return self.swept[seeds].get(x, self.constant(0.0))
 
     def _sweep(self, seeds: Seeds, before: int) -> dict[int, int]:
-        """Write a sweep; return the error signals of nodes before one, if they are wanted."""
+        """Write a sweep; return the requested adjoints of the nodes before `before`."""
         wrt = {self.places[x] for x in self.wrt[seeds].values() if x < before}
         roots = [self.places[x] for x in seeds[::2]]
         moving = self._moving(roots, wrt)
@@ -292,7 +296,7 @@ class SmallOperations(Writer):
         return found
 
     def _moving(self, roots: Sequence[int], wrt: set[int]) -> set[int]:
-        """Return the nodes of `wrt`, and what depends on these among what roots depend on."""
+        """Return `wrt` and the nodes that depend on it, among those on which the roots depend."""
         first = min(wrt, default=len(self.ops))
         below, ahead = {*roots}, [*roots]
         while ahead:
@@ -306,9 +310,9 @@ class SmallOperations(Writer):
         return found
 
     def _added(self, terms: Sequence[_Term]) -> int:
-        """Write the error signal of a node, each product beside its addition, as a loop has them.
+        """Write the adjoint of a node: each product directly before its addition, as in a loop.
 
-        If each were written where it arises, those of one sum would stand among others.
+        If products were written when their factors are, those of different sums would alternate.
         """
         found = -1
         for x in terms:
@@ -320,7 +324,7 @@ class SmallOperations(Writer):
         return found
 
     def factor(self, op: FixedArityOperation, nodes: Seeds, j: int) -> int | float:
-        """Write a partial as it is declared; return its node, or its number.
+        """Write a partial as declared; return its node, or a float.
 
         A composite operation in it, such as the sigmoid of softplus, has partials of its own, which
         the next sweep needs.
@@ -333,7 +337,7 @@ class SmallOperations(Writer):
     def without_power(
         self, op: FixedArityOperation, args: Seeds
     ) -> tuple[FixedArityOperation, Seeds]:
-        """Return an operation and its operands; of a square or root, those of other passes."""
+        """Return an operation and its operands; a square becomes `mul`, a power of ½ `sqrt`."""
         exponent = self.constants.get(args[1]) if op is pow else None
         if exponent == 2.0:
             return mul, (args[0], args[0])
@@ -353,13 +357,13 @@ class SmallOperations(Writer):
 
 @functools.lru_cache(maxsize=2)  # a plan has a step for each operand
 def _reduction_plan(op: Reduction, arity: int) -> Plans:
-    """Return the nodes to write for a reduction of a number of operands."""
+    """Return the steps of a reduction of `arity` operands."""
     symbols = tuple([Symbol(f"x{i}") for i in range(arity)])
     return plans(opened((op.expression or op.function)(symbols)), symbols)
 
 
 @functools.lru_cache(maxsize=1024)
 def _partial_plan(op: FixedArityOperation, index: int) -> Plans:
-    """Return the nodes to write for a partial, as declared, over the nodes (result, *operands)."""
+    """Return the steps of a partial as declared, over the nodes (result, *operands)."""
     symbols = (op.result_symbol, *op.operand_symbols)
     return plans((op.partial_expressions[index],), symbols)

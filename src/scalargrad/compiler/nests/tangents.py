@@ -62,8 +62,8 @@ _MIN_LANES = 3
 def without_tangents(program: Program, *, lanes: bool) -> Program | None:
     """Return a program whose tangents are written as operations; None if that is not possible.
 
-    It is not if a tangent passes a gradient that leads out of examples. Backward sweeps that
-    tangents pass are written node by node; lookups that such a sweep may pass are choices.
+    It is impossible if a tangent passes a gradient with respect to a number that examples share.
+    Backward sweeps that tangents pass are expanded into nodes, and gathers into selects.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ class _ForwardSweep:
     Attributes
     ----------
     directions : dict from int to dict from int to int
-        For each node of a direction, the leaves that move, and their tangents.
+        The leaves that move in each direction, and their tangents.
     tangents : dict from int to (int, int)
-        For each tangent that is wanted, the node that it belongs to, and its direction.
+        The node and the direction of each requested tangent.
     moving : set of int
         The nodes, leaves excluded, that depend on leaves, among those that tangents depend on.
     passes : bool
@@ -258,7 +258,7 @@ class _Tangents(SmallOperations):
         return without_dead_nodes(self.rewrite(changed))
 
     def write_changed(self, node: int) -> int:
-        """Write a node that has tangents, or is one, and return it."""
+        """Write a node that has a tangent or is one, and return it."""
         self._now = node
         return self._copied(node)
 
@@ -267,7 +267,7 @@ class _Tangents(SmallOperations):
         nodes = self.source.nodes()
         op: Op = nodes.table[nodes.codes[node]]
         if op is DIRECTION:
-            return -1  # which only tangents read
+            return -1  # only tangents read it
         self._open = self._moves.get(node, [])
         if node in self._wanted:
             direction, root, lane = self._wanted[node]
@@ -280,9 +280,9 @@ class _Tangents(SmallOperations):
         return made
 
     def _new(self, node: int) -> int:
-        """Return the new node of one of the source; one that follows is written before its time.
+        """Return the new node of a node of the source, which is written now if it comes later.
 
-        The tangents that a function is given may be copied after it has been recorded.
+        Tangents passed to a function may be copied by nodes after those of the function.
         """
         if node < self._now:
             return self.places[node]
@@ -306,9 +306,9 @@ class _Tangents(SmallOperations):
         return self.write(Held(np.array(numbers, float).tobytes()), ())
 
     def _outer(self, direction: _Direction) -> list[_Direction]:
-        """Return the directions in which tangents in a direction may have tangents themselves.
+        """Return the outer directions, in which tangents of this direction have tangents again.
 
-        Those of sweeps that are written later, as they pass gradients, are not among them.
+        Sweeps that pass gradients, and so are written later, are left out.
         """
         return [x for sweep in direction.sweep.outer for x in self._directions.get(sweep, ())]
 
@@ -333,9 +333,9 @@ class _Tangents(SmallOperations):
         return self._with_tangents(op, Writer.write(self, op, args), args)
 
     def _with_tangents(self, op: Op, node: int, args: tuple[int, ...]) -> int:
-        """Write the tangents of a new node in all directions that are open; return the node.
+        """Write the tangents of a new node in all active directions, and return the node.
 
-        Those of outer sweeps come first, as the partials of inner ones depend on the node.
+        Those of outer sweeps come first, because the partials of inner ones depend on the node.
         """
         is_open, factors = self._open, dict[tuple[_ForwardSweep, int], int | float]()
         for direction in reversed(is_open):
@@ -357,7 +357,7 @@ class _Tangents(SmallOperations):
         direction: _Direction,
         factors: dict[tuple[_ForwardSweep, int], int | float],
     ) -> int | None:
-        """Write the tangent of a node, one of whose operands has one; None if it is 0.
+        """Write the tangent of a node with a moving operand; None if the tangent is 0.
 
         Parameters
         ----------

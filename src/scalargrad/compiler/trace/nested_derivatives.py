@@ -93,8 +93,8 @@ class Region(Evaluation):
         trace = self._trace
         roots = [trace.refer(y, identity) if isinstance(y, Value) else None for y in outputs]
         directions = [
-            {trace.refer(x, identity): trace.refer(tangent, identity) for x, tangent in way.items()}
-            for way in tangents
+            {trace.refer(x, identity): trace.refer(dx, identity) for x, dx in moving.items()}
+            for moving in tangents
         ]
         nodes = [y for y in roots if y is not None]
         found = trace.tangents(nodes, directions, as_graph=subgraph.as_graph)
